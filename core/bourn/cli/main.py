@@ -1,0 +1,126 @@
+"""`bourn VERB ...`: find the verb's module, import it alone, run it, and print what went wrong in one line.
+
+A verb is one row of `VERBS`: the module that serves it (and its function, `main` unless named) and a summary for
+`bourn help`. Nothing but the verb's own module is imported, so that `bourn run true` starts fast. The function takes
+the arguments after the verb and returns the exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERBS: dict[str, tuple[str, str]] = {
+    "start": ("start", "bring up an instance and run a command or shell in it"),
+    "submit": ("submit", "submit jobs and print their ids"),
+    "run": ("run", "run a job and exit with its status"),
+    "bulksubmit": ("bulksubmit", "submit jobs made from a template and inputs"),
+    "jobs": ("jobs", "list jobs"),
+    "job": ("job", "attach to, wait for, inspect and change jobs"),
+    "cancel": ("cancel", "cancel jobs"),
+    "update": ("update", "change attributes of a pending job"),
+    "watch": ("watch", "follow jobs until they finish"),
+    "pgrep": ("pgrep", "find jobs by name"),
+    "pkill": ("pgrep:pkill", "cancel jobs by name"),
+    "queue": ("queue", "list and control queues"),
+    "resource": ("resource", "list, drain and undrain resources"),
+    "module": ("module", "list, load and remove broker modules"),
+    "plugins": ("plugins", "list plugins and their state"),
+    "kvs": ("kvs", "read and write the key-value store"),
+    "event": ("event", "publish and subscribe to events"),
+    "ping": ("ping", "measure the latency to a service"),
+    "config": ("config", "show and reload the configuration"),
+    "getattr": ("attr:getattr_main", "print a broker attribute"),
+    "setattr": ("attr:setattr_main", "set a broker attribute"),
+    "lsattr": ("attr:lsattr_main", "list broker attributes"),
+    "uptime": ("instance:uptime", "print how the instance is doing"),
+    "dmesg": ("instance:dmesg", "print the broker's log"),
+    "version": ("instance:version", "print versions"),
+    "shutdown": ("instance:shutdown", "shut the instance down"),
+    "env": ("instance:env", "run a command in, or print, Bourn's environment"),
+    "dump": ("dump:dump", "save the store to a file"),
+    "restore": ("dump:restore", "load the store from a file"),
+    "hostlist": ("hostlist", "compute with host lists"),
+    "R": ("rset", "make and read resource sets"),
+    "lptest": ("lptest", "print a pattern of text"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line and return its exit status; no traceback reaches the user."""
+    args = sys.argv[1:] if argv is None else argv
+    if not args or args[0] in ("-h", "--help", "help"):
+        return _help(args[1:])
+    verb, rest = args[0], args[1:]
+    if verb in ("-V", "--version"):
+        verb = "version"
+    try:
+        status = _resolve(verb)(rest)
+        sys.stdout.flush()
+    except BournError as error:
+        return _complain(verb, error.message)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output left: no message, and none from the interpreter's last flush either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(verb, f"{where}{error.strerror or error}")
+    return status
+
+
+def _complain(verb: str, message: str) -> int:
+    try:
+        sys.stdout.flush()
+        print(f"bourn-{verb}: error: {message}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _resolve(verb: str) -> Callable[[list[str]], int]:
+    """Return the function that serves `verb`; a verb that isn't stock may come from an installed plugin."""
+    from importlib import import_module
+
+    entry = VERBS.get(verb)
+    if entry is None:
+        return _plugin_command(verb)
+    module_name, _, function = entry[0].partition(":")
+    module = import_module(f"bourn.cli.{module_name}")
+    command: Callable[[list[str]], int] = getattr(module, function or "main")
+    return command
+
+
+def _plugin_command(verb: str) -> Callable[[list[str]], int]:
+    from bourn.cli.extend import plugin_commands
+    from bourn.errors import suggest
+
+    commands = plugin_commands()
+    if verb in commands:
+        return commands[verb].run
+    raise BournError(f"no such command{suggest(verb, [*VERBS, *commands])}")
+
+
+def _help(args: list[str]) -> int:
+    if args:
+        return main([args[0], "--help"])
+    from bourn.cli.extend import plugin_commands
+
+    lines = ["usage: bourn COMMAND [OPTIONS]", "", "Commands:"]
+    lines += [f"  {verb:<12} {summary}" for verb, (_, summary) in VERBS.items()]
+    lines += [f"  {verb:<12} {command.summary}" for verb, command in sorted(plugin_commands().items())]
+    lines += ["", "`bourn COMMAND --help` explains a command."]
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
