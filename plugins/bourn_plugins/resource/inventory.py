@@ -1,0 +1,116 @@
+"""What an instance has and which of it may be used, as a plain object fed by the resource eventlog (RFC 44).
+
+Replaying the eventlog gives the same inventory, but for who is online: that is found out anew at each start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field, frozen
+
+from bourn.errors import BournError
+from bourn.model.idset import IdSet
+
+if TYPE_CHECKING:
+    from bourn.model.event import Event
+    from bourn.model.rset import ResourceSet
+
+
+@frozen
+class Drained:
+    """Why a rank takes no new jobs, and since when (seconds since the epoch)."""
+
+    since: float
+    reason: str
+
+
+@define
+class Inventory:
+    """The resource set R with the state of each rank."""
+
+    rset: ResourceSet
+    exclude: IdSet = field(factory=IdSet)
+    online: IdSet = field(factory=IdSet)
+    drained: dict[int, Drained] = field(factory=dict)
+
+    @property
+    def ranks(self) -> IdSet:
+        """All ranks of R but those excluded by configuration."""
+        return self.rset.ranks - self.exclude
+
+    @property
+    def up(self) -> IdSet:
+        """The ranks that take jobs: online, not drained, not excluded."""
+        return (self.online & self.ranks) - IdSet(self.drained)
+
+    def apply(self, event: Event) -> None:
+        """Take one event of the resource eventlog; names it doesn't know are ignored (RFC 44)."""
+        context = event.context
+        match event.name:
+            case "drain":
+                for rank in IdSet(context["idset"]):
+                    # Without `overwrite` the first reason stands: it is the one to be looked into.
+                    if rank not in self.drained or context.get("overwrite"):
+                        self.drained[rank] = Drained(event.timestamp, context.get("reason", ""))
+            case "undrain":
+                for rank in IdSet(context["idset"]):
+                    self.drained.pop(rank, None)
+            case "online":
+                self.online |= IdSet(context["idset"])
+            case "offline":
+                self.online -= IdSet(context["idset"])
+            case "restart":
+                self.online = IdSet(context.get("online", ""))
+
+    def targets(self, text: str) -> IdSet:
+        """Return the ranks that an idset or a list of hosts means.
+
+        Raises BournError that names what isn't there.
+        """
+        if text[:1].isdigit() or text[:1] == "[":
+            ranks = IdSet(text)
+            unknown = ranks - self.rset.ranks
+            if unknown:
+                raise BournError(f"rank {unknown} is not among the resources; there are: {self.rset.ranks}")
+            return ranks
+        from bourn.model.hostlist import Hostlist
+
+        found: set[int] = set()
+        by_host: dict[str, list[int]] = {}
+        for rank, host in zip(self.rset.ranks, self.rset.nodelist, strict=True):
+            by_host.setdefault(host, []).append(rank)
+        for host in Hostlist(text):
+            if host not in by_host:
+                raise BournError(f"host '{host}' is not among the resources; there are: {self.rset.nodelist}")
+            found.update(by_host[host])
+        return IdSet(found)
+
+    def drain_context(self, ranks: IdSet, reason: str, mode: str) -> dict[str, Any]:
+        """Return the context of a `drain` event.
+
+        `mode` is "" (drained already is an error), "update" (only those not drained yet) or "overwrite".
+        """
+        if mode not in ("", "update", "overwrite"):
+            raise BournError(f"drain: mode '{mode}' is unknown; there are: overwrite, update")
+        already = ranks & IdSet(self.drained)
+        if already and not mode:
+            raise BournError(f"rank {already} is drained already; use --update or --force to change that")
+        chosen = ranks - already if mode == "update" else ranks
+        context: dict[str, Any] = {"idset": str(chosen), "nodelist": self.hosts(chosen), "reason": reason}
+        if mode == "overwrite":
+            context["overwrite"] = 1
+        return context
+
+    def undrain_context(self, ranks: IdSet) -> dict[str, Any]:
+        """Return the context of an `undrain` event; a rank that isn't drained is an error."""
+        wrong = ranks - IdSet(self.drained)
+        if wrong:
+            raise BournError(f"rank {wrong} is not drained")
+        return {"idset": str(ranks), "nodelist": self.hosts(ranks)}
+
+    def hosts(self, ranks: IdSet) -> str:
+        """Return the host list of some ranks."""
+        from bourn.model.hostlist import Hostlist
+
+        return str(Hostlist([h for r, h in zip(self.rset.ranks, self.rset.nodelist, strict=True) if r in ranks]))
