@@ -1,0 +1,72 @@
+"""The contract between Bourn and its plugins: one module per extension point.
+
+A plugin is any module (or object) that a distribution names under the entry-point group ``bourn.plugins``,
+``bourn.policies`` or ``bourn.shell_plugins``. It implements hooks: plain functions marked with `hookimpl` that
+return typed objects. Bourn calls a hook once, keeps the objects, and uses those from then on.
+
+Rules that hold for every hook:
+
+* A hook is synchronous and quick: it *registers*. Asynchronous work lives in the objects that it returns.
+* It returns any iterable; a generator is fine.
+* Order: stock plugins first, then by entry-point name; ``[plugins] order`` in TOML moves plugins to the front.
+* An exception leaves this one plugin's objects out and is recorded with the plugin's name and version (see
+  ``bourn plugins``); all others go on. A plugin under ``[plugins] require`` stops the start instead.
+* Two objects of one name at one extension point: the first in order is kept, and both owners are reported.
+
+In the order of an instance's life:
+
+====================== =================================================== ============================
+module                 what it adds                                        called in
+====================== =================================================== ============================
+`boot`                 how brokers find rank, size and one another         broker, every rank
+`store`                where rank 0 keeps durable state                    broker, rank 0
+`modules`              services                                            broker, every rank
+`resource_io`          formats of resources: readers and writers           broker, command line
+`signing`              how a submission proves who made it                 client, broker, shell host
+`ingest`               defaults for, and refusal of, submitted jobs        broker
+`job_plugins`          what happens in a job's life                        broker, rank 0
+`accounting`           who may use how much                                broker, rank 0
+`priority`             which job is more urgent                            broker, rank 0
+`queue_policy`         which jobs are tried, which get a reservation       broker, rank 0; simulator
+`match_policy`         which resources a job gets                          broker, rank 0; simulator
+`distribution`         which child instance gets a job                     broker, rank 0
+`exec_method`          how a job is started                                broker, rank 0
+`shell`                what happens around a task                          shell host, as the user
+`uri`                  how to find another instance                        client
+`cli`                  commands and options                                command line
+====================== =================================================== ============================
+"""
+
+from pluggy import HookimplMarker, HookspecMarker
+
+__all__ = ["GROUPS", "POINTS", "hookimpl", "hookspec"]
+
+hookspec = HookspecMarker("bourn")
+"""Marks a function as the specification of a hook (Bourn's own use)."""
+
+hookimpl = HookimplMarker("bourn")
+"""Marks a plugin's function as the implementation of the hook of the same name."""
+
+GROUPS = ("bourn.plugins", "bourn.policies", "bourn.shell_plugins")
+"""The entry-point groups, in load order; the last one is loaded in the shell host only."""
+
+POINTS = (
+    "boot",
+    "store",
+    "modules",
+    "resource_io",
+    "signing",
+    "ingest",
+    "job_plugins",
+    "accounting",
+    "priority",
+    "queue_policy",
+    "match_policy",
+    "distribution",
+    "exec_method",
+    "shell",
+    "uri",
+    "cli",
+    "sched",
+)
+"""The modules of this package, in the order of an instance's life; `sched` holds Protocols only."""

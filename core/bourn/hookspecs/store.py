@@ -150,7 +150,7 @@ class JobQuery:
 class KvsTxn:
     """An atomic transaction on one KVS namespace; the store fills in what came of it.
 
-    `ops` are tuples: ("put", key, value str) | ("append", key, value str) | ("unlink", key) |
+    `ops` are tuples (values are str, or bytes that are not UTF-8): ("put", key, value) | ("append", key, value) | ("unlink", key) |
     ("mkdir", key) | ("symlink", key, target, namespace or None). Namespace operations stand alone:
     ("create", owner userid, flags) | ("remove",) | ("gc", oldest version to keep).
     """
@@ -186,7 +186,7 @@ class KvsEntry(NamedTuple):
 
     name: str
     kind: str
-    value: str | None
+    value: str | bytes | None
     version: int  # of the namespace when the entry was last written
 
 

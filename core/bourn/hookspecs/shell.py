@@ -1,0 +1,122 @@
+"""The job shell: what happens around the tasks of a job, on its nodes, as its user.
+
+A shell host runs the shells of all jobs of a user on a rank. A plugin is one object per host; a job and its tasks are
+handed to each call. Stock behaviour (output, input, environment, limits, binding) is made of such plugins.
+
+In the order of a job's life:
+
+==================== =========================================================== ============================
+callback             when                                                        typical use
+==================== =========================================================== ============================
+``validate(spec)``   once per distinct jobspec, before its first job             refuse wrong options
+``init(job)``        the job has arrived at this node                            job-wide environment
+``task_init(job,t)`` before each task is started                                 its files, environment, binding
+``task_fork(job,t)`` the task is running                                         note its pid
+``start(job)``       all tasks of this node are running                          timers
+``task_exit(job,t)`` a task has ended: ``task.status``, ``task.usage``           end the others
+``finish(job)``      all tasks have ended and their output has been read         last words into logs
+``exit(job)``        always the last, also after a failure                       remove what was made
+==================== =========================================================== ============================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from bourn.hookspecs import hookspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bourn.shell.job import ShellJob
+    from bourn.shell.spec import ShellSpec
+    from bourn.shell.task import ShellTask
+
+__all__ = ["CALLBACKS", "ShellPlugin", "bourn_shell_plugins"]
+
+CALLBACKS = ("init", "task_init", "task_fork", "start", "task_exit", "finish", "exit")
+"""The callbacks per job and task; those that a class doesn't override are never called."""
+
+
+class ShellPlugin(Protocol):
+    """Subclass it and override what you need; ``name`` is all that must be given.
+
+    Calls are plain and must be quick: the host has one thread. An exception fails the job with the plugin's name and
+    the message (`bourn.errors.BournError`: the message alone); it harms neither other jobs nor the host.
+    """
+
+    name: str = ""
+    """Unique; messages about the plugin say it."""
+    options: tuple[str, ...] = ()
+    """The ``-o`` options that it takes, dotted, as ``output.limit``; what lies below an option belongs to it.
+    An option that no plugin takes fails the job."""
+    priority: int = 0
+    """Plugins of higher priority are called first; equal ones in plugin order."""
+
+    def wants(self, spec: ShellSpec) -> bool:
+        """Return whether jobs of this jobspec concern the plugin; asked once per distinct jobspec.
+
+        By default: when one of its options is given, or when it has none.
+        """
+        return not self.options or any(spec.option(name) is not None for name in self.options)
+
+    def validate(self, spec: ShellSpec) -> None:
+        """Check the jobspec, and prepare in ``spec.data[self.name]`` what all its jobs share."""
+
+    def init(self, job: ShellJob) -> None:
+        """The job has arrived; ``job.env`` may be added to."""
+
+    def task_init(self, job: ShellJob, task: ShellTask) -> None:
+        """A task is about to be started; its argv, env, cwd, stdin, stdout, stderr, affinity, rlimits may be set."""
+
+    def task_fork(self, job: ShellJob, task: ShellTask) -> None:
+        """A task has been started; ``task.pid`` is also its process group."""
+
+    def start(self, job: ShellJob) -> None:
+        """All tasks of this node have been started."""
+
+    def task_exit(self, job: ShellJob, task: ShellTask) -> None:
+        """A task has ended."""
+
+    def finish(self, job: ShellJob) -> None:
+        """All tasks have ended and all their output has been read; ``job.status`` is the job's wait status."""
+
+    def exit(self, job: ShellJob) -> None:
+        """The job leaves the host."""
+
+
+@hookspec
+def bourn_shell_plugins() -> Iterable[ShellPlugin]:
+    """Register what happens around tasks.
+
+    Called: once, when a shell host starts. Entry points of the group ``bourn.shell_plugins`` are loaded there only.
+    Process: shell host, as the user who runs the job.
+    Order: `ShellPlugin.priority`, then plugin order, in every callback alike.
+    Errors: an exception in the hook leaves this plugin out and is told in the broker's log. One in a callback fails
+    the job that it was called for with an ``exec`` exception that names the plugin.
+    Since: 0.1
+
+    Example::
+
+        from bourn.errors import BournError
+        from bourn.hookspecs import hookimpl
+        from bourn.hookspecs.shell import ShellPlugin
+
+
+        class Greeting(ShellPlugin):
+            name = "greeting"
+            options = ("greeting",)
+
+            def validate(self, spec):
+                if not isinstance(spec.option("greeting"), str):
+                    raise BournError("-o greeting: give a text, as -o greeting=hello")
+
+            def init(self, job):
+                job.env["GREETING"] = job.spec.option("greeting")
+
+
+        @hookimpl
+        def bourn_shell_plugins():
+            yield Greeting()
+    """
+    raise NotImplementedError
