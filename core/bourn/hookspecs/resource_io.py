@@ -1,0 +1,175 @@
+"""Resource readers and writers: from a description of resources to a graph or an R, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import Factory, frozen
+
+from bourn.hookspecs import hookspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = [
+    "GraphBuilder",
+    "ResourceReader",
+    "ResourceWriter",
+    "Resources",
+    "SelectedVertex",
+    "Selection",
+    "bourn_resource_readers",
+    "bourn_resource_writers",
+]
+
+
+class GraphBuilder(Protocol):
+    """Takes vertices and edges from a reader. Parents come before their children."""
+
+    def vertex(
+        self,
+        type: str,
+        parent: int | None = None,
+        *,
+        basename: str = "",
+        id: int = -1,
+        name: str = "",
+        rank: int = -1,
+        size: int = 1,
+        unit: str = "",
+        properties: Mapping[str, str] | None = None,
+        status: str = "up",
+    ) -> int:
+        """Add a vertex under `parent` in the containment tree, and return its handle.
+
+        `basename` is the type, `id` counts up among siblings and `name` is basename and id, unless given. `status` is
+        "up" or "down".
+        """
+        ...
+
+    def edge(self, source: int, target: int, subsystem: str, relation: str = "contains") -> None:
+        """Add an edge of another subsystem, such as power."""
+        ...
+
+
+@frozen
+class Resources:
+    """What a reader found: an R, a graph, or both."""
+
+    R: dict[str, Any] | None = None
+    """RFC 20; all that a scheduler by node and core needs."""
+    build: Callable[[GraphBuilder], None] | None = None
+    """Adds the graph to a builder; None: the graph is what R says. Called late, and only by who wants a graph."""
+
+
+@frozen
+class ResourceReader:
+    """Reads one format."""
+
+    name: str
+    """What ``[scheduler] load-format``, ``[resource] reader`` or ``resource-query -f`` names."""
+    read: Callable[[bytes, Mapping[str, Any]], Resources]
+    """``read(content, options)``; content is empty for readers that look at the machine itself. Raises `BournError`
+    with the place in the document and what is wrong."""
+    suffixes: tuple[str, ...] = ()
+    """File name endings that suggest this format, as ``.json``."""
+    live: bool = False
+    """Whether it looks at the machine, not at a document."""
+
+
+@frozen
+class SelectedVertex:
+    """A vertex that a match selected."""
+
+    type: str
+    basename: str
+    name: str
+    id: int
+    uniq_id: int
+    rank: int
+    size: int
+    """How much of it was selected."""
+    unit: str
+    exclusive: bool
+    path: str
+    depth: int
+    """Its distance from the root."""
+    parent: int
+    """Index of its parent in `Selection.vertices`, -1 for a root."""
+    properties: Mapping[str, str] = Factory(dict)
+
+
+@frozen
+class Selection:
+    """The result of a match, parents before children."""
+
+    vertices: tuple[SelectedVertex, ...]
+    starttime: float = 0.0
+    expiration: float = 0.0
+
+
+@frozen
+class ResourceWriter:
+    """Writes one format."""
+
+    name: str
+    """What ``resource-query -F`` and ``[scheduler] match-format`` name."""
+    write: Callable[[Selection], str]
+
+
+@hookspec
+def bourn_resource_readers() -> Iterable[ResourceReader]:
+    """Register formats in which resources can be described.
+
+    Called: once, when resources are loaded.
+    Process: broker (resource and scheduler modules), ``bourn resource-query``, the simulator.
+    Order: picked by name, or by the file's suffix; of two with one suffix the first registered.
+    Errors: an exception leaves this plugin's readers out. A reader that raises refuses the file, with its name.
+    Since: 0.1
+
+    Example::
+
+        from bourn.hookspecs import hookimpl
+        from bourn.hookspecs.resource_io import ResourceReader, Resources
+
+
+        def read_hosts(content, options):
+            '''One host a line, each with as many cores as the option says.'''
+            hosts = content.decode().split()
+            cores = f"0-{int(options.get('cores', 1)) - 1}"
+            lite = [{"rank": f"0-{len(hosts) - 1}", "children": {"core": cores}}]
+            return Resources(R={"version": 1, "execution": {"R_lite": lite, "nodelist": hosts}})
+
+
+        @hookimpl
+        def bourn_resource_readers():
+            yield ResourceReader("hosts", read_hosts, suffixes=(".hosts",))
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bourn_resource_writers() -> Iterable[ResourceWriter]:
+    """Register formats in which a match can be printed.
+
+    Called: once, when a scheduler or ``bourn resource-query`` starts.
+    Process: broker, ``bourn resource-query``, the simulator.
+    Order: picked by name.
+    Errors: an exception leaves this plugin's writers out. A writer that raises is named in the error.
+    Since: 0.1
+
+    Example::
+
+        from bourn.hookspecs import hookimpl
+        from bourn.hookspecs.resource_io import ResourceWriter
+
+
+        def write_paths(selection):
+            return " ".join(vertex.path for vertex in selection.vertices)
+
+
+        @hookimpl
+        def bourn_resource_writers():
+            yield ResourceWriter("paths", write_paths)
+    """
+    raise NotImplementedError
