@@ -73,7 +73,8 @@ def encode_event(timestamp: float, name: str, context: Mapping[str, Any] | None 
 
 def parse_eventlog(text: str | bytes) -> Iterator[Event]:
     """Yield the events of an eventlog; BournError with the line number when one is malformed."""
-    for number, line in enumerate(text.splitlines(), 1):
+    lines: list[str] | list[bytes] = text.splitlines()
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:

@@ -1,4 +1,4 @@
-"""Sets of non-negative integers and their text form `0-3,7` (RFC 22), backed by one Python integer as bit mask."""
+"""Sets of non-negative integers and their text form `0-3,7` (RFC 22), kept as one Python integer of bits."""
 
 from __future__ import annotations
 
