@@ -1,14 +1,15 @@
 """The contract between Bourn and its plugins: one module per extension point.
 
 A plugin is any module (or object) that a distribution names under the entry-point group ``bourn.plugins``,
-``bourn.policies`` or ``bourn.shell_plugins``. It implements hooks: plain functions marked with `hookimpl` that
-return typed objects. Bourn calls a hook once, keeps the objects, and uses those from then on.
+``bourn.policies`` or ``bourn.shell_plugins``. It implements hooks: plain functions marked with `hookimpl`
+that return typed objects. Bourn calls a hook once, keeps the objects, and uses those from then on.
 
 Rules that hold for every hook:
 
 * A hook is synchronous and quick: it *registers*. Asynchronous work lives in the objects that it returns.
 * It returns any iterable; a generator is fine.
-* Order: stock plugins first, then by entry-point name; ``[plugins] order`` in TOML moves plugins to the front.
+* Order: stock plugins first, then by entry-point name; ``[plugins] order`` in TOML moves plugins to the
+front.
 * An exception leaves this one plugin's objects out and is recorded with the plugin's name and version (see
   ``bourn plugins``); all others go on. A plugin under ``[plugins] require`` stops the start instead.
 * Two objects of one name at one extension point: the first in order is kept, and both owners are reported.

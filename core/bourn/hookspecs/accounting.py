@@ -39,7 +39,7 @@ class Accounting(Protocol):
     """Knows associations and takes note of usage. Calls are quick; what must wait is written behind."""
 
     def association(self, userid: int, bank: str | None) -> Association | str:
-        """Return the association (of the user's default bank if `bank` is None), or the reason why there is none."""
+        """Return the association, of the user's default bank if `bank` is None, or why there is none."""
         ...
 
     def charge(self, job: JobView, nnodes: int, ncores: int, ngpus: int, seconds: float) -> None:
@@ -69,8 +69,8 @@ def bourn_accountings() -> Iterable[AccountingSpec]:
     Called: once, when the job manager starts.
     Process: broker, rank 0.
     Order: ``[accounting] method`` picks one by name; order doesn't matter.
-    Errors: an exception leaves this plugin's accountings out; if the chosen one is missing the instance doesn't
-    start. A call that raises refuses the job that it was asked about, with the reason.
+    Errors: an exception leaves this plugin's accountings out; if the chosen one is missing the instance
+    doesn't start. A call that raises refuses the job that it was asked about, with the reason.
     Since: 0.1
 
     Example::

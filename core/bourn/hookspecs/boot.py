@@ -28,14 +28,16 @@ class BootSession(Protocol):
     """Broker attributes that the launcher knows, such as ``instance-level``, ``jobid``, ``parent-uri``."""
 
     async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
-        """Publish this rank's card (address, public key, host name), wait for the others, and return a look-up.
+        """Publish this rank's card (address, public key, host name), wait for the others, and return a
+        look-up.
 
-        The look-up takes a rank. Raises `BournError` if a broker is missing after the method's own time limit.
+        The look-up takes a rank. Raises `BournError` if a broker is missing after the method's own time
+        limit.
         """
         ...
 
     async def close(self) -> None:
-        """Leave; the launcher is told that this broker is up (or gives up, if the exchange wasn't reached)."""
+        """Leave: tell the launcher that this broker is up, or gives up if there was no exchange."""
         ...
 
 
@@ -61,9 +63,10 @@ def bourn_boot_methods() -> Iterable[BootMethod]:
 
     Called: once, first of all hooks, when a broker starts and no method was named that the core knows.
     Process: broker, every rank.
-    Order: a method that is named is taken; else of those whose `BootMethod.detect` says yes the highest priority.
-    Errors: an exception leaves this plugin's methods out; a named method that is missing, or one that fails, ends the
-    start with the reason.
+    Order: a method that is named is taken; else of those whose `BootMethod.detect` says yes the highest
+    priority.
+    Errors: an exception leaves this plugin's methods out; a named method that is missing, or one that fails,
+    ends the start with the reason.
     Since: 0.1
 
     Example::

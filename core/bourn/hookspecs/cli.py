@@ -27,7 +27,7 @@ class CliCommand:
     summary: str
     """One line for ``bourn help``, lower case, without a full stop."""
     run: Callable[[list[str]], int]
-    """Takes the arguments after the command and returns the exit status. A `BournError` is printed in one line."""
+    """Takes the arguments after the command, returns the exit status. A `BournError` is printed in a line."""
 
 
 def _prefixed(instance: object, attribute: object, value: str) -> None:
@@ -44,9 +44,9 @@ class CliOption:
     help: str
     """One line for ``--help``."""
     modify: Callable[[dict[str, Any], Any], dict[str, Any] | None] | None = None
-    """``modify(jobspec, value)`` changes the jobspec in place, or returns another; called if the option was given."""
+    """``modify(jobspec, value)``, if the option was given: changes the jobspec in place or returns another."""
     validate: Callable[[dict[str, Any], Any], str | None] | None = None
-    """``validate(jobspec, value)``, after all `modify`: None, or the reason to refuse. Called if it was given."""
+    """``validate(jobspec, value)``, if it was given, after all `modify`: None, or the reason to refuse."""
     preinit: Callable[[argparse.Namespace, Any], None] | None = None
     """``preinit(arguments, value)`` before the jobspec is made; it may change other arguments."""
     commands: tuple[str, ...] = SUBMIT_COMMANDS
@@ -89,11 +89,12 @@ def bourn_cli_commands() -> Iterable[CliCommand]:
 def bourn_cli_options() -> Iterable[CliOption]:
     """Register options of the commands that submit jobs.
 
-    Called: once by each command that submits jobs. Installations without a third party's CLI plugin don't pay.
+    Called: once by each command that submits jobs. Installations without a third party's CLI plugin don't
+    pay.
     Process: command line.
     Order: `preinit`, `modify` and `validate` run in plugin order.
-    Errors: an exception leaves this plugin's options out, with one line on standard error. An option's function that
-    raises ends the command with the plugin's name.
+    Errors: an exception leaves this plugin's options out, with one line on standard error. An option's
+    function that raises ends the command with the plugin's name.
     Since: 0.1
 
     Keep the module that holds this hook light: it is imported by the command line.
@@ -109,7 +110,9 @@ def bourn_cli_options() -> Iterable[CliOption]:
 
 
         def known_licence(jobspec, value):
-            return None if value in ("matlab", "ansys") else f"no licence '{value}'; there are matlab and ansys"
+            if value in ("matlab", "ansys"):
+                return None
+            return f"no licence '{value}'; there are: ansys, matlab"
 
 
         @hookimpl

@@ -78,8 +78,9 @@ def bourn_distribution_policies() -> Iterable[DistributionPolicySpec]:
     Called: once, when the scheduler of an instance with a ``[hierarchy]`` table starts.
     Process: broker, rank 0; and the simulator.
     Order: ``[hierarchy] distribution`` picks one by name.
-    Errors: an exception leaves this plugin's policies out; if the chosen one is missing the instance doesn't start.
-    A policy that raises, or returns a position that isn't there, is recorded and the job goes round robin.
+    Errors: an exception leaves this plugin's policies out; if the chosen one is missing the instance doesn't
+    start. A policy that raises, or returns a position that isn't there, is recorded and the job goes round
+    robin.
     Since: 0.1
 
     Example::

@@ -63,12 +63,12 @@ class Validator:
 def bourn_frobnicators() -> Iterable[Frobnicator]:
     """Register functions that fill in what a submitted jobspec leaves open.
 
-    Called: once, when the job-ingest module starts. The objects are used for each distinct jobspec of a submit
-    request: a thousand equal jobs cost one call.
+    Called: once, when the job-ingest module starts. The objects are used for each distinct jobspec of a
+    submit request: a thousand equal jobs cost one call.
     Process: broker, every rank.
     Order: as ``[ingest] frobnicators`` lists them; without it, those with `default`, in plugin order.
-    Errors: an exception in the hook leaves this plugin's frobnicators out, and a name that the configuration then
-    misses refuses the start. A frobnicator that raises refuses the submission; the message names it.
+    Errors: an exception in the hook leaves this plugin's frobnicators out, and a name that the configuration
+    then misses refuses the start. A frobnicator that raises refuses the submission; the message names it.
     Since: 0.1
 
     Example::
@@ -93,14 +93,14 @@ def bourn_frobnicators() -> Iterable[Frobnicator]:
 def bourn_validators() -> Iterable[Validator]:
     """Register functions that refuse jobs, each with a reason that the user reads.
 
-    Called: once, when the job-ingest module starts. The objects are used for each distinct jobspec of a submit
-    request, after the frobnicators: a thousand equal jobs cost one call.
+    Called: once, when the job-ingest module starts. The objects are used for each distinct jobspec of a
+    submit request, after the frobnicators: a thousand equal jobs cost one call.
     Process: broker, every rank.
     Order: as ``[ingest] validators`` lists them; without it, those with `default`, in plugin order. The first
     refusal ends the check.
-    Errors: an exception in the hook leaves this plugin's validators out, and a name that the configuration then
-    misses refuses the start: a site's rule is never dropped in silence. A validator that raises refuses the
-    submission; the message names it.
+    Errors: an exception in the hook leaves this plugin's validators out, and a name that the configuration
+    then misses refuses the start: a site's rule is never dropped in silence. A validator that raises refuses
+    the submission; the message names it.
     Since: 0.1
 
     Example::

@@ -1,10 +1,12 @@
 """Job plugins: code that takes part in every job's life inside the job manager.
 
-A plugin subclasses `JobPlugin` and defines the callbacks it needs; it pays for those only. Callbacks are plain calls
-in the job manager's turn: no I/O, no waiting. They see a job through `JobView` and change it through `JobActions`.
+A plugin subclasses `JobPlugin` and defines the callbacks it needs; it pays for those only. Callbacks are
+plain calls in the job manager's turn: no I/O, no waiting. They see a job through `JobView` and change it
+through `JobActions`.
 
-Events of one job form one queue, first in, first out. An event that a callback posts waits until the callbacks of the
-present event are through; a post from outside (a timer, a task of the plugin's own) takes effect in the next turn.
+Events of one job form one queue, first in, first out. An event that a callback posts waits until the
+callbacks of the present event are through; a post from outside (a timer, a task of the plugin's own) takes
+effect in the next turn.
 """
 
 from __future__ import annotations
@@ -217,15 +219,15 @@ class JobPlugin(Protocol):
     default: ClassVar[bool] = False
     """Whether it is in use without being named in the configuration."""
     dependency_schemes: Mapping[str, Callable[[JobView, Dependency, JobActions], str | None]] = {}
-    """Scheme -> handler, called when a job with such a dependency is accepted or replayed. None: the handler has added
-    the dependency, or it is satisfied already; a text refuses the job."""
+    """Scheme -> handler, called when a job with such a dependency is accepted or replayed. None: the handler
+    has added the dependency, or it is satisfied already; a text refuses the job."""
     events: frozenset[str] = frozenset()
     """Names of events to be told of through `event`, for any job."""
     update_keys: frozenset[str] = frozenset()
     """Dotted jobspec keys whose change this plugin decides through `update`."""
 
     def load(self, host: JobHost) -> None:
-        """Start: before any other callback. `create` and `new` follow for the jobs that are active already."""
+        """Start, before any other callback. `create` and `new` follow for jobs that are active."""
 
     def conf_update(self, config: Config) -> str | None:
         """Take a new configuration, at load and at reload: None agrees, a reason refuses it as a whole."""
@@ -248,7 +250,7 @@ class JobPlugin(Protocol):
         """The job entered PRIORITY."""
 
     def priority_get(self, job: JobView, act: JobActions) -> int | None:
-        """Return the priority to give, or None to leave it to the next plugin and at last the priority policy."""
+        """Return the priority, or None to leave it to the next plugin and at last the priority policy."""
         return None
 
     def sched(self, job: JobView, act: JobActions) -> None:
@@ -327,9 +329,9 @@ def bourn_job_plugins() -> Iterable[JobPlugin]:
     Called: once, when the job manager starts; the objects' callbacks then follow each job.
     Process: broker, rank 0; and the simulator.
     Order: callbacks run in plugin order: stock first, then by name, as ``[plugins] order`` says.
-    Errors: an exception in the hook leaves these plugins out. A callback that raises is recorded with the plugin's
-    name and version and the job gets an exception of severity 0 and type ``plugin`` if the callback was to decide
-    about it (validate, a dependency scheme); otherwise the job goes on.
+    Errors: an exception in the hook leaves these plugins out. A callback that raises is recorded with the
+    plugin's name and version and the job gets an exception of severity 0 and type ``plugin`` if the callback
+    was to decide about it (validate, a dependency scheme); otherwise the job goes on.
     Since: 0.1
 
     Example::

@@ -10,8 +10,8 @@ Protocol        method        asked                                             
 `ScorePolicy`   ``score``     for each candidate vertex of each match                 a call per candidate
 =============== ============= ======================================================= =======================
 
-A *state* is what a subtree looks like from above: its type, its properties, whether it is up, idle, shared or taken, and
-what is free in it. Ten thousand idle, equal nodes have one state.
+A *state* is what a subtree looks like from above: its type, its properties, whether it is up, idle, shared or
+taken, and what is free in it. Ten thousand idle, equal nodes have one state.
 """
 
 from __future__ import annotations
@@ -136,9 +136,9 @@ def bourn_match_policies() -> Iterable[MatchPolicySpec]:
     Called: once, when the scheduler starts.
     Process: broker, rank 0; the simulator; ``bourn resource-query``.
     Order: picked by name, per instance and per queue.
-    Errors: an exception leaves this plugin's policies out; if the chosen one is missing the scheduler refuses to
-    start and lists those there are. A policy that raises during a match is recorded and the job is matched by
-    ``first``.
+    Errors: an exception leaves this plugin's policies out; if the chosen one is missing the scheduler refuses
+    to start and lists those there are. A policy that raises during a match is recorded and the job is matched
+    by ``first``.
     Since: 0.1
 
     Example::

@@ -71,8 +71,9 @@ def bourn_modules() -> Iterable[ModuleSpec]:
     Process: broker, every rank.
     Order: of two providers of a service the higher `ModuleSpec.priority` wins, then the first registered;
     start order follows `requires` and `after`.
-    Errors: an exception leaves this plugin's modules out; a service that nobody provides then refuses requests
-    with ENOSYS. A module that crashes later is reported and its service answers with an error; the broker lives.
+    Errors: an exception leaves this plugin's modules out; a service that nobody provides then refuses
+    requests with ENOSYS. A module that crashes later is reported and its service answers with an error; the
+    broker lives.
     Since: 0.1
 
     Example::

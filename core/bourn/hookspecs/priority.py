@@ -52,8 +52,8 @@ def bourn_priority_policies() -> Iterable[PriorityPolicySpec]:
     Called: once, when the job manager starts.
     Process: broker, rank 0; and the simulator.
     Order: ``[job-manager] priority-policy`` picks one by name.
-    Errors: an exception leaves this plugin's policies out; if the chosen one is missing the instance doesn't start.
-    A policy that raises for a job is recorded, and the job gets its urgency as priority.
+    Errors: an exception leaves this plugin's policies out; if the chosen one is missing the instance doesn't
+    start. A policy that raises for a job is recorded, and the job gets its urgency as priority.
     Since: 0.1
 
     Example::

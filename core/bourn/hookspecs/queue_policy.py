@@ -23,7 +23,7 @@ class Ask(Enum):
     ALLOCATE = "allocate"
     """Resources now, or nothing."""
     RESERVE = "reserve"
-    """Resources now, or else the earliest time at which they will be free, kept for this job during the pass."""
+    """Resources now, or else kept for this job, during this pass, from the time they will be free."""
     SKIP = "skip"
     """Nothing; go on with the next job."""
     STOP = "stop"
@@ -62,7 +62,7 @@ class QueuePolicy(Protocol):
         ...
 
     def order(self, job: AllocRequest) -> Any:
-        """Return the key by which the queue is sorted, smallest first: usually ``(-priority, t_submit, id)``."""
+        """Return the key that sorts the queue, smallest first: usually ``(-priority, t_submit, id)``."""
         ...
 
 
@@ -73,7 +73,7 @@ class QueuePolicySpec:
     name: str
     """What ``[scheduler] queue-policy`` or ``[queues.NAME] queue-policy`` names."""
     factory: Callable[[Mapping[str, Any]], QueuePolicy]
-    """Builds one from the options (``queue-depth``, ``reservation-depth``, own ones); `ConfigError` if wrong."""
+    """Builds one from its options, as ``queue-depth`` and ``reservation-depth``; `ConfigError` if wrong."""
     summary: str = ""
 
 
@@ -84,8 +84,8 @@ def bourn_queue_policies() -> Iterable[QueuePolicySpec]:
     Called: once, when the scheduler starts. The policy is then asked once per job that a pass looks at.
     Process: broker, rank 0; and the simulator.
     Order: picked by name, per instance and per queue.
-    Errors: an exception leaves this plugin's policies out; if the chosen one is missing the scheduler refuses to
-    start and lists those there are. A policy that raises is recorded and the pass goes on as ``fcfs``.
+    Errors: an exception leaves this plugin's policies out; if the chosen one is missing the scheduler refuses
+    to start and lists those there are. A policy that raises is recorded and the pass goes on as ``fcfs``.
     Since: 0.1
 
     Example::
@@ -95,7 +95,7 @@ def bourn_queue_policies() -> Iterable[QueuePolicySpec]:
 
 
         class FirstFit:
-            '''Every job that fits now starts; the first that doesn't gets a reservation, so that none starves.'''
+            '''Whatever fits now starts; the first that doesn't gets a reservation, so that none starves.'''
 
             def begin(self):
                 return FirstFitPass()

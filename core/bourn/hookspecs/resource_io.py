@@ -42,8 +42,8 @@ class GraphBuilder(Protocol):
     ) -> int:
         """Add a vertex under `parent` in the containment tree, and return its handle.
 
-        `basename` is the type, `id` counts up among siblings and `name` is basename and id, unless given. `status` is
-        "up" or "down".
+        `basename` is the type, `id` counts up among siblings and `name` is basename and id, unless given.
+        `status` is "up" or "down".
         """
         ...
 
@@ -59,7 +59,7 @@ class Resources:
     R: dict[str, Any] | None = None
     """RFC 20; all that a scheduler by node and core needs."""
     build: Callable[[GraphBuilder], None] | None = None
-    """Adds the graph to a builder; None: the graph is what R says. Called late, and only by who wants a graph."""
+    """Adds the graph to a builder, when somebody wants one; None: the graph is what R says."""
 
 
 @frozen
@@ -69,8 +69,8 @@ class ResourceReader:
     name: str
     """What ``[scheduler] load-format``, ``[resource] reader`` or ``resource-query -f`` names."""
     read: Callable[[bytes, Mapping[str, Any]], Resources]
-    """``read(content, options)``; content is empty for readers that look at the machine itself. Raises `BournError`
-    with the place in the document and what is wrong."""
+    """``read(content, options)``; content is empty for readers that look at the machine itself. Raises
+    `BournError` with the place in the document and what is wrong."""
     suffixes: tuple[str, ...] = ()
     """File name endings that suggest this format, as ``.json``."""
     live: bool = False
@@ -124,7 +124,8 @@ def bourn_resource_readers() -> Iterable[ResourceReader]:
     Called: once, when resources are loaded.
     Process: broker (resource and scheduler modules), ``bourn resource-query``, the simulator.
     Order: picked by name, or by the file's suffix; of two with one suffix the first registered.
-    Errors: an exception leaves this plugin's readers out. A reader that raises refuses the file, with its name.
+    Errors: an exception leaves this plugin's readers out. A reader that raises refuses the file, with its
+    name.
     Since: 0.1
 
     Example::

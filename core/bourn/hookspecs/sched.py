@@ -1,10 +1,10 @@
 """The scheduler protocol (RFC 27), in batches: between the job manager and whoever provides ``sched``.
 
-A scheduler is a broker module (`bourn.hookspecs.modules`) whose object also implements `Scheduler`. When it starts it
-takes the running jobs from `SchedClient.sched_hello`, rebuilds what is in use, and calls `SchedClient.sched_ready`.
-From then on the job manager calls it once a turn with everything that has changed, and it answers through
-`SchedClient`, once a pass. All calls are plain and synchronous: in one process, nothing is serialised. A scheduler in
-another process gets the same calls as RPCs (docs/protocol.md).
+A scheduler is a broker module (`bourn.hookspecs.modules`) whose object also implements `Scheduler`. When it
+starts it takes the running jobs from `SchedClient.sched_hello`, rebuilds what is in use, and calls
+`SchedClient.sched_ready`. From then on the job manager calls it once a turn with everything that has changed,
+and it answers through `SchedClient`, once a pass. All calls are plain and synchronous: in one process,
+nothing is serialised. A scheduler in another process gets the same calls as RPCs (docs/protocol.md).
 
 R is a dict of RFC 20 and, once told, immutable.
 """
@@ -98,7 +98,7 @@ class Scheduler(Protocol):
     """What a module that provides ``sched`` implements. Each call only notes its input; a pass follows."""
 
     def alloc(self, jobs: Sequence[AllocRequest]) -> None:
-        """Take new requests; each is answered by success, deny or (after `cancel`) cancelled, exactly once."""
+        """Take new requests; each is answered once: by success, deny or, after `cancel`, cancelled."""
         ...
 
     def free(self, jobs: Sequence[FreeRequest]) -> None:

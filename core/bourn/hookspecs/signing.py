@@ -38,7 +38,7 @@ class Signer(Protocol):
     """Signs and verifies. It is used in several processes, so it keeps nothing but keys."""
 
     def sign(self, payload: bytes, userid: int, recipient: str) -> str:
-        """Return the payload with its signature as one line of printable ASCII; raise `BournError` if it can't."""
+        """Return payload and signature as one line of printable ASCII; raise `BournError` if it can't."""
         ...
 
     def verify(self, token: str, userid: int) -> Signed:
@@ -66,7 +66,8 @@ def bourn_signers() -> Iterable[SigningMechanism]:
     Called: once, when the first job is signed or verified.
     Process: client (sign), broker (verify at ingest), shell host (verify again, as the user).
     Order: ``[signing] mechanism`` picks the one to sign with; ``[signing] allowed`` those to accept.
-    Errors: an exception leaves this plugin's mechanisms out; jobs signed by a mechanism that is missing are refused.
+    Errors: an exception leaves this plugin's mechanisms out; jobs signed by a mechanism that is missing are
+    refused.
     Since: 0.1
 
     Example::
@@ -85,13 +86,16 @@ def bourn_signers() -> Iterable[SigningMechanism]:
             def __init__(self, options):
                 self.secret = options.get("secret", "").encode()
 
+            def digest(self, body):
+                return hmac.new(self.secret, body.encode(), hashlib.sha256).hexdigest()
+
             def sign(self, payload, userid, recipient):
                 body = f"{userid}:{payload.hex()}"
-                return f"{body}:{hmac.new(self.secret, body.encode(), hashlib.sha256).hexdigest()}"
+                return f"{body}:{self.digest(body)}"
 
             def verify(self, token, userid):
                 body, _, digest = token.rpartition(":")
-                if not hmac.compare_digest(digest, hmac.new(self.secret, body.encode(), hashlib.sha256).hexdigest()):
+                if not hmac.compare_digest(digest, self.digest(body)):
                     raise BournError("the signature is wrong")
                 signer, _, payload = body.partition(":")
                 if int(signer) != userid:

@@ -21,8 +21,8 @@ class UriResolver:
     scheme: str
     """What stands before the colon: ``pid`` of ``pid:4711``."""
     resolve: Callable[[str], str]
-    """Takes what stands after the colon and returns ``local:///PATH`` or ``ssh://HOST/PATH``. It may take its time.
-    Raises `BournError` with the reason when there is no such instance."""
+    """Takes what stands after the colon and returns ``local:///PATH`` or ``ssh://HOST/PATH``. It may take its
+    time. Raises `BournError` with the reason when there is no such instance."""
     summary: str = ""
 
     @property
@@ -38,7 +38,8 @@ def bourn_uri_resolvers() -> Iterable[UriResolver]:
     Called: when a client is given an address whose scheme the client library doesn't know by itself.
     Process: client (command line, Python API).
     Order: of two resolvers of a scheme the first registered is taken, and the clash is told.
-    Errors: an exception leaves this plugin's resolvers out; an unknown scheme is an error that lists the known ones.
+    Errors: an exception leaves this plugin's resolvers out; an unknown scheme is an error that lists the
+    known ones.
     Since: 0.1
 
     Example::
