@@ -1,0 +1,213 @@
+"""The resource module: what the instance has, who may use it, and news of that to the scheduler (RFC 28, RFC 44)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from bourn.broker.module import LATER, Module, Request, Role, method
+from bourn.config.tables import ResourceTable
+from bourn.errors import BournError
+from bourn.hookspecs.resource_io import ResourceReader
+from bourn.hookspecs.store import Batch
+from bourn.model.event import Event, parse_eventlog
+from bourn.model.idset import IdSet
+from bourn.model.rset import ResourceSet
+from bourn_plugins.resource.describe import from_hosts, read_file
+from bourn_plugins.resource.inventory import Inventory
+
+if TYPE_CHECKING:
+    from bourn.broker.module import ModuleContext
+    from bourn.broker.request import Later
+    from bourn.config import Config
+
+
+class Resource(Module):
+    """Service `resource`; on ranks other than 0 there is nothing to keep yet."""
+
+    def __init__(self, ctx: ModuleContext) -> None:
+        super().__init__(ctx)
+        self._acquirers: list[Request] = []
+        self._log: list[str] = []
+        self._table = ctx.config.table("resource", ResourceTable)
+        self._inventory = Inventory(self._describe(), self._excluded())
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Replay the resource eventlog, note this start in it, and serve."""
+        store = self.ctx.provider("store").store
+        for piece in store.resource_events():
+            self._log.append(piece)
+            for event in parse_eventlog(piece):
+                self._inventory.apply(event)
+        ranks = self._inventory.rset.ranks
+        online = ranks if self._table.assume_up else ranks & IdSet(range(self.ctx.size))
+        context = {"ranks": str(ranks), "online": str(online), "nodelist": str(self._inventory.rset.nodelist)}
+        await self._record("restart", context)
+        await self._record("resource-define", {"method": self._method()})
+        if self._table.verify:
+            await self._verify()
+        task_status.started()
+        await trio.sleep_forever()
+
+    @method(allow=Role.OWNER, streaming=True)
+    def acquire(self, request: Request) -> Later:
+        """Give a scheduler the resources and the ranks that are up, then every change (RFC 28)."""
+        request.on_cancel = lambda: self._acquirers.remove(request)
+        self._acquirers.append(request)
+        request.respond(self._everything())
+        return LATER
+
+    @method(allow=Role.OWNER | Role.USER)
+    def status(self, request: Request) -> dict[str, Any]:
+        """Return R, and which ranks are online, excluded and drained."""
+        inventory = self._inventory
+        drain: dict[tuple[float, str], set[int]] = {}
+        for rank, drained in inventory.drained.items():
+            drain.setdefault((drained.since, drained.reason), set()).add(rank)
+        return {
+            "R": inventory.rset.to_dict(),
+            "online": str(inventory.online),
+            "offline": str(inventory.rset.ranks - inventory.online),
+            "exclude": str(inventory.exclude),
+            "up": str(inventory.up),
+            "drain": [
+                {"ranks": str(IdSet(ranks)), "timestamp": since, "reason": reason}
+                for (since, reason), ranks in sorted(drain.items())
+            ],
+        }
+
+    @method(allow=Role.OWNER | Role.USER)
+    def info(self, request: Request) -> dict[str, Any]:
+        """Return how many nodes, cores and GPUs there are."""
+        rset = self._inventory.rset
+        return {
+            "nnodes": len(rset.nodelist),
+            "ncores": rset.ncores,
+            "ngpus": rset.ngpus,
+            "ranks": str(rset.ranks),
+            "nodelist": str(rset.nodelist),
+        }
+
+    @method(allow=Role.OWNER | Role.USER)
+    def eventlog(self, request: Request) -> dict[str, str]:
+        """Return the resource eventlog as text."""
+        return {"eventlog": "".join(self._log)}
+
+    @method(allow=Role.OWNER)
+    async def drain(self, request: Request) -> None:
+        """Take ranks or hosts out of service for new jobs: {targets, reason?, mode?}."""
+        ranks = self._inventory.targets(request.get("targets", str))
+        reason = request.get("reason", str, "")
+        await self._change("drain", self._inventory.drain_context(ranks, reason, request.get("mode", str, "")))
+
+    @method(allow=Role.OWNER)
+    async def undrain(self, request: Request) -> None:
+        """Put ranks or hosts back into service: {targets}."""
+        ranks = self._inventory.targets(request.get("targets", str))
+        await self._change("undrain", self._inventory.undrain_context(ranks))
+
+    @method(allow=Role.OWNER)
+    async def reload(self, request: Request) -> None:
+        """Read the description of the resources again, or another one: {path?}."""
+        path = request.get("path", str, "")
+        rset = self._read(Path(path)) if path else self._describe()
+        self._inventory.rset = rset
+        await self._record("resource-update", {"ranks": str(rset.ranks), "nodelist": str(rset.nodelist)})
+        self._tell(self._everything())
+
+    def reconfigure(self, config: Config) -> None:
+        """Take another set of excluded ranks; a new R wants `resource.reload`."""
+        self._table = config.table("resource", ResourceTable)
+        self._inventory.exclude = self._excluded()
+        self._tell(self._everything())
+
+    def stats(self) -> dict[str, object]:
+        """Return the number of ranks by state."""
+        inventory = self._inventory
+        return {"ranks": len(inventory.rset.ranks), "up": len(inventory.up), "drained": len(inventory.drained)}
+
+    def _describe(self) -> ResourceSet:
+        """Return R as configured, or as this machine is."""
+        if self._table.path:
+            return self._read(Path(self._table.path))
+        if self._table.config:
+            return ResourceSet.from_dict(from_hosts(self._table.config))
+        return self._machine()
+
+    def _machine(self) -> ResourceSet:
+        found = self._readers()["machine"].read(b"", {})
+        assert found.R is not None
+        return ResourceSet.from_dict(found.R)
+
+    def _method(self) -> str:
+        if self._table.path:
+            return f"file {self._table.path}"
+        return "configuration" if self._table.config else "dynamic-discovery"
+
+    def _read(self, path: Path) -> ResourceSet:
+        return ResourceSet.from_dict(read_file(path, self._table.reader, self._readers()))
+
+    def _readers(self) -> dict[str, ResourceReader]:
+        found = {reader.name: reader for _, reader in self.ctx.plugins.collect("bourn_resource_readers")}
+        if "machine" not in found or "R" not in found:
+            raise BournError("the stock resource readers 'machine' and 'R' are disabled; [resource] can't do without")
+        return found
+
+    def _excluded(self) -> IdSet:
+        if not self._table.exclude:
+            return IdSet()
+        rset = self._inventory.rset if hasattr(self, "_inventory") else self._describe()
+        return Inventory(rset).targets(self._table.exclude)
+
+    async def _verify(self) -> None:
+        """Drain this rank if the machine has fewer cores or GPUs than R says (`[resource] verify`)."""
+        rset, rank = self._inventory.rset, self.ctx.rank
+        if rank not in rset.ranks:
+            return
+        real = self._machine()
+        missing = []
+        for name, wanted, found in (
+            ("cores", rset.cores(rank), real.cores(0)),
+            ("gpus", rset.gpus(rank), real.gpus(0)),
+        ):
+            if wanted - found:
+                missing.append(f"{name} {wanted - found}")
+        if missing and rank not in self._inventory.drained:
+            reason = f"missing resources: {', '.join(missing)}"
+            self.ctx.log.error("rank %d is drained: %s", rank, reason)
+            context = self._inventory.drain_context(IdSet([rank]), reason, "")
+            await self._record("drain", context)
+
+    def _everything(self) -> dict[str, Any]:
+        """Return R without the excluded ranks, and who is up."""
+        inventory = self._inventory
+        usable = inventory.rset.copy_ranks(inventory.ranks) if inventory.exclude else inventory.rset
+        return {"resources": usable.to_dict(), "up": str(inventory.up)}
+
+    async def _record(self, name: str, context: dict[str, Any]) -> None:
+        """Make an event durable, then let it take effect."""
+        event = Event(time.time(), name, context)
+        line = event.encode()
+        await self.ctx.provider("store").store.commit(Batch(resource=[line]))
+        self._log.append(line)
+        self._inventory.apply(event)
+
+    async def _change(self, name: str, context: dict[str, Any]) -> None:
+        """Record an event and tell the schedulers who came up and who went down by it."""
+        before = self._inventory.up
+        await self._record(name, context)
+        after = self._inventory.up
+        news = {}
+        if after - before:
+            news["up"] = str(after - before)
+        if before - after:
+            news["down"] = str(before - after)
+        if news:
+            self._tell(news)
+
+    def _tell(self, news: dict[str, Any]) -> None:
+        for request in list(self._acquirers):
+            request.respond(news)

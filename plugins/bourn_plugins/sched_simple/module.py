@@ -1,0 +1,240 @@
+"""The simple scheduler: cores and GPUs by node, first come first served, first or best fit."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import trio
+from attrs import define
+
+from bourn.broker.module import Module, Request, Role, method
+from bourn.errors import BournError
+from bourn_plugins.sched_simple.backlog import Backlog, Waiting
+from bourn_plugins.sched_simple.compile import ask_of, nodes_of, rset_of, shares_of
+from bourn_plugins.sched_simple.pool import Ask, Node, Pool, Share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from bourn.broker.module import ModuleContext
+    from bourn.hookspecs.sched import AllocRequest, FreeRequest, SchedClient
+    from bourn.model.counts import Counts
+    from bourn.model.interned import InternedJobspec
+
+
+@define
+class SimpleConfig:
+    """`[sched-simple]`: `fit` is "first" (lowest rank that has room) or "best" (fullest node that has room)."""
+
+    fit: str = "first"
+
+
+class SchedSimple(Module):
+    """Implements `bourn.hookspecs.sched.Scheduler` over a `Pool` and a `Backlog`."""
+
+    def __init__(self, ctx: ModuleContext) -> None:
+        super().__init__(ctx)
+        fit = ctx.config.table("sched-simple", SimpleConfig).fit
+        if fit not in ("first", "best"):
+            raise BournError(f"[sched-simple] fit = \"{fit}\" is unknown; there are: best, first")
+        self._fit = fit
+        self._pool = Pool([])
+        self._rset: dict[str, Any] = {}
+        self._expiration = 0.0
+        self._backlog = Backlog()
+        self._asks: WeakKeyDictionary[InternedJobspec, Ask | str] = WeakKeyDictionary()
+        self._told: dict[int, str] = {}
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take the resources, then the running jobs, then requests; follow nodes up and down until cancelled."""
+        async with self.ctx.stream("resource.acquire") as updates:
+            self._acquire(await anext(updates))
+            self._hello()
+            self._client.sched_ready(self)
+            task_status.started()
+            async for update in updates:
+                self._update(update)
+
+    @property
+    def _client(self) -> SchedClient:
+        client: SchedClient = self.ctx.provider("job-manager")
+        return client
+
+    def _acquire(self, first: Mapping[str, Any]) -> None:
+        from bourn.model.idset import IdSet
+
+        self._rset = first["resources"]
+        self._expiration = self._rset["execution"].get("expiration", 0.0)
+        self._pool = Pool(nodes_of(self._rset), "best" if self._fit == "best" else "first")
+        self._pool.set_up(IdSet(first["up"]), True)
+
+    def _update(self, update: Mapping[str, Any]) -> None:
+        from bourn.model.idset import IdSet
+
+        if "resources" in update:
+            held = self._pool.held()
+            self._acquire(update)
+            self._asks.clear()
+            for jobid, shares in held.items():
+                self._claim(jobid, shares)
+        else:
+            self._pool.set_up(IdSet(update.get("up", "")), True)
+            self._pool.set_up(IdSet(update.get("down", "")), False)
+            self._expiration = update.get("expiration", self._expiration)
+        self.ctx.soon(self._pass)
+
+    def _hello(self) -> None:
+        for job in self._client.sched_hello(self):
+            self._claim(job.id, shares_of(job.R))
+
+    def _claim(self, jobid: int, shares: Iterable[Share]) -> None:
+        try:
+            self._pool.claim(jobid, shares)
+        except ValueError as error:
+            note = f"its resources are gone: {error}"
+            self.ctx.post("job-manager.raise", {"ids": [jobid], "type": "alloc", "severity": 0, "note": note})
+
+    def alloc(self, jobs: Sequence[AllocRequest]) -> None:
+        """Take new requests; those that can never run are denied with the reason."""
+        denied = []
+        for job in jobs:
+            ask = self._ask(job.jobspec, job.overrides)
+            if isinstance(ask, str):
+                denied.append((job.id, ask))
+            else:
+                duration = _duration(job.jobspec, job.overrides)
+                self._backlog.add(Waiting(job.id, job.priority, job.queue or "", ask, duration))
+        if denied:
+            self._client.alloc_deny(denied)
+        self.ctx.soon(self._pass)
+
+    def free(self, jobs: Sequence[FreeRequest]) -> None:
+        """Take resources back."""
+        for job in jobs:
+            ranks = None if job.final else [share.rank for share in shares_of(job.R)]
+            self._pool.free(job.id, ranks)
+        self.ctx.soon(self._pass)
+
+    def cancel(self, ids: Sequence[int]) -> None:
+        """Forget pending requests."""
+        gone = [jobid for jobid in ids if self._backlog.remove(jobid) is not None]
+        for jobid in gone:
+            self._told.pop(jobid, None)
+        if gone:
+            self._client.alloc_cancelled(gone)
+            self.ctx.soon(self._pass)
+
+    def prioritize(self, jobs: Sequence[tuple[int, int]]) -> None:
+        """Take changed priorities of pending requests."""
+        for jobid, priority in jobs:
+            self._backlog.prioritize(jobid, priority)
+        self.ctx.soon(self._pass)
+
+    def expiration(self, id: int, t: float) -> str | None:
+        """Agree to any end of a running job that lies within the instance's own time."""
+        if self._expiration and not 0 < t <= self._expiration:
+            return "the instance ends before that"
+        return None
+
+    def feasibility(self, jobspec: dict[str, Any]) -> str | None:
+        """Say why `jobspec` could never run here, or None."""
+        from bourn.model.counts import jobspec_counts
+
+        ask = self._checked(jobspec_counts(jobspec), _constraints(jobspec))
+        return ask if isinstance(ask, str) else None
+
+    def stats(self) -> dict[str, object]:
+        """Return how many jobs wait and how many hold resources."""
+        return {"pending": len(self._backlog), "allocated": len(self._pool.held()), "fit": self._fit}
+
+    @method(allow=Role.OWNER | Role.USER, name="resource-status")
+    def resource_status(self, request: Request) -> dict[str, Any]:
+        """Return R of all, the ranks that are down, and R of what is allocated."""
+        cores: dict[int, list[int]] = {}
+        for shares in self._pool.held().values():
+            for share in shares:
+                both = cores.setdefault(share.rank, [0, 0])
+                both[0] |= share.cores
+                both[1] |= share.gpus
+        allocated = [Share(rank, *both) for rank, both in sorted(cores.items())]
+        down = [n for n in self._pool.nodes.values() if not n.up]
+        return {
+            "all": self._rset,
+            "allocated": rset_of(allocated, self._pool.nodes, 0.0, 0.0) if allocated else None,
+            "down": rset_of([Share(n.rank, n.cores, n.gpus) for n in down], self._pool.nodes, 0.0, 0.0)
+            if down
+            else None,
+        }
+
+    def _pass(self) -> None:
+        """Grant what fits, and tell the first job of each queue that doesn't what it waits for."""
+        result = self._backlog.schedule(self._pool)
+        if result.granted:
+            now = time.time()
+            nodes = self._pool.nodes
+            granted = []
+            for job, shares in result.granted:
+                end = now + job.duration if job.duration else self._expiration
+                if self._expiration:
+                    end = min(end, self._expiration)
+                granted.append((job.id, rset_of(shares, nodes, now, end), None))
+                self._told.pop(job.id, None)
+            self._client.alloc_success(granted)
+        news = []
+        for job in result.blocked:
+            reason = self._pool.why_not_now(job.ask)
+            if self._told.get(job.id) != reason:
+                self._told[job.id] = reason
+                news.append((job.id, {"sched": {"reason_pending": reason}}))
+        if news:
+            self._client.annotate(news)
+
+    def _ask(self, jobspec: InternedJobspec, overrides: dict[str, Any] | None) -> Ask | str:
+        if overrides and not _light(overrides):
+            from bourn.model.counts import jobspec_counts
+            from bourn.model.overrides import apply_overrides
+
+            obj = apply_overrides(jobspec.obj, overrides)
+            return self._checked(jobspec_counts(obj), _constraints(obj))
+        ask = self._asks.get(jobspec)
+        if ask is None:
+            ask = self._asks[jobspec] = self._checked(jobspec.counts, _constraints(jobspec.obj))
+        return ask
+
+    def _checked(self, counts: Counts, constraints: dict[str, Any] | None) -> Ask | str:
+        """Return an ask that could be met if all were idle, or the reason why none can."""
+        ask = ask_of(counts, self._where(constraints) if constraints else None)
+        if isinstance(ask, str):
+            return ask
+        return self._pool.why_never(ask) or ask
+
+    def _where(self, constraints: dict[str, Any]) -> Callable[[Node], bool]:
+        from bourn.model.constraint import Constraint
+
+        constraint = Constraint.from_dict(constraints)
+        ranks = {
+            node.rank
+            for node in self._pool.nodes.values()
+            if constraint.match(node.rank, node.host, node.properties)
+        }
+        return lambda node: node.rank in ranks
+
+
+def _light(overrides: Mapping[str, Any]) -> bool:
+    from bourn.model.overrides import are_light
+
+    return are_light(overrides)
+
+
+def _constraints(jobspec: Mapping[str, Any]) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = ((jobspec["attributes"] or {}).get("system") or {}).get("constraints")
+    return found
+
+
+def _duration(jobspec: InternedJobspec, overrides: Mapping[str, Any] | None) -> float:
+    """Return the time limit in seconds, 0 for none."""
+    if overrides and "attributes.system.duration" in overrides:
+        return float(overrides["attributes.system.duration"])
+    return jobspec.counts.duration
