@@ -83,8 +83,9 @@ class Template:
             if column.collapse and not any(column.get(r) not in NOTHING for r in records):
                 continue
             if column.expand:
+                column.widen(len(column.heading))
                 bare = max((len(str(column.render(column.get(r))).strip()) for r in records), default=0)
-                column.widen(max(bare, len(column.heading)))
+                column.widen(bare)
             kept.append(column)
         self.columns = kept
 

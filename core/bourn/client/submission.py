@@ -1,0 +1,97 @@
+"""What a `job-ingest.submit` request is made of: many jobs, each distinct jobspec sent once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from bourn.model.jobid import JobID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bourn.client.handle import Handle
+    from bourn.model.jobspec import Jobspec
+
+    JobspecLike: TypeAlias = "Jobspec | Mapping[str, Any] | str"
+
+DEBUG = 2
+WAITABLE = 4
+NOVALIDATE = 8
+
+MAX_BYTES = 24 << 20
+"""A request of distinct jobspecs is sent before it grows over this, well below the greatest frame."""
+
+
+class Submission:
+    """Collects jobs, then submits them as few requests: each request is accepted as a whole or not at all."""
+
+    def __init__(self) -> None:
+        self.jobspecs: list[Any] = []
+        self.jobs: list[dict[str, Any]] = []
+        self._index: dict[Any, int] = {}
+        self._keep: list[object] = []
+        self._size = 0
+
+    def add(
+        self,
+        jobspec: JobspecLike,
+        *,
+        urgency: int = 16,
+        flags: int = 0,
+        key: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add a job. `settings` are dotted keys laid over the jobspec; `key` makes a retry return the same id."""
+        job: dict[str, Any] = {"jobspec": self._intern(jobspec)}
+        if urgency != 16:
+            job["urgency"] = urgency
+        if flags:
+            job["flags"] = flags
+        if key is not None:
+            job["key"] = key
+        if settings:
+            job["set"] = settings
+        self.jobs.append(job)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to send: another jobspec might not fit into a frame."""
+        return self._size >= MAX_BYTES
+
+    def payload(self) -> dict[str, Any]:
+        """Return the request's payload."""
+        return {"jobspecs": self.jobspecs, "jobs": self.jobs}
+
+    def send(self, h: Handle) -> list[JobID]:
+        """Submit, wait until all is durable, and return the ids in order."""
+        return [JobID(id) for id in h.rpc("job-ingest.submit", self.payload()).get()["ids"]]
+
+    def _intern(self, jobspec: JobspecLike) -> int:
+        """Return the jobspec's index: the same object, or the same text, is sent once."""
+        mark: Any = jobspec if isinstance(jobspec, str) else id(jobspec)
+        index = self._index.get(mark)
+        if index is None:
+            index = self._index[mark] = len(self.jobspecs)
+            # An id is only good as long as its object lives.
+            self._keep.append(jobspec)
+            obj = as_object(jobspec)
+            self.jobspecs.append(obj)
+            if self.jobspecs[1:]:
+                self._size += len(json.dumps(obj))
+        return index
+
+
+def as_object(jobspec: JobspecLike) -> Any:
+    """Return what travels: the jobspec's dictionary."""
+    if isinstance(jobspec, str):
+        try:
+            return json.loads(jobspec)
+        except ValueError as error:
+            from bourn.errors import JobspecError
+
+            raise JobspecError("", f"jobspec is not JSON: {error}") from None
+    if isinstance(jobspec, dict):
+        return jobspec
+    to_dict = getattr(jobspec, "to_dict", None)
+    return to_dict() if to_dict is not None else dict(jobspec)  # type: ignore[arg-type]
