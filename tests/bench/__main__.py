@@ -1,0 +1,42 @@
+"""`python -m tests.bench [NAME ... | all]`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+BENCHMARKS = {
+    "throughput": "real no-op jobs, against a bare spawn loop",
+    "mocked": "jobs with execution mocked, 2,000 and 64,000, against bare SQLite rows",
+    "submission": "2,000 jobs submitted and acknowledged durable, against bare SQLite rows",
+    "rpc": "round trips from Python, against a bare socket echo",
+    "kvs": "put and commit, one at a time, and get, against bare SQLite commits",
+    "startup": "start an instance, run `true`, stop, against starting Python",
+    "run_true": "`bourn run true` in a warm instance, against starting Python",
+    "jobs_list": "`bourn jobs -a` over 2,000 finished jobs, against starting Python",
+    "memory": "the broker at start, after 2,500 and after 100,000 finished jobs",
+    "job_manager": "the job manager alone: microseconds a job",
+    "shell_host": "the shell host alone: jobs/s, against a bare spawn loop",
+    "match": "the graph scheduler's matcher alone: matches/s",
+}
+
+
+def main() -> int:
+    """Run the named benchmarks, each of which prints its own lines."""
+    names = sys.argv[1:]
+    if not names:
+        for name, what in BENCHMARKS.items():
+            print(f"{name:12} {what}")
+        return 0
+    names = list(BENCHMARKS) if names == ["all"] else names
+    for name in names:
+        if name not in BENCHMARKS:
+            print(f"tests.bench: no benchmark '{name}'; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+            return 2
+    for name in names:
+        import_module(f"tests.bench.{name}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

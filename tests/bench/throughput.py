@@ -1,0 +1,22 @@
+"""Real no-op jobs through a whole instance: submitted, scheduled on 16 cores, run, done."""
+
+from __future__ import annotations
+
+import time
+
+from tests.bench import bare, report
+from tests.bench.instance import drain, instance, jobspec, submit
+
+
+def main() -> None:
+    """Print jobs/s of 2,000 and 20,000 `true`, each beside a spawn loop just before."""
+    for count in (2000, 20000):
+        loop = bare.spawns()
+        with instance() as (handle, _):
+            submit(handle, jobspec("true"), 50)
+            drain(handle)
+            begin = time.perf_counter()
+            submit(handle, jobspec("true"), count)
+            drain(handle)
+            rate = count / (time.perf_counter() - begin)
+        report.rate(f"throughput: {count:,} real jobs", rate, "jobs/s", loop, "a bare spawn loop")
