@@ -107,8 +107,8 @@ def _leaf(operator: str, args: list[str], where: str) -> Test:
 def parse_requires(text: str) -> dict[str, Any]:
     """Return the constraint that a `--requires` expression means.
 
-    `p` and `^p` are properties, `host:h[1-3]` (or hosts:, hostlist:) and `rank:0-3` (or ranks:) pick nodes;
-    `and` or `&`, `or` or `|`, `not` or a leading `-`, and parentheses combine; a space between terms is `and`.
+    `p` and `^p` are properties; `host:h[1-3]` (or hostlist:) and `rank:0-3` (or ranks:) pick nodes;
+    `and` or `&`, `or` or `|`, `not` or a leading `-`, and parentheses combine; side by side means and.
     """
     parser = _Requires(text)
     if not parser.tokens:

@@ -73,8 +73,10 @@ def encode_event(timestamp: float, name: str, context: Mapping[str, Any] | None 
 
 def parse_eventlog(text: str | bytes) -> Iterator[Event]:
     """Yield the events of an eventlog; BournError with the line number when one is malformed."""
-    lines: list[str] | list[bytes] = text.splitlines()
-    for number, line in enumerate(lines, 1):
+    if isinstance(text, bytes):
+        text = text.decode()
+    # Not splitlines(): JSON text may hold separators that it would split at.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

@@ -260,6 +260,20 @@ def set_unbuffered(obj: Obj) -> None:
     set_shell_option(obj, "input.batch-timeout", 0.0)
 
 
+def clear_unbuffered(obj: Obj) -> None:
+    """Take back what `set_unbuffered` set."""
+    try:
+        options = get_attr(obj, "shell.options")
+    except KeyError:
+        return
+    for io, stream in (("output", "stdout"), ("output", "stderr"), ("input", "")):
+        table = options.get(io, {})
+        if stream in table:
+            table[stream].pop("buffer", None)
+        if table.get("batch-timeout") in (0.05, 0.0):
+            del table["batch-timeout"]
+
+
 def add_file(obj: Obj, name: str, data: object, perms: int = 0o600, encoding: str | None = None) -> None:
     """Put a file into the job (RFC 37): text, or an object that is stored as JSON."""
     entry: Obj = {"mode": 0o100000 | perms, "data": data}

@@ -1,0 +1,88 @@
+"""Submission directives: options written into a batch script (RFC 36), with the tag `bourn:` or `flux:`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+
+import attrs
+
+from bourn.errors import BournError
+
+_SENTINEL = re.compile(r"^([^\w]*)(bourn|BOURN|flux|FLUX):")
+_TRIPLE = re.compile(r"'''|\"\"\"")
+
+
+@attrs.frozen
+class Directives:
+    """What a script says about itself: `args` are command line arguments, `script` the whole text."""
+
+    script: str
+    args: list[str]
+
+
+def parse_directives(text: str, name: str = "script") -> Directives:
+    """Return a script's directives; BournError names the line of one that is malformed or stands too late."""
+    if "\0" in text:
+        raise BournError(f"{name}: not a script: it has null bytes")
+    sentinel = prefix = ""
+    found: list[tuple[int, str]] = []
+    stopped = False
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _SENTINEL.match(line)
+        if match and not sentinel:
+            # An empty comment belongs to the header, so white space that ends the prefix doesn't count.
+            sentinel, prefix = match[0], match[1].rstrip() or match[1]
+        if match and match[0] == sentinel:
+            if stopped:
+                raise _bad(name, number, "a directive after the first line that isn't a part of the header")
+            found.append((number, line[len(sentinel) :]))
+        elif match and not stopped:
+            raise _bad(name, number, f"sentinel '{match[0]}' differs from '{sentinel}' above")
+        elif sentinel and line.strip() and not line.startswith(prefix):
+            stopped = True
+    return Directives(text, _arguments(found, name))
+
+
+def _arguments(found: list[tuple[int, str]], name: str) -> list[str]:
+    args: list[str] = []
+    at = 0
+    while at < len(found):
+        number, body = found[at]
+        at += 1
+        head, literals = "", []
+        while (quote := _TRIPLE.search(body)) is not None:
+            head += body[: quote.start()]
+            rest = body[quote.end() :]
+            end = rest.find(quote[0])
+            if end < 0:
+                if rest.strip():
+                    raise _bad(name, number, "the opening triple quote must end its line")
+                block = []
+                while at < len(found) and not found[at][1].strip().startswith(quote[0]):
+                    block.append(found[at][1])
+                    at += 1
+                if at == len(found):
+                    raise _bad(name, number, "a triple quoted string doesn't end")
+                literals.append(textwrap.dedent("\n".join(block) + "\n"))
+                body = found[at][1].strip()[3:]
+                at += 1
+            else:
+                literals.append(rest[:end])
+                body = rest[end + 3 :]
+            # A placeholder that shlex leaves alone; it is replaced when the words are known.
+            head += f"\0{len(literals) - 1}\0"
+        try:
+            words = shlex.split(head + body, comments=True)
+        except ValueError as err:
+            raise _bad(name, number, str(err).lower()) from None
+        for word in words:
+            pieces = word.split("\0")
+            pieces[1::2] = [literals[int(i)] for i in pieces[1::2]]
+            args.append("".join(pieces))
+    return args
+
+
+def _bad(name: str, number: int, reason: str) -> BournError:
+    return BournError(f"{name}: line {number}: {reason}")

@@ -1,0 +1,345 @@
+"""The jobspec as users of the Python API handle it: the tree of RFC 14, with helpers for version 1."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from bourn.errors import BournError, JobspecError
+from bourn.model import jobspec_build as build
+from bourn.model.counts import Counts, jobspec_counts
+from bourn.model.jobspec_check import check_jobspec, check_v1
+
+if TYPE_CHECKING:
+    import datetime
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import IO, Unpack
+
+    from bourn.model.jobspec_build import Extra
+
+
+@attrs.define
+class Jobspec:
+    """A jobspec; `obj` is the tree, which the setters change in place."""
+
+    obj: dict[str, Any]
+
+    @classmethod
+    def from_dict(cls, obj: dict[str, Any]) -> Jobspec:
+        """Check a tree and wrap it; JobspecError names the path of a bad field."""
+        check_jobspec(obj)
+        return cls(obj)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Jobspec:
+        """Check and take JSON text."""
+        try:
+            obj = json.loads(text)
+        except ValueError as err:
+            raise JobspecError("", f"not JSON: {err}") from None
+        return cls.from_dict(obj)
+
+    @classmethod
+    def from_yaml_stream(cls, stream: IO[str] | IO[bytes] | str, name: str = "jobspec") -> Jobspec:
+        """Check and take YAML text or an open file; `name` is for error messages."""
+        import yaml
+
+        try:
+            obj = yaml.safe_load(stream)
+        except yaml.YAMLError as err:
+            mark = getattr(err, "problem_mark", None)
+            where = f"{name}: line {mark.line + 1}" if mark else name
+            raise BournError(f"{where}: not YAML: {getattr(err, 'problem', None) or err}") from None
+        try:
+            return cls.from_dict(obj)
+        except JobspecError as err:
+            raise JobspecError(err.path, f"{err.reason} ({name})") from None
+
+    @classmethod
+    def from_yaml_file(cls, filename: str | os.PathLike[str]) -> Jobspec:
+        """Check and take a YAML (or JSON) file."""
+        try:
+            with open(filename, encoding="utf-8") as stream:
+                return cls.from_yaml_stream(stream, str(filename))
+        except (OSError, UnicodeDecodeError) as err:
+            raise BournError(f"{filename}: {getattr(err, 'strerror', None) or err}") from None
+
+    @classmethod
+    def from_command(
+        cls,
+        command: Iterable[str],
+        num_tasks: int = 1,
+        cores_per_task: int = 1,
+        gpus_per_task: int | None = None,
+        num_nodes: int | None = None,
+        exclusive: bool = False,
+        **extra: Unpack[Extra],
+    ) -> Jobspec:
+        """See `bourn.model.jobspec_build.from_command`."""
+        return cls(
+            build.from_command(
+                command, num_tasks, cores_per_task, gpus_per_task, num_nodes, exclusive, **extra
+            )
+        )
+
+    @classmethod
+    def per_resource(
+        cls,
+        command: Iterable[str],
+        ncores: int | None = None,
+        nnodes: int | None = None,
+        per_resource_type: str | None = None,
+        per_resource_count: int | None = None,
+        gpus_per_node: int | None = None,
+        exclusive: bool = False,
+        **extra: Unpack[Extra],
+    ) -> Jobspec:
+        """See `bourn.model.jobspec_build.per_resource`."""
+        return cls(
+            build.per_resource(
+                command,
+                ncores,
+                nnodes,
+                per_resource_type,
+                per_resource_count,
+                gpus_per_node,
+                exclusive,
+                **extra,
+            )
+        )
+
+    @classmethod
+    def from_nest_command(
+        cls,
+        command: Iterable[str],
+        num_slots: int = 1,
+        cores_per_slot: int = 1,
+        gpus_per_slot: int | None = None,
+        num_nodes: int | None = None,
+        broker_opts: Iterable[str] | None = None,
+        exclusive: bool = False,
+        conf: dict[str, Any] | str | None = None,
+        **extra: Unpack[Extra],
+    ) -> Jobspec:
+        """See `bourn.model.jobspec_build.from_nest_command`."""
+        return cls(
+            build.from_nest_command(
+                command,
+                num_slots,
+                cores_per_slot,
+                gpus_per_slot,
+                num_nodes,
+                broker_opts,
+                exclusive,
+                conf,
+                **extra,
+            )
+        )
+
+    @classmethod
+    def from_batch_command(
+        cls,
+        script: str,
+        jobname: str,
+        args: Iterable[str] | None = None,
+        num_slots: int = 1,
+        cores_per_slot: int = 1,
+        gpus_per_slot: int | None = None,
+        num_nodes: int | None = None,
+        broker_opts: Iterable[str] | None = None,
+        exclusive: bool = False,
+        conf: dict[str, Any] | str | None = None,
+        **extra: Unpack[Extra],
+    ) -> Jobspec:
+        """See `bourn.model.jobspec_build.from_batch_command`."""
+        return cls(
+            build.from_batch_command(
+                script,
+                jobname,
+                args,
+                num_slots,
+                cores_per_slot,
+                gpus_per_slot,
+                num_nodes,
+                broker_opts,
+                exclusive,
+                conf,
+                **extra,
+            )
+        )
+
+    def validate(self, v1: bool = False) -> None:
+        """Raise JobspecError if the tree is not a jobspec; `v1` also holds it to RFC 25."""
+        check_jobspec(self.obj)
+        if v1:
+            check_v1(self.obj)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tree itself, not a copy."""
+        return self.obj
+
+    def dumps(self, indent: int | None = None) -> str:
+        """Return JSON text, compact unless `indent` is given."""
+        separators = (",", ":") if indent is None else None
+        return json.dumps(self.obj, ensure_ascii=False, indent=indent, separators=separators)
+
+    def setattr(self, key: str, value: object) -> None:
+        """Set an attribute by dotted key, `queue` or `system.queue` or `user.tag`."""
+        build.set_attr(self.obj, key, value)
+
+    def getattr(self, key: str) -> Any:
+        """Return an attribute by dotted key; KeyError when there is none."""
+        return build.get_attr(self.obj, key)
+
+    def setattr_shell_option(self, key: str, value: object) -> None:
+        """Set a job shell option by dotted key, as `-o` on the command line does."""
+        build.set_shell_option(self.obj, key, value)
+
+    def add_file(self, name: str, data: object, perms: int = 0o600, encoding: str | None = None) -> None:
+        """Put a file into the job: text, or an object that is stored as JSON (RFC 37)."""
+        build.add_file(self.obj, name, data, perms, encoding)
+
+    def counts(self) -> Counts:
+        """Return nodes, slots, cores, GPUs and tasks."""
+        return jobspec_counts(self.obj)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the resource vertices, parents before children."""
+        stack = list(reversed(self.resources))
+        while stack:
+            vertex = stack.pop()
+            yield vertex
+            stack.extend(reversed(vertex.get("with") or ()))
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        """The `resources` section."""
+        resources: list[dict[str, Any]] = self.obj["resources"]
+        return resources
+
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        """The `tasks` section."""
+        tasks: list[dict[str, Any]] = self.obj["tasks"]
+        return tasks
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The `attributes` section."""
+        attributes: dict[str, Any] = self.obj["attributes"]
+        return attributes
+
+    @property
+    def version(self) -> int:
+        """The `version`."""
+        version: int = self.obj["version"]
+        return version
+
+    @property
+    def duration(self) -> float | None:
+        """Time limit in seconds, 0 for none; set it as seconds, an RFC 23 string or a timedelta."""
+        return self._get("duration")  # type: ignore[no-any-return]
+
+    @duration.setter
+    def duration(self, value: float | str | datetime.timedelta) -> None:
+        build.set_duration(self.obj, value)
+
+    @property
+    def cwd(self) -> str | None:
+        """Working directory."""
+        return self._get("cwd")  # type: ignore[no-any-return]
+
+    @cwd.setter
+    def cwd(self, path: str | os.PathLike[str]) -> None:
+        import os
+
+        self.setattr("cwd", os.fspath(path))
+
+    @property
+    def environment(self) -> dict[str, str | None] | None:
+        """Environment variables; a value of None unsets."""
+        return self._get("environment")  # type: ignore[no-any-return]
+
+    @environment.setter
+    def environment(self, environment: Mapping[str, str | None]) -> None:
+        self.setattr("environment", dict(environment))
+
+    @property
+    def queue(self) -> str | None:
+        """Name of the queue."""
+        return self._get("queue")  # type: ignore[no-any-return]
+
+    @queue.setter
+    def queue(self, queue: str) -> None:
+        self.setattr("queue", queue)
+
+    @property
+    def bank(self) -> str | None:
+        """Name of the bank."""
+        return self._get("bank")  # type: ignore[no-any-return]
+
+    @bank.setter
+    def bank(self, bank: str) -> None:
+        self.setattr("bank", bank)
+
+    @property
+    def name(self) -> str | None:
+        """Name of the job."""
+        return self._get("job.name")  # type: ignore[no-any-return]
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self.setattr("job.name", name)
+
+    @property
+    def stdin(self) -> str | None:
+        """Path that standard input is read from."""
+        return self._get("shell.options.input.stdin.path")  # type: ignore[no-any-return]
+
+    @stdin.setter
+    def stdin(self, path: str | os.PathLike[str]) -> None:
+        build.set_stdio(self.obj, "stdin", path)
+
+    @property
+    def stdout(self) -> str | None:
+        """Path that standard output is written to."""
+        return self._get("shell.options.output.stdout.path")  # type: ignore[no-any-return]
+
+    @stdout.setter
+    def stdout(self, path: str | os.PathLike[str]) -> None:
+        build.set_stdio(self.obj, "stdout", path)
+
+    @property
+    def stderr(self) -> str | None:
+        """Path that standard error is written to."""
+        return self._get("shell.options.output.stderr.path")  # type: ignore[no-any-return]
+
+    @stderr.setter
+    def stderr(self, path: str | os.PathLike[str]) -> None:
+        build.set_stdio(self.obj, "stderr", path)
+
+    # The names of the builders' arguments.
+    input = stdin
+    output = stdout
+    error = stderr
+
+    @property
+    def unbuffered(self) -> bool:
+        """Whether output is written as soon as it comes."""
+        return all(self._get(f"shell.options.output.{s}.buffer.type") == "none" for s in ("stdout", "stderr"))
+
+    @unbuffered.setter
+    def unbuffered(self, value: bool) -> None:
+        if value:
+            build.set_unbuffered(self.obj)
+        else:
+            build.clear_unbuffered(self.obj)
+
+    def _get(self, key: str) -> Any:
+        try:
+            return self.getattr(key)
+        except KeyError:
+            return None
