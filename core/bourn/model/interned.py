@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -46,6 +46,25 @@ class InternedJobspec:
 
     def __repr__(self) -> str:
         return f"InternedJobspec({self.hash.hex()[:8]}, {len(self.json)} bytes)"
+
+
+class IngestedJob(NamedTuple):
+    """A job that ingest has accepted and gives to the job manager."""
+
+    id: int
+    userid: int
+    urgency: int
+    """0-31 (RFC 30)."""
+    flags: int
+    t_submit: float
+    """Seconds since the epoch."""
+    jobspec: InternedJobspec
+    overrides: dict[str, Any] | None = None
+    """Dotted keys that lie over the jobspec for this job."""
+    key: str | None = None
+    """The idempotency key, unique per user."""
+    signed: str | None = None
+    """J: the jobspec as the user signed it (RFC 15), if he did."""
 
 
 class InternTable:
