@@ -13,6 +13,7 @@ callback             when                                                       
 ``task_init(job,t)`` before each task is started                                 its files, environment, binding
 ``task_fork(job,t)`` the task is running                                         note its pid
 ``start(job)``       all tasks of this node are running                          timers
+``resource_update``  the end of the time limit has moved                         timers
 ``task_exit(job,t)`` a task has ended: ``task.status``, ``task.usage``           end the others
 ``finish(job)``      all tasks have ended and their output has been read         last words into logs
 ``exit(job)``        always the last, also after a failure                       remove what was made
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CALLBACKS", "ShellPlugin", "bourn_shell_plugins"]
 
-CALLBACKS = ("init", "task_init", "task_fork", "start", "task_exit", "finish", "exit")
+CALLBACKS = ("init", "task_init", "task_fork", "start", "resource_update", "task_exit", "finish", "exit")
 """The callbacks per job and task; those that a class doesn't override are never called."""
 
 
@@ -74,6 +75,9 @@ class ShellPlugin(Protocol):
 
     def start(self, job: ShellJob) -> None:
         """All tasks of this node have been started."""
+
+    def resource_update(self, job: ShellJob) -> None:
+        """``job.place.expiration`` has changed."""
 
     def task_exit(self, job: ShellJob, task: ShellTask) -> None:
         """A task has ended."""

@@ -1,0 +1,67 @@
+"""`python -m bourn.shell --socket PATH`: a shell host. Normally started by the shell-manager module of a broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+USAGE = """usage: python -m bourn.shell (--socket PATH | --fd N) [--dir PATH] [--grace SECONDS]
+  --socket PATH    listen there (mode 0600)
+  --fd N           listen on this inherited socket
+  --dir PATH       where jobs' temporary directories are made
+  --grace SECONDS  how long to live on, with the jobs, when the broker is gone (default 0)"""
+
+
+def main(argv: list[str]) -> int:
+    """Run a host until its broker ends it."""
+    options = {"--socket": "", "--fd": "", "--dir": "", "--grace": "0"}
+    words = iter(argv)
+    for word in words:
+        value = next(words, None)
+        if word not in options or value is None:
+            print(f"bourn.shell: {word}: unknown, or a value is missing\n{USAGE}", file=sys.stderr)
+            return 2
+        options[word] = value
+    path = options["--socket"]
+    if bool(path) == bool(options["--fd"]):
+        print(USAGE, file=sys.stderr)
+        return 2
+    # 0, 1 and 2 are never given to anything else, and what the host prints goes to the broker's log.
+    listener = socket.socket(fileno=int(options["--fd"])) if options["--fd"] else _listen(path)
+    os.set_inheritable(listener.fileno(), False)
+
+    from bourn.shell.host import Host
+    from bourn.shell.orphans import adopt_orphans
+    from bourn.shell.plugins import load_plugins
+
+    adopt_orphans()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    plugins, problems = load_plugins()
+    host = Host(listener, options["--dir"], plugins, grace=float(options["--grace"]))
+    for level, text in problems:
+        host.message(level, text)
+    signal.signal(signal.SIGTERM, lambda *_: host.end())
+    try:
+        host.run()
+    finally:
+        if path:
+            os.unlink(path)
+    return 0
+
+
+def _listen(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(path)
+    finally:
+        os.umask(mask)
+    listener.listen(4)
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

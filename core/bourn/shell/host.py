@@ -1,0 +1,249 @@
+"""The shell host: takes batches from its broker, runs jobs, and reports what happened, in batches."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bourn.errors import BournError
+from bourn.shell.job import ShellJob
+from bourn.shell.link import Link
+from bourn.shell.loop import Loop
+from bourn.shell.orphans import kill_children, signal_group
+from bourn.shell.spec import ENVIRONMENT, JOB_NAME, ShellSpec, choose_plugins
+from bourn.shell.tmpdirs import TmpDirs
+from bourn.shell.wire import FromHost
+
+if TYPE_CHECKING:
+    import socket
+
+    from bourn.hookspecs.shell import ShellPlugin
+    from bourn.shell.loop import Timer
+    from bourn.shell.task import ShellTask
+    from bourn.shell.wire import Start, Stdin, ToHost
+
+SPAWNS_PER_TURN = 16
+"""Jobs started before the loop looks at output, ends and the broker again."""
+NEWS_DELAY = 0.002
+"""How long news of starts and output wait for company; the end of a job lets all of it go at once."""
+
+
+class Host:
+    """All job shells of one user on one rank. Single-threaded; see `run`."""
+
+    def __init__(
+        self, listener: socket.socket, folder: str, plugins: list[ShellPlugin], *, grace: float = 0.0
+    ) -> None:
+        self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self.uri = ""
+        self.jobs: dict[int, ShellJob] = {}
+        self.pids: dict[int, ShellTask] = {}
+        self.failed: list[tuple[int, float, str, int, str]] = []
+        self.written: set[ShellJob] = set()
+        self.tmpdirs = TmpDirs(folder)
+        self.loop = Loop(self._reap, self._turn)
+        self._plugins = plugins
+        self._grace = grace
+        self._specs: dict[int, ShellSpec | BournError] = {}
+        self._texts: dict[int, msgspec.Raw] = {}
+        self._backlog: deque[Start] = deque()
+        self._started: list[tuple[int, float]] = []
+        self._finished: list[tuple[int, float, int]] = []
+        self._logs: dict[tuple[int, str], list[str]] = {}
+        self._messages: list[tuple[int, str]] = []
+        self._unacked: deque[tuple[int, int, int]] = deque()
+        self._ended: deque[tuple[int, int]] = deque()
+        self._flush_at: Timer | None = None
+        self._link = Link(
+            self.loop,
+            listener,
+            greeting=self._greet,
+            received=self._receive,
+            lost=self._broker_lost,
+            found=self._broker_found,
+        )
+        # A host that nobody ever talks to ends by itself.
+        self._giving_up: Timer | None = self.loop.later(max(grace, 10.0), self.end)
+
+    def run(self) -> None:
+        """Serve until told to end, or until the broker has been away for the grace time."""
+        try:
+            self.loop.run()
+        finally:
+            for job in list(self.jobs.values()):
+                job.abandon()
+            kill_children()
+            self.tmpdirs.close()
+
+    def end(self) -> None:
+        """Stop after this turn; what runs is killed."""
+        self.loop.stopped = True
+
+    def log(self, job: ShellJob, name: str, lines: str) -> None:
+        """Add to a job's log in the next report."""
+        self._logs.setdefault((job.id, name), []).append(lines)
+
+    def message(self, level: int, text: str) -> None:
+        """Tell the broker's log something."""
+        self._messages.append((level, text))
+
+    def finish(self, job: ShellJob) -> None:
+        """Report the end of a job."""
+        self._finished.append((job.id, time.time(), job.status))
+
+    def _receive(self, batch: ToHost) -> None:
+        if batch.uri:
+            self.uri = batch.uri
+        if batch.ack:
+            self._acknowledge(batch.ack)
+        for key in batch.forget:
+            self._specs.pop(key, None)
+            self._texts.pop(key, None)
+        for key, text in batch.specs:
+            self._specs.pop(key, None)
+            self._texts[key] = text
+        self._backlog.extend(batch.start)
+        for id, when in batch.expire:
+            if id in self.jobs:
+                self.jobs[id].expiration_moved(when)
+        for stdin in batch.stdin:
+            self._feed(stdin)
+        for id, signum in batch.kill:
+            self._kill(id, signum)
+        if batch.end:
+            self.end()
+
+    def _kill(self, id: int, signum: int) -> None:
+        if id not in self.jobs:
+            self._start_now(id)
+        job = self.jobs.get(id)
+        if job is not None and not job.ended:
+            job.kill(signum)
+
+    def _feed(self, stdin: Stdin) -> None:
+        if stdin.id not in self.jobs:
+            self._start_now(stdin.id)
+        job = self.jobs.get(stdin.id)
+        if job is not None and not job.ended:
+            job.feed_tasks(stdin.ranks, stdin.data, stdin.eof)
+
+    def _start_now(self, id: int) -> None:
+        # What came for a job that still waits in the backlog would be lost: start it first.
+        for start in self._backlog:
+            if start.id == id:
+                self._backlog.remove(start)
+                self._start(start)
+                return
+
+    def _start(self, start: Start) -> None:
+        spec = self._spec(start)
+        self._started.append((start.id, time.time()))
+        if isinstance(spec, BournError):
+            self.failed.append((start.id, time.time(), "exec", 0, spec.message))
+            self._finished.append((start.id, time.time(), 126 << 8))
+            return
+        job = self.jobs[start.id] = ShellJob(self, spec, start)
+        job.launch()
+
+    def _spec(self, start: Start) -> ShellSpec | BournError:
+        spec = self._specs.get(start.spec)
+        try:
+            if spec is None:
+                spec = self._specs[start.spec] = self._compile(msgspec.json.decode(self._texts[start.spec]))
+            if start.overrides:
+                rest = {
+                    k: v for k, v in start.overrides.items() if not k.startswith(ENVIRONMENT) and k != JOB_NAME
+                }
+                if rest:
+                    from bourn.model.overrides import apply_overrides
+
+                    jobspec = msgspec.json.decode(self._texts[start.spec])
+                    return self._compile(apply_overrides(jobspec, rest))
+        except KeyError:
+            return BournError("the shell host was never sent this job's jobspec")
+        return spec
+
+    def _compile(self, jobspec: dict[str, object]) -> ShellSpec | BournError:
+        try:
+            spec = ShellSpec(jobspec)
+            choose_plugins(spec, self._plugins)
+        except BournError as error:
+            return error
+        return spec
+
+    def _reap(self) -> None:
+        pids, wait4, hang = self.pids, os.wait4, os.WNOHANG
+        while True:
+            try:
+                pid, status, usage = wait4(-1, hang)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            task = pids.pop(pid, None)
+            if task is not None:
+                # At this instant the number can't belong to anybody else yet.
+                task.orphans = signal_group(pid, 0)
+                task.status = status
+                task.usage = usage
+                task.job.task_exited(task)
+
+    def _turn(self) -> bool:
+        backlog = self._backlog
+        for _ in range(min(len(backlog), SPAWNS_PER_TURN)):
+            self._start(backlog.popleft())
+        if self._finished or self.failed:
+            self._report()
+        elif self._flush_at is None and (self._started or self._logs or self._messages):
+            self._flush_at = self.loop.later(NEWS_DELAY, self._report)
+        return bool(backlog)
+
+    def _report(self) -> None:
+        if self._flush_at is not None:
+            self._flush_at.cancel()
+            self._flush_at = None
+        message = FromHost(
+            started=self._started,
+            logs=[(id, name, "".join(lines)) for (id, name), lines in self._logs.items()],
+            failed=self.failed,
+            finished=self._finished,
+            messages=self._messages,
+        )
+        finished = self._finished
+        self._started, self._finished, self.failed, self._messages = [], [], [], []
+        self._logs.clear()
+        seq = self._link.report(message)
+        for job in self.written:
+            self._unacked.append((seq, job.id, job.flushed()))
+        self.written.clear()
+        for id, _, _ in finished:
+            self._ended.append((seq, id))
+
+    def _acknowledge(self, seq: int) -> None:
+        self._link.acknowledge(seq)
+        unacked, ended = self._unacked, self._ended
+        while unacked and unacked[0][0] <= seq:
+            _, id, size = unacked.popleft()
+            if id in self.jobs:
+                self.jobs[id].acknowledged(size)
+        while ended and ended[0][0] <= seq:
+            self.jobs.pop(ended.popleft()[1], None)
+
+    def _greet(self) -> FromHost:
+        jobs = [*self.jobs, *(start.id for start in self._backlog)]
+        return FromHost(jobs=jobs, pid=os.getpid())
+
+    def _broker_found(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
+    def _broker_lost(self) -> None:
+        if not self._grace:
+            self.end()
+        else:
+            self._giving_up = self.loop.later(self._grace, self.end)

@@ -1,0 +1,289 @@
+"""A job as one node's shell sees it: its tasks, their streams, its way from arrival to exit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from bourn.errors import BournError
+from bourn.model.idset import parse_mask
+from bourn.model.jobid import f58_digits
+from bourn.shell.orphans import kill_orphans, signal_group
+from bourn.shell.spec import ENVIRONMENT, JOB_NAME, blame
+from bourn.shell.stream import Stream, Writer
+from bourn.shell.task import ShellTask, explain, find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bourn.shell.host import Host
+    from bourn.shell.loop import Timer
+    from bourn.shell.spec import ShellSpec
+    from bourn.shell.wire import Start
+
+OUTPUT_WINDOW = 1 << 20
+"""Bytes of output that a job may have on the way to the store; beyond it, its pipes aren't read."""
+
+
+class ShellJob:
+    """What plugins are handed. All methods are plain calls on the host's thread."""
+
+    __slots__ = (
+        "_host", "_open", "_refused", "_running", "_streams", "_timers", "_unacked", "_unsent",
+        "data", "env", "ended", "id", "name", "place", "spec", "status", "tasks",
+    )  # fmt: skip
+
+    def __init__(self, host: Host, spec: ShellSpec, place: Start) -> None:
+        self._host = host
+        self.id = place.id
+        self.spec = spec
+        self.place = place
+        """Where it runs: ntasks, first, size, nodeid, nnodes, cores, gpus, expiration."""
+        self.name = spec.name
+        self.env = spec.env.copy()
+        """The environment that all tasks start from."""
+        self.tasks: list[ShellTask] = []
+        self.status = 0
+        """The wait status of the task that ended worst."""
+        self.data: dict[str, Any] = {}
+        """What plugins keep for this job, by plugin name."""
+        self.ended = False
+        self._refused = False
+        self._running = 0
+        self._open = 0
+        self._streams: list[Stream] = []
+        self._timers: list[Timer] = []
+        self._unacked = 0
+        self._unsent = 0
+        if place.overrides:
+            self._vary(place.overrides)
+
+    @property
+    def f58(self) -> str:
+        """The job id as users see it."""
+        return "ƒ" + f58_digits(self.id)
+
+    @property
+    def uri(self) -> str:
+        """Address of the instance."""
+        return self._host.uri
+
+    def exception(self, note: str, type: str = "exec", severity: int = 0) -> None:
+        """Raise a job exception; severity 0 ends the job."""
+        self._host.failed.append((self.id, time.time(), type, severity, note))
+
+    def log(self, name: str, lines: str) -> None:
+        """Append JSON lines, each ended by a newline, to one of the job's logs (``guest.output``)."""
+        self._host.log(self, name, lines)
+
+    def output(self, size: int) -> None:
+        """Count bytes of output that go to the store, so that a flood of them waits for the store."""
+        self._unacked += size
+        self._unsent += size
+        self._host.written.add(self)
+        if self._unacked > OUTPUT_WINDOW:
+            for stream in self._streams:
+                stream.pause()
+
+    def capture(self, task: ShellTask, sink: Callable[[bytes], None]) -> int:
+        """Return the writing end of a new pipe for `task`; what is written goes to `sink`, b"" at its end."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read, False)
+        task.open_fds.append(write)
+        self._streams.append(Stream(self._host.loop, self, read, sink))
+        self._open += 1
+        return write
+
+    def feed(self, task: ShellTask) -> int:
+        """Return the reading end of a new pipe for the task's standard input; data comes from clients."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(write, False)
+        task.open_fds.append(read)
+        task.writer = Writer(self._host.loop, write)
+        return read
+
+    def later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Call back once in `delay` seconds, unless the job has ended by then."""
+        timer = self._host.loop.later(delay, callback)
+        self._timers.append(timer)
+        return timer
+
+    def kill(self, signum: int) -> None:
+        """Send a signal to the process groups of all tasks, and to what ended tasks left in theirs."""
+        for task in self.tasks:
+            if task.status is None:
+                signal_group(task.pid, signum)
+        orphaned = {task.pid for task in self.tasks if task.orphans}
+        if orphaned:
+            kill_orphans(orphaned, signum)
+
+    def tmpdir(self) -> str:
+        """Return the job's private directory, which is removed after it."""
+        return self._host.tmpdirs.of(self.id)
+
+    def launch(self) -> None:
+        """Start all tasks, or end the job with the reason why not."""
+        place, null = self.place, self._host.null
+        task = None
+        try:
+            self._call("init")
+            for local in range(place.ntasks):
+                task = ShellTask(self, place.first + local, local, self.env, null)
+                self._call("task_init", task)
+                self._spawn(task)
+                self._call("task_fork", task)
+            self._call("start")
+        except Exception as error:
+            self._refuse(error, task)
+        if not self._running and not self._open:
+            self._end()
+
+    def task_exited(self, task: ShellTask) -> None:
+        """Take the end of a task, whose status and usage are set."""
+        self._running -= 1
+        status = task.status or 0
+        if status and not self._refused and exit_code(status) > exit_code(self.status):
+            self.status = status
+        if task.writer is not None:
+            task.writer.close()
+        for callback in self.spec.hooks["task_exit"]:
+            self._guard(callback, self, task)
+        if not self._running and not self._open:
+            self._end()
+
+    def received(self, stream: Stream, sink: Callable[[bytes], None], data: bytes) -> None:
+        """Take data, or the end, of a stream."""
+        self._guard(sink, data)
+        if not data:
+            self._open -= 1
+            if not self._running and not self._open:
+                self._end()
+        elif self._unacked > OUTPUT_WINDOW:
+            stream.pause()
+
+    def flushed(self) -> int:
+        """Return the bytes of output that went into the report that is being made."""
+        size, self._unsent = self._unsent, 0
+        return size
+
+    def acknowledged(self, size: int) -> None:
+        """Note that `size` bytes of output are durable; read on if that was waited for."""
+        self._unacked -= size
+        if self._unacked <= OUTPUT_WINDOW:
+            for stream in self._streams:
+                stream.resume()
+
+    def expiration_moved(self, when: float) -> None:
+        """Take another end of the time limit."""
+        self.place.expiration = when
+        for callback in self.spec.hooks["resource_update"]:
+            self._guard(callback, self)
+
+    def feed_tasks(self, ranks: str, data: bytes, eof: bool) -> None:
+        """Write to the standard input of tasks that take it from clients."""
+        chosen = -1 if ranks == "all" else parse_mask(ranks)
+        for task in self.tasks:
+            if task.writer is not None and chosen >> task.rank & 1:
+                task.writer.write(data, eof)
+
+    def abandon(self) -> None:
+        """Kill everything and let go, without a report."""
+        self.kill(signal.SIGKILL)
+        for stream in self._streams:
+            stream.abandon()
+        self._leave()
+
+    def _vary(self, overrides: dict[str, Any]) -> None:
+        # Other overrides made a spec of their own.
+        for key, value in overrides.items():
+            if key.startswith(ENVIRONMENT):
+                if value is None:
+                    self.env.pop(key[len(ENVIRONMENT) :], None)
+                else:
+                    self.env[key[len(ENVIRONMENT) :]] = str(value)
+            elif key == JOB_NAME:
+                self.name = value
+
+    def _spawn(self, task: ShellTask) -> None:
+        try:
+            if not task.path:
+                task.path = self._program(task)
+            task.spawn()
+        except OSError as error:
+            self.spec.programs.clear()
+            if error.filename == task.cwd:
+                raise BournError(f"working directory {task.cwd}: {error.strerror}") from error
+            raise
+        finally:
+            task.close_fds()
+        self.tasks.append(task)
+        self._running += 1
+        self._host.pids[task.pid] = task
+
+    def _program(self, task: ShellTask) -> str:
+        search = task.env.get("PATH", os.defpath)
+        key = (task.argv[0], search, task.cwd)
+        known = self.spec.programs
+        path = known.get(key)
+        if path is None:
+            path = known[key] = find_program(*key)
+        return path
+
+    def _refuse(self, error: Exception, task: ShellTask | None) -> None:
+        # Ends what was started; the note of the exception is what the user reads.
+        code = 1
+        if isinstance(error, OSError) and task is not None and not task.pid:
+            code, note = explain(error, task.argv, task.path)
+        elif isinstance(error, BournError):
+            code, note = 126, error.message
+        else:
+            note = f"{type(error).__name__}: {error}"
+        self.exception(note)
+        self.status = code << 8
+        self._refused = True
+        if task is not None and not task.pid:
+            task.close_fds()
+            if task.writer is not None:
+                task.writer.close()
+        self.kill(signal.SIGKILL)
+
+    def _call(self, name: str, *args: object) -> None:
+        for callback in self.spec.hooks[name]:
+            try:
+                callback(self, *args)
+            except BournError:
+                raise
+            except Exception as error:
+                raise BournError(blame(getattr(callback, "__self__", callback), error)) from error
+
+    def _guard(self, callback: Callable[..., None], *args: Any) -> None:
+        try:
+            callback(*args)
+        except Exception as error:
+            self.exception(blame(getattr(callback, "__self__", callback), error))
+
+    def _end(self) -> None:
+        for callback in self.spec.hooks["finish"]:
+            self._guard(callback, self)
+        orphaned = {task.pid for task in self.tasks if task.orphans}
+        if orphaned:
+            # Processes that it left in the background end with it.
+            kill_orphans(orphaned, signal.SIGKILL)
+        self._leave()
+        self._host.finish(self)
+
+    def _leave(self) -> None:
+        self.ended = True
+        for timer in self._timers:
+            timer.cancel()
+        for callback in self.spec.hooks["exit"]:
+            self._guard(callback, self)
+        self._host.tmpdirs.release(self.id)
+
+
+def exit_code(status: int) -> int:
+    """Return the exit code that a POSIX shell gives a wait status: 128 + signal when a signal ended it."""
+    return status >> 8 if not status & 0x7F else 128 + (status & 0x7F)
+

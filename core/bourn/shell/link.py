@@ -1,0 +1,154 @@
+"""The host's side of the connection to its broker: one at a time, resumed without a gap after a loss."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bourn.shell.loop import READ, WRITE
+from bourn.shell.wire import FrameError, FromHost, Splitter, frame, to_host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bourn.shell.loop import Loop
+    from bourn.shell.wire import ToHost
+
+_UCRED = struct.Struct("3i")
+
+
+class Link:
+    """Listens, takes one broker of the same user, receives batches, and keeps reports until acknowledged."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        listener: socket.socket,
+        *,
+        greeting: Callable[[], FromHost],
+        received: Callable[[ToHost], None],
+        lost: Callable[[], None],
+        found: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._greeting = greeting
+        self._received = received
+        self._lost = lost
+        self._found = found
+        self._peer: socket.socket | None = None
+        self._splitter = Splitter()
+        self._seq = 0
+        self._kept: deque[tuple[int, bytearray]] = deque()
+        self._queue: deque[bytearray] = deque()
+        self._offset = 0
+        self._blocked = False
+        listener.setblocking(False)
+        loop.watch(listener.fileno(), self._accept)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a broker is there."""
+        return self._peer is not None
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of the last report."""
+        return self._seq
+
+    def report(self, message: FromHost) -> int:
+        """Number, keep and send a report; return its number."""
+        self._seq = message.seq = self._seq + 1
+        data = frame(message)
+        self._kept.append((self._seq, data))
+        if self._peer is not None:
+            self._queue.append(data)
+            self._flush()
+        return self._seq
+
+    def acknowledge(self, seq: int) -> None:
+        """Forget the reports up to number `seq`."""
+        kept = self._kept
+        while kept and kept[0][0] <= seq:
+            kept.popleft()
+
+    def drain(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds for what is queued to leave."""
+        if self._peer is not None:
+            self._peer.settimeout(timeout)
+            try:
+                while self._queue:
+                    self._peer.sendall(memoryview(self._queue.popleft())[self._offset :])
+                    self._offset = 0
+            except OSError:
+                pass
+
+    def _accept(self, _events: int) -> None:
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:
+            return
+        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        # The listening socket is 0600 as well; root may come in too.
+        if self._peer is not None or _UCRED.unpack(credentials)[1] not in (os.getuid(), 0):
+            peer.close()
+            return
+        peer.setblocking(False)
+        self._peer = peer
+        self._splitter = Splitter()
+        self._offset = 0
+        self._blocked = False
+        self._queue = deque([frame(self._greeting()), *(data for _, data in self._kept)])
+        self._loop.watch(peer.fileno(), self._ready)
+        self._found()
+        self._flush()
+
+    def _ready(self, events: int) -> None:
+        peer = self._peer
+        if peer is None:
+            return
+        if events & WRITE:
+            self._flush()
+        if events & ~WRITE:
+            try:
+                data = peer.recv(1 << 18)
+                if not data:
+                    self._drop()
+                for body in self._splitter.feed(data):
+                    self._received(to_host.decode(body))
+            except BlockingIOError:
+                pass
+            except (OSError, FrameError, msgspec.DecodeError):
+                self._drop()
+
+    def _flush(self) -> None:
+        peer, queue = self._peer, self._queue
+        if peer is None:
+            return
+        try:
+            while queue:
+                data = queue[0]
+                self._offset += peer.send(memoryview(data)[self._offset :] if self._offset else data)
+                if self._offset == len(data):
+                    queue.popleft()
+                    self._offset = 0
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop()
+            return
+        if self._blocked != bool(queue):
+            self._blocked = bool(queue)
+            self._loop.change(peer.fileno(), READ | WRITE if queue else READ)
+
+    def _drop(self) -> None:
+        if self._peer is not None:
+            self._loop.close(self._peer.detach())
+            self._peer = None
+            self._queue.clear()
+            self._lost()

@@ -1,0 +1,84 @@
+"""Processes that tasks leave behind: they become children of the host, which ends them with their job.
+
+A process group id stays taken only as long as the group has members, so the id of an ended task may belong to somebody
+else later. Therefore a group whose leader has been waited for is signalled only after one of the host's own orphans
+was found in it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent dies."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def signal_group(pgid: int, signum: int) -> bool:
+    """Send a signal (0: none) to a process group; return whether it has members."""
+    try:
+        os.killpg(pgid, signum)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # Members exist, all of another user (a setuid program).
+        return True
+    return True
+
+
+def children() -> Iterator[tuple[int, int]]:
+    """Yield (pid, process group) of this process's children."""
+    me = str(os.getpid()).encode()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    # pid (command) state ppid pgrp ...; the command may hold anything.
+                    fields = file.read().rpartition(b")")[2].split(None, 3)
+            except OSError:
+                continue
+            if fields[1] == me:
+                yield int(name), int(fields[2])
+
+
+def kill_orphans(pgids: set[int], signum: int) -> None:
+    """Send a signal to those of the groups, led by ended tasks, that hold orphans of ours."""
+    for pgid in pgids.intersection(group for _, group in children()):
+        signal_group(pgid, signum)
+
+
+def kill_children() -> None:
+    """Kill and wait for every child, those included that appear meanwhile; gives up on what can't be killed."""
+    for _ in range(20):
+        found = False
+        for pid, _ in children():
+            found = True
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+        if not found:
+            return
+        _reap(found_within=0.1)
+
+
+def _reap(found_within: float) -> None:
+    import time
+
+    end = time.monotonic() + found_within
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.002)
+        except ChildProcessError:
+            return

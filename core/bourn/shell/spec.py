@@ -1,0 +1,114 @@
+"""What the host knows of a jobspec: taken apart once, used by all of its jobs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from bourn.errors import BournError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from bourn.hookspecs.shell import ShellPlugin
+
+ENVIRONMENT = "attributes.system.environment."
+JOB_NAME = "attributes.system.job.name"
+_CWD = os.getcwd()
+# Set by the instance for its own processes; a job gets its own values.
+_HOST_ONLY = ("BOURN_",)
+
+
+class ShellSpec:
+    """A jobspec from the shell's point of view, and the plugins that its jobs concern."""
+
+    def __init__(self, jobspec: Mapping[str, Any]) -> None:
+        system = jobspec.get("attributes", {}).get("system", {})
+        command = jobspec["tasks"][0]["command"]
+        self.jobspec = jobspec
+        """RFC 14; not to be changed."""
+        self.command: list[str] = [command] if isinstance(command, str) else list(command)
+        self.cwd: str = system.get("cwd") or _CWD
+        self.name: str = system.get("job", {}).get("name") or os.path.basename(self.command[0])
+        self.options: Mapping[str, Any] = system.get("shell", {}).get("options", {})
+        """Shell options, nested as in the jobspec."""
+        self.env = _environment(system.get("environment"))
+        """The tasks' environment before anything is added to it."""
+        self.data: dict[str, Any] = {}
+        """What plugins keep for all jobs of this jobspec, by plugin name."""
+        self.programs: dict[tuple[str, str, str], str] = {}
+        self.hooks: dict[str, tuple[Callable[..., None], ...]] = {}
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """Return the value of a shell option by its dotted name."""
+        value: Any = self.options
+        for key in name.split("."):
+            if not isinstance(value, dict) or key not in value:
+                return default
+            value = value[key]
+        return value
+
+    def switch(self, name: str, default: bool = False) -> bool:
+        """Return an on-off option; `-o NAME` alone is on."""
+        value = self.option(name)
+        if value is None:
+            return default
+        if value in (True, 1, "1", "on", "true", "yes", ""):
+            return True
+        if value in (False, 0, "0", "off", "false", "no"):
+            return False
+        raise BournError(f"-o {name}={value}: right is on or off")
+
+    def check_options(self, known: set[str]) -> None:
+        """Refuse an option that is neither known nor below a known one."""
+        for name in _leaves(self.options):
+            parts = name.split(".")
+            if not any(".".join(parts[:n]) in known for n in range(len(parts), 0, -1)):
+                raise BournError(f"-o {name}: there is no such shell option{suggest(name, known)}")
+
+
+def choose_plugins(spec: ShellSpec, plugins: list[ShellPlugin]) -> None:
+    """Check the options, let the plugins concerned validate, and note their callbacks in `spec.hooks`."""
+    from bourn.hookspecs.shell import CALLBACKS
+    from bourn.hookspecs.shell import ShellPlugin as Base
+
+    spec.check_options({name for plugin in plugins for name in plugin.options})
+    wanted = []
+    for plugin in plugins:
+        try:
+            if plugin.wants(spec):
+                plugin.validate(spec)
+                wanted.append(plugin)
+        except BournError:
+            raise
+        except Exception as error:
+            raise BournError(blame(plugin, error)) from error
+    for name in CALLBACKS:
+        spec.hooks[name] = tuple(
+            getattr(plugin, name)
+            for plugin in wanted
+            if getattr(type(plugin), name, None) not in (None, getattr(Base, name))
+        )
+
+
+def blame(plugin: object, error: Exception) -> str:
+    """Return one line about an exception that a plugin raised."""
+    if isinstance(error, BournError):
+        return error.message
+    name = getattr(plugin, "name", None) or type(plugin).__name__
+    return f"shell plugin '{name}': {type(error).__name__}: {error}"
+
+
+def _environment(given: Mapping[str, str | None] | None) -> dict[str, str]:
+    # A jobspec with an environment states all of it; without one, tasks get the host's.
+    if given is None:
+        return {k: v for k, v in os.environ.items() if not k.startswith(_HOST_ONLY)}
+    return {k: v for k, v in given.items() if v is not None}
+
+
+def _leaves(options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in options.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key

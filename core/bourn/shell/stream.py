@@ -1,0 +1,120 @@
+"""The reading end of a task's output pipe."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bourn.shell.loop import WRITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bourn.shell.job import ShellJob
+    from bourn.shell.loop import Loop
+
+CHUNK = 1 << 16
+
+
+class Stream:
+    """Hands what a task writes to `sink`, and b"" at the end of file; can be paused when the reader is behind."""
+
+    __slots__ = ("_fd", "_job", "_loop", "_sink", "paused")
+
+    def __init__(self, loop: Loop, job: ShellJob, fd: int, sink: Callable[[bytes], None]) -> None:
+        self._loop = loop
+        self._job = job
+        self._fd = fd
+        self._sink = sink
+        self.paused = False
+        loop.watch(fd, self._ready)
+
+    def _ready(self, _events: int) -> None:
+        if self.paused:
+            return
+        try:
+            data = os.read(self._fd, CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.close(self._fd)
+            self._fd = -1
+        self._job.received(self, self._sink, data)
+
+    def pause(self) -> None:
+        """Read no more; the task blocks once the pipe is full."""
+        if not self.paused and self._fd >= 0:
+            self.paused = True
+            self._loop.unwatch(self._fd)
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.paused:
+            self.paused = False
+            self._loop.watch(self._fd, self._ready)
+
+    def abandon(self) -> None:
+        """Close without reading what is left; whoever still writes gets SIGPIPE."""
+        if self._fd >= 0:
+            self.resume()
+            self._loop.close(self._fd)
+            self._fd = -1
+
+
+class Writer:
+    """The writing end of a task's input pipe: queues what doesn't fit, closes after the end of file."""
+
+    __slots__ = ("_eof", "_fd", "_loop", "_queue", "_watched", "queued")
+
+    def __init__(self, loop: Loop, fd: int) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._queue: list[bytes] = []
+        self._eof = False
+        self._watched = False
+        self.queued = 0
+
+    def write(self, data: bytes, eof: bool) -> None:
+        """Add data, and whether it is the last; ignored once the reader is gone."""
+        if self._fd < 0 or self._eof:
+            return
+        if data:
+            self._queue.append(data)
+            self.queued += len(data)
+        self._eof = eof
+        self._flush(0)
+
+    def close(self) -> None:
+        """Close now, whatever is queued."""
+        self._queue.clear()
+        self.queued = 0
+        if self._fd >= 0:
+            if self._watched:
+                self._loop.close(self._fd)
+            else:
+                os.close(self._fd)
+            self._fd = -1
+
+    def _flush(self, _events: int) -> None:
+        queue = self._queue
+        try:
+            while queue:
+                sent = os.write(self._fd, queue[0])
+                self.queued -= sent
+                if sent == len(queue[0]):
+                    del queue[0]
+                else:
+                    queue[0] = queue[0][sent:]
+        except BlockingIOError:
+            if not self._watched:
+                self._watched = True
+                self._loop.watch(self._fd, self._flush, WRITE)
+            return
+        except OSError:
+            self._eof = True
+        if self._watched:
+            # A pipe with room is always ready: watch it only while something waits for that.
+            self._watched = False
+            self._loop.unwatch(self._fd)
+        if self._eof:
+            self.close()

@@ -1,0 +1,142 @@
+"""A task: one user process of a job, and the descriptors, limits and binding that it is started with."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resource import struct_rusage
+
+    from bourn.shell.job import ShellJob
+    from bourn.shell.stream import Writer
+
+_DUP2 = os.POSIX_SPAWN_DUP2
+# What the host ignores; an ignored signal, unlike a handled one, would be inherited through exec.
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP)
+# Set in the host for the instant of the spawn, so that they hold from the first instruction on.
+_AROUND = {resource.RLIMIT_STACK, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_MEMLOCK}
+
+
+class ShellTask:
+    """One process. Plugins set its start in ``task_init`` and read its end in ``task_exit``."""
+
+    __slots__ = (
+        "affinity", "argv", "cwd", "env", "job", "local", "open_fds", "orphans", "path", "pid", "rank", "rlimits",
+        "status", "stderr", "stdin", "stdout", "usage", "writer",
+    )  # fmt: skip
+
+    def __init__(self, job: ShellJob, rank: int, local: int, env: dict[str, str], null: int) -> None:
+        self.job = job
+        self.rank = rank
+        """Rank in the job."""
+        self.local = local
+        """Index on this node."""
+        self.argv = job.spec.command
+        self.path = ""
+        """The program's file; found in the PATH of `env` when empty."""
+        self.env = env
+        """May be shared with the job's other tasks: replace it by a copy before changing it."""
+        self.cwd = job.spec.cwd
+        self.stdin = self.stdout = self.stderr = null
+        """Descriptors that become 0, 1 and 2; /dev/null unless a plugin sets them."""
+        self.open_fds: list[int] = []
+        """Descriptors to close in the host once the task has them."""
+        self.affinity: set[int] | None = None
+        """CPUs to run on; None: those of the host."""
+        self.rlimits: dict[int, int] | None = None
+        """Soft limits by `resource.RLIMIT_*`."""
+        self.writer: Writer | None = None
+        """What feeds its standard input."""
+        self.pid = 0
+        """Process id and process group id; 0 before the start."""
+        self.status: int | None = None
+        """Wait status, once ended."""
+        self.usage: struct_rusage | None = None
+        self.orphans = False
+        """Whether its process group had other members when it ended."""
+
+    def close_fds(self) -> None:
+        """Close the host's copies of the descriptors that were made for the task."""
+        for fd in self.open_fds:
+            os.close(fd)
+        self.open_fds.clear()
+
+    def spawn(self) -> None:
+        """Start the process in a process group of its own. OSError when that fails.
+
+        posix_spawn never copies the host's memory. What it can't set is set in the host for that instant.
+        """
+        os.chdir(self.cwd)
+        if self.affinity is None and self.rlimits is None:
+            self.pid = self._spawn()
+            return
+        saved_cpus = os.sched_getaffinity(0) if self.affinity is not None else None
+        saved_limits: list[tuple[int, tuple[int, int]]] = []
+        try:
+            for which, soft in (self.rlimits or {}).items():
+                if which in _AROUND:
+                    saved = resource.getrlimit(which)
+                    saved_limits.append((which, saved))
+                    resource.setrlimit(which, (soft, saved[1]))
+            if self.affinity is not None:
+                os.sched_setaffinity(0, self.affinity)
+            self.pid = self._spawn()
+        finally:
+            if saved_cpus is not None:
+                os.sched_setaffinity(0, saved_cpus)
+            for which, saved in saved_limits:
+                resource.setrlimit(which, saved)
+        for which, soft in (self.rlimits or {}).items():
+            if which not in _AROUND:
+                # These would bite the host itself (its memory, its CPU time).
+                resource.prlimit(self.pid, which, (soft, resource.getrlimit(which)[1]))
+
+    def _spawn(self) -> int:
+        return os.posix_spawn(
+            self.path,
+            self.argv,
+            self.env,
+            file_actions=((_DUP2, self.stdin, 0), (_DUP2, self.stdout, 1), (_DUP2, self.stderr, 2)),
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=_DEFAULT_SIGNALS,
+        )
+
+
+def find_program(name: str, path: str, cwd: str) -> str:
+    """Return the file that `name` means, as a shell finds it; FileNotFoundError or PermissionError otherwise."""
+    if "/" in name:
+        return name
+    denied = False
+    for folder in path.split(":"):
+        file = os.path.join(cwd, folder, name)
+        if os.access(file, os.X_OK) and not os.path.isdir(file):
+            return file
+        denied = denied or os.path.isfile(file)
+    if denied:
+        raise PermissionError(name)
+    raise FileNotFoundError(name)
+
+
+def explain(error: OSError, argv: list[str], path: str) -> tuple[int, str]:
+    """Return (exit code, one line) for a program that couldn't be started, with the codes of POSIX shells."""
+    name = argv[0]
+    if isinstance(error, FileNotFoundError):
+        if path and os.path.exists(path):
+            return 126, f"{name}: its interpreter doesn't exist: {_interpreter(path)}"
+        return 127, f"{name}: command not found" if "/" not in name else f"{name}: No such file or directory"
+    if path and os.path.isdir(path):
+        return 126, f"{name}: Is a directory"
+    return 126, f"{name}: {error.strerror or 'Permission denied'}"
+
+
+def _interpreter(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(256)
+    except OSError:
+        return "unknown"
+    return line[2:].decode("utf-8", "replace").strip() if line.startswith(b"#!") else "its dynamic loader"

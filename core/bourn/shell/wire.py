@@ -1,0 +1,129 @@
+"""What travels between a broker's shell-manager and a shell host: frames of 4-byte big-endian length + JSON.
+
+Both directions are batches: one frame holds all that came together in a turn of the sender's loop. The host numbers
+its frames and keeps each until the broker acknowledges it, which it does once the content is durable.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+MAX_FRAME = 64 << 20
+"""Longer frames are refused; a batch is split long before."""
+
+
+class Start(msgspec.Struct, array_like=True):
+    """A job, or a node's part of it, to run."""
+
+    id: int
+    spec: int
+    """Key of a jobspec that was sent before, or in the same batch."""
+    overrides: dict[str, Any] | None = None
+    """Dotted keys in which this job differs from the jobspec."""
+    ntasks: int = 1
+    """Tasks on this node."""
+    first: int = 0
+    """Rank of the first of them."""
+    size: int = 1
+    """Tasks of the whole job."""
+    nodeid: int = 0
+    """Index of this node among the job's nodes."""
+    nnodes: int = 1
+    cores: str = ""
+    """Logical ids of the cores that the job has on this node, as an idset."""
+    gpus: str = ""
+    expiration: float = 0.0
+    """End of its time limit (epoch seconds); 0 = none."""
+
+
+class Stdin(msgspec.Struct, array_like=True):
+    """Data for the standard input of tasks; `data` is base64 on the wire."""
+
+    id: int
+    ranks: str
+    """Idset of task ranks, or `all`."""
+    data: bytes
+    eof: bool
+
+
+class ToHost(msgspec.Struct, omit_defaults=True):
+    """Broker to host. Members are taken in the order in which they stand here."""
+
+    uri: str = ""
+    """Address of the instance, for the environment of tasks; sent once after connecting."""
+    ack: int = 0
+    """Highest sequence number whose frame may be forgotten."""
+    forget: list[int] = []
+    """Keys of jobspecs that won't be used again."""
+    specs: list[tuple[int, msgspec.Raw]] = []
+    start: list[Start] = []
+    expire: list[tuple[int, float]] = []
+    stdin: list[Stdin] = []
+    kill: list[tuple[int, int]] = []
+    end: bool = False
+    """Kill what runs, report nothing more, exit."""
+
+
+class FromHost(msgspec.Struct, omit_defaults=True):
+    """Host to broker. Of one job, started comes before logs, logs before failed, failed before finished."""
+
+    seq: int = 0
+    """1, 2, ...; 0: not numbered and not kept."""
+    jobs: list[int] | None = None
+    """First frame of a connection only: jobs that run, or whose end isn't acknowledged yet."""
+    pid: int = 0
+    started: list[tuple[int, float]] = []
+    """(job id, epoch seconds)"""
+    logs: list[tuple[int, str, str]] = []
+    """(job id, log name, JSON lines)"""
+    failed: list[tuple[int, float, str, int, str]] = []
+    """(job id, epoch seconds, exception type, severity, note)"""
+    finished: list[tuple[int, float, int]] = []
+    """(job id, epoch seconds, wait status)"""
+    messages: list[tuple[int, str]] = []
+    """(logging level, text) for the broker's log."""
+
+
+to_host = msgspec.json.Decoder(ToHost)
+from_host = msgspec.json.Decoder(FromHost)
+_encoder = msgspec.json.Encoder()
+
+
+def frame(message: ToHost | FromHost) -> bytearray:
+    """Return a message with its length in front."""
+    out = bytearray(4)
+    _encoder.encode_into(message, out, 4)
+    out[:4] = (len(out) - 4).to_bytes(4, "big")
+    return out
+
+
+class FrameError(Exception):
+    """The peer sent what can't be a frame."""
+
+
+class Splitter:
+    """Cuts a byte stream into frames."""
+
+    def __init__(self, limit: int = MAX_FRAME) -> None:
+        self._buffer = bytearray()
+        self._limit = limit
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what arrived; return the bodies of the frames that are complete now."""
+        buffer = self._buffer
+        buffer += data
+        bodies: list[bytes] = []
+        at = 0
+        while len(buffer) - at >= 4:
+            size = int.from_bytes(buffer[at : at + 4], "big")
+            if size > self._limit:
+                raise FrameError(f"a frame of {size} bytes is over the limit of {self._limit}")
+            if len(buffer) - at - 4 < size:
+                break
+            bodies.append(bytes(buffer[at + 4 : at + 4 + size]))
+            at += 4 + size
+        if at:
+            del buffer[:at]
+        return bodies

@@ -1,0 +1,64 @@
+"""Ends a parallel job some time after its first task has ended, or at the first failure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bourn.errors import BournError
+from bourn.hookspecs import hookimpl
+from bourn.hookspecs.shell import ShellPlugin
+from bourn.shell.job import exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bourn.shell.job import ShellJob
+    from bourn.shell.spec import ShellSpec
+    from bourn.shell.task import ShellTask
+
+DEFAULT_TIMEOUT = 30.0
+
+
+class Doom(ShellPlugin):
+    """``exit-timeout`` = duration after the first task's end (default 30s; none), ``exit-on-error``."""
+
+    name = "doom"
+    options = ("exit-timeout", "exit-on-error")
+
+    def wants(self, spec: ShellSpec) -> bool:
+        return True
+
+    def validate(self, spec: ShellSpec) -> None:
+        given = spec.option("exit-timeout", DEFAULT_TIMEOUT)
+        timeout: float | None
+        if given == "none":
+            timeout = None
+        elif isinstance(given, str):
+            from bourn.model.duration import parse_duration
+
+            try:
+                timeout = parse_duration(given)
+            except BournError as error:
+                raise BournError(f"-o exit-timeout: {error.message}") from error
+        else:
+            timeout = float(given)
+        spec.data[self.name] = (timeout, spec.switch("exit-on-error"))
+
+    def task_exit(self, job: ShellJob, task: ShellTask) -> None:
+        if job.place.size == 1 or self.name in job.data:
+            return
+        timeout, on_error = job.spec.data[self.name]
+        if on_error and task.status:
+            job.data[self.name] = None
+            job.exception(f"task {task.rank} exited with {exit_code(task.status)} and exit-on-error is set")
+        elif timeout is not None and len(job.tasks) > 1:
+            job.data[self.name] = job.later(
+                timeout,
+                lambda: job.exception(f"task {task.rank} exited and exit-timeout={timeout:g}s has expired"),
+            )
+
+
+@hookimpl
+def bourn_shell_plugins() -> Iterable[ShellPlugin]:
+    """Register the plugin."""
+    yield Doom()
