@@ -1,0 +1,49 @@
+"""`bourn cancel`: cancel jobs by id, or all of a user's."""
+
+from __future__ import annotations
+
+import sys
+
+from bourn.cli.parser import Parser
+from bourn.cli.select import add_selection, selected
+from bourn.client import job
+from bourn.client.handle import Handle
+from bourn.errors import BournError
+from bourn.model.jobid import JobID
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    parser = Parser(prog="bourn cancel", description="Cancel jobs.")
+    parser.add_argument("-m", "--message", default="", metavar="TEXT", help="a reason that the users see")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only say which jobs it would be")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print no count")
+    add_selection(parser)
+    args = parser.parse_args(argv)
+    with Handle() as h:
+        if args.jobids:
+            return _cancel_each(h, args.jobids, args.message)
+        if not (args.all or args.states or args.user or args.queue or args.name):
+            raise BournError("name jobs, or --all, --user, --states, --queue or --name")
+        ids = selected(h, args)
+        if args.dry_run:
+            print(f"Would cancel {len(ids)} jobs", file=sys.stderr)
+            return 0
+        job.raise_many(h, ids, "cancel", 0, args.message)
+        if not args.quiet:
+            print(f"Canceled {len(ids)} jobs", file=sys.stderr)
+    return 0
+
+
+def _cancel_each(h: Handle, words: list[str], message: str) -> int:
+    """Cancel jobs one by one, so that one that is gone doesn't save the others."""
+    ids = [JobID.parse(word) for word in words]
+    futures = [(word, job.raise_async(h, id, "cancel", 0, message)) for word, id in zip(words, ids, strict=True)]
+    status = 0
+    for word, future in futures:
+        try:
+            future.get()
+        except BournError as error:
+            print(f"bourn-cancel: error: {word}: {error.message}", file=sys.stderr)
+            status = 1
+    return status
