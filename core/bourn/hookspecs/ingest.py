@@ -45,6 +45,12 @@ class Frobnicator:
     `bourn.errors.JobspecError` to refuse the job with a reason."""
     default: bool = False
     """Whether it is in use when the configuration has no ``[ingest] frobnicators``."""
+    pure: bool = False
+    """Whether the result hangs on nothing but the jobspec, the info and the configuration, so that it may be
+    kept for equal jobspecs of later requests."""
+    ignores: tuple[str, ...] = ()
+    """Dotted prefixes of what it neither reads nor writes, as ``attributes.system.environment.``: jobs of a
+    request that differ only there share one call and one stored jobspec."""
 
 
 @frozen
@@ -57,6 +63,12 @@ class Validator:
     """None accepts; a text refuses, and is what the user reads. It must not change the jobspec."""
     default: bool = False
     """Whether it is in use when the configuration has no ``[ingest] validators``."""
+    pure: bool = False
+    """Whether the verdict hangs on nothing but the jobspec, the info and the configuration, so that it may be
+    kept for equal jobspecs of later requests."""
+    ignores: tuple[str, ...] = ()
+    """Dotted prefixes of what it doesn't look at, as ``attributes.system.environment.``: jobs of a request
+    that differ only there share one call."""
 
 
 @hookspec
