@@ -1,0 +1,1 @@
+"""The broker: one process a rank that routes messages, hosts modules and serves local clients."""

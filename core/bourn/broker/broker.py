@@ -1,0 +1,247 @@
+"""The broker of one rank: its parts, and its way from load to exit."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from contextlib import asynccontextmanager
+from time import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import trio
+
+from bourn.broker.attributes import Attributes
+from bourn.broker.calls import Call
+from bourn.broker.connector import Connector
+from bourn.broker.events import EventBus
+from bourn.broker.host import ModuleHost
+from bourn.broker.message import NODE_ANY, NORESPONSE
+from bourn.broker.order import choose, start_order
+from bourn.broker.request import Nowhere, Request
+from bourn.broker.roles import OWNER_HERE
+from bourn.broker.router import Router
+from bourn.broker.services import ServiceTable
+from bourn.broker.session import ClientService
+from bourn.broker.settings import AccessTable, ConnectorTable
+from bourn.broker.states import BrokerState, StateMachine
+from bourn.broker.turn import Turn
+from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from bourn.broker.logring import LogRing
+    from bourn.broker.session import Session
+    from bourn.config import Config
+    from bourn.hookspecs.modules import ModuleSpec
+    from bourn.plugins import PluginManager
+
+log = logging.getLogger("bourn.broker")
+
+GOODBYE_SECONDS = 1.0
+"""How long a broker that ends waits for clients to take their last responses."""
+
+
+class Overlay(Protocol):
+    """The network between the brokers of an instance."""
+
+    def forward(self, request: Request, rank: int) -> None:
+        """Hand a request to a neighbour, and its responses to the request's origin."""
+
+
+class Broker:
+    """One broker. `running()` brings it up and, at the block's end, down."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        plugins: PluginManager,
+        rundir: Path,
+        statedir: Path | None = None,
+        attrs: Attributes | None = None,
+        logring: LogRing | None = None,
+        rank: int = 0,
+        size: int = 1,
+        owner: int | None = None,
+        reload: Callable[[], Config] | None = None,
+    ) -> None:
+        self.rank = rank
+        self.size = size
+        self.owner = os.getuid() if owner is None else owner
+        self.config = config
+        self.plugins = plugins
+        self.rundir = rundir
+        self.statedir = statedir
+        self.attrs = attrs if attrs is not None else Attributes()
+        self.logring = logring
+        self._reload = reload
+        self.turn = Turn()
+        self.events = EventBus(rank)
+        self.services = ServiceTable()
+        self.router = Router(rank, size)
+        self.host = ModuleHost(self)
+        self.sessions: dict[str, Session] = {}
+        self.states = StateMachine(time())
+        self.connector = self._make_connector()
+        self.overlay: Overlay | None = None
+        self.stopping = trio.Event()
+        self.stop_reason = ""
+
+    # Messages.
+
+    def send(self, request: Request) -> None:
+        """Hand a request to this rank's service or to the next rank on its way. Never blocks."""
+        if request.nodeid == NODE_ANY and request.topic in self.services.endpoints:
+            self.services.call(request)
+            return
+        try:
+            hop = self.router.next_hop(request.nodeid, has_service=request.topic in self.services)
+        except BournError as error:
+            request.error(error.errnum, error.message)
+            return
+        if hop == self.rank:
+            self.services.call(request)
+        elif self.overlay is None:
+            request.error(errno.EHOSTUNREACH, f"rank {hop} can't be reached")
+        else:
+            self.overlay.forward(request, hop)
+
+    async def rpc(self, topic: str, payload: object = None, nodeid: int = NODE_ANY) -> Any:
+        """Call a service in the broker's own name."""
+        call = Call()
+        request = Request(topic, payload, call, userid=self.owner, rolemask=OWNER_HERE, nodeid=nodeid)
+        self.send(request)
+        return await call.result(request)
+
+    def disconnected(self, session: Session) -> None:
+        """A client has gone: tell all who may keep something for it."""
+        self.sessions.pop(session.name, None)
+        self.host.disconnect(session.name)
+        for service, provider in list(self.services.providers.items()):
+            if isinstance(provider, ClientService):
+                topic = f"{service}.disconnect"
+                body = {"client": session.name}
+                request = Request(
+                    topic, body, Nowhere(), userid=session.userid, rolemask=session.rolemask, flags=NORESPONSE
+                )
+                provider.disconnected(session.name, request)
+
+    def stop(self, reason: str) -> None:
+        """Ask whoever runs the broker to bring it down."""
+        if not self.stopping.is_set():
+            self.stop_reason = reason
+            log.info("stopping: %s", reason)
+            self.stopping.set()
+
+    # Life.
+
+    @asynccontextmanager
+    async def running(self, specs: Iterable[ModuleSpec] = (), *, listen: bool = True) -> AsyncIterator[None]:
+        """Bring the broker up to the state `run`, and down again after the block.
+
+        Args:
+            specs: the modules that there are; those to run are chosen from them.
+            listen: whether to accept clients at `rundir/local`.
+        Raises BournError where the instance can't come up; what was up is brought down first.
+        """
+        failure: BaseException | None = None
+        async with trio.open_nursery() as core:
+            await core.start(self.turn.run)
+            await core.start(self.host.run)
+            await core.start(self.connector.run)
+            try:
+                await self._up(list(specs), core, listen)
+                yield
+            except BaseException as error:
+                failure = error
+                self._fail(error)
+            with trio.CancelScope(shield=True):
+                await self._down()
+            core.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _up(self, specs: list[ModuleSpec], core: trio.Nursery, listen: bool) -> None:
+        from bourn.broker.builtins import builtin_specs
+
+        for spec in builtin_specs(self):
+            await self.host.start(spec, builtin=True)
+        if listen:
+            await core.start(self.connector.listen, self.rundir / "local")
+        self._advance()  # join: the parent, where there is one, is found by the boot method before this
+        self._advance()  # config-sync: rank 0 has read the configuration
+        self._advance()  # init
+        self.host.available = {spec.name: spec for spec in specs}
+        chosen = choose(specs, self._choices(), self.rank)
+        for spec in start_order(chosen, self.host.running_services()):
+            await self._start(spec, chosen)
+        self._advance()  # quorum: all ranks of an instance of one are here
+        self._advance()  # run
+
+    async def _start(self, spec: ModuleSpec, chosen: list[ModuleSpec]) -> None:
+        """Start one module; one that crashes and isn't required by any other leaves the instance without it."""
+        try:
+            await self.host.start(spec)
+        except BournError as error:
+            live = self.host.live.get(spec.name)
+            needed = [other.name for other in chosen if set(spec.provides) & set(other.requires)]
+            if live is None or needed:
+                raise
+            log.error("%s", error.message)
+
+    def _choices(self) -> Mapping[str, object]:
+        choices = self.config.raw.get("modules", {})
+        return choices if isinstance(choices, dict) else {}
+
+    async def _down(self) -> None:
+        if self.states.state is BrokerState.RUN:
+            self._advance()  # cleanup
+        if self.states.state is BrokerState.CLEANUP:
+            if self.attrs.get("broker.cleanup") != "keep":
+                await self.host.cleanup()
+            self._advance()  # shutdown
+        self.connector.stop_listening()
+        self._advance()  # finalize
+        await self.host.stop_all()
+        self.turn.flush()
+        self._advance()  # goodbye
+        with trio.move_on_after(GOODBYE_SECONDS):
+            while any(session.out for session in self.sessions.values()):
+                await trio.sleep(0.01)
+        await self.host.stop_all(builtins=True)
+        self._advance()  # exit
+
+    def _advance(self) -> None:
+        state = self.states.advance(time())
+        log.debug("state %s", state.value)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.states.state is BrokerState.RUN:
+            return  # the block's own error; the way down is the same
+        self.states.fail(str(error), time())
+
+    def reload_config(self) -> None:
+        """Read the configuration anew; where it, or a module, objects, the old one stays."""
+        if self._reload is None:
+            raise BournError("this instance has no configuration files", errno.ENOENT)
+        before, self.config = self.config, self._reload()
+        try:
+            self.host.reconfigure()
+        except BournError:
+            self.config = before
+            self.host.reconfigure()
+            raise
+
+    def _make_connector(self) -> Connector:
+        access = self.config.table("access", AccessTable)
+        bounds = self.config.table("connector", ConnectorTable)
+        return Connector(
+            self,
+            guests=access.allow_guest_user,
+            root_is_owner=access.allow_root_owner,
+            max_frame=bounds.max_frame,
+            max_queue=bounds.max_queue,
+        )

@@ -1,0 +1,52 @@
+"""Service `broker`: the broker itself."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from bourn.broker.builtins.base import Builtin
+from bourn.broker.module import ANYONE, method
+
+if TYPE_CHECKING:
+    from bourn.broker.request import Request
+
+
+class ControlModule(Builtin):
+    """Says how the broker is doing, and ends it."""
+
+    @method(allow=ANYONE)
+    def uptime(self, request: Request) -> dict[str, object]:
+        """-> `{state, starttime, uptime, rank, size, owner, online, level}`."""
+        start = self.broker.states.history[0][1]
+        return {
+            "state": self.broker.states.state.value,
+            "starttime": start,
+            "uptime": time.time() - start,
+            "rank": self.broker.rank,
+            "size": self.broker.size,
+            "owner": self.broker.owner,
+            "online": str(self.broker.rank),
+            "level": int(self.broker.attrs.get("instance-level") or 0),
+        }
+
+    @method(allow=ANYONE)
+    def state(self, request: Request) -> dict[str, object]:
+        """-> `{state, history: [[state, time]...]}`."""
+        states = self.broker.states
+        return {"state": states.state.value, "history": [[s.value, t] for s, t in states.history]}
+
+    @method()
+    def shutdown(self, request: Request) -> None:
+        """`{keep?}`: end the instance; with `keep` running jobs are left running. The connection ends with it."""
+        if request.get("keep", bool, False):
+            self.broker.attrs.set("broker.cleanup", "keep")
+        self.broker.stop(f"user {request.userid} asked for it")
+
+    def stats(self) -> dict[str, object]:
+        """Counts of the broker as a whole."""
+        return {
+            "clients": len(self.broker.sessions),
+            "events": self.broker.events.seq,
+            "queued_bytes": sum(len(session.out) for session in self.broker.sessions.values()),
+        }

@@ -1,0 +1,109 @@
+"""The initial program: what `bourn start` runs inside the new instance."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import trio
+
+from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TERM_SECONDS = 5.0
+"""How long a program that was asked to end has before it is killed."""
+
+_OF_A_JOB = (
+    "BOURN_JOB_ID",
+    "BOURN_JOB_SIZE",
+    "BOURN_JOB_NNODES",
+    "BOURN_JOB_TMPDIR",
+    "BOURN_JOB_CC",
+    "BOURN_TASK_RANK",
+    "BOURN_TASK_LOCAL_ID",
+    "BOURN_KVS_NAMESPACE",
+    "PMI_FD",
+    "PMI_RANK",
+    "PMI_SIZE",
+)
+
+
+def environment(environ: Mapping[str, str], uri: str) -> dict[str, str]:
+    """Return the program's environment: that of the broker, without what describes a job of the parent instance."""
+    own = {name: value for name, value in environ.items() if name not in _OF_A_JOB}
+    own["BOURN_URI"] = uri
+    return own
+
+
+def on_terminal() -> bool:
+    """Whether we are the foreground of a terminal: then the program must stay in our process group."""
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+class InitialProgram:
+    """One process, and where we aren't on a terminal the process group that it leads."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        self.command = list(command)
+        self._environ = dict(environ)
+        self.own_group = not on_terminal()
+        self._process: trio.Process | None = None
+
+    async def run(self, stop: trio.Event) -> int:
+        """Run it to its end, or end it once `stop` is set; return its status as a shell would."""
+        group = 0 if self.own_group else None
+        try:
+            self._process = await trio.lowlevel.open_process(
+                self.command,
+                env=self._environ,
+                process_group=group,
+            )
+        except OSError as error:
+            reason = "command not found" if error.errno == errno.ENOENT else error.strerror
+            raise StartFailed(f"{self.command[0]}: {reason}", error.errno or errno.ENOEXEC) from None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_when, stop, self._process)
+            status = await self._process.wait()
+            nursery.cancel_scope.cancel()
+        return status if status >= 0 else 128 - status
+
+    async def _end_when(self, stop: trio.Event, process: trio.Process) -> None:
+        await stop.wait()
+        # Shells at a prompt ignore SIGTERM; SIGHUP is what tells them that their terminal is gone.
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGHUP)
+        self._signal(signal.SIGCONT)
+        await trio.sleep(TERM_SECONDS)
+        self._signal(signal.SIGKILL)
+
+    def reap_group(self) -> None:
+        """Kill what the program left behind in its group."""
+        if self.own_group and self._process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _signal(self, signum: signal.Signals) -> None:
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            if self.own_group:
+                os.killpg(self._process.pid, signum)
+            else:
+                os.kill(self._process.pid, signum)
+
+
+class StartFailed(BournError):
+    """The program can't be run; the status is what a shell would give: 127 not found, 126 otherwise."""
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        return 127 if self.errnum == errno.ENOENT else 126

@@ -1,0 +1,77 @@
+"""Which modules run, and in what order: decisions only."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from bourn.errors import BournError, ConfigError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bourn.hookspecs.modules import ModuleSpec
+
+
+def choose(specs: Sequence[ModuleSpec], choices: Mapping[str, object], rank: int) -> list[ModuleSpec]:
+    """Return the modules to run on `rank`: one for each service.
+
+    Modules compete for the first service that they provide: `choices` (the table `[modules]`) decides, then the
+    higher priority, then who was registered first. Raises ConfigError for a choice that can't be met.
+    """
+    here = [spec for spec in specs if spec.ranks == "all" or rank == 0]
+    services: dict[str, list[ModuleSpec]] = {}
+    for spec in here:
+        services.setdefault(_principal(spec), []).append(spec)
+    everywhere = {_principal(spec) for spec in specs}
+    for service, name in choices.items():
+        if service not in everywhere:
+            raise ConfigError(f"[modules] {service}: no module provides this service{suggest(service, everywhere)}")
+        names = [spec.name for spec in specs if _principal(spec) == service]
+        if name not in names:
+            raise ConfigError(f"[modules] {service} = {name!r}: no such module{suggest(str(name), names)}")
+    chosen = []
+    for service, candidates in services.items():
+        wanted = choices.get(service)
+        if wanted is None:
+            chosen.append(max(candidates, key=lambda spec: spec.priority))
+        else:
+            chosen.extend(spec for spec in candidates if spec.name == wanted)
+    return chosen
+
+
+def start_order(chosen: Iterable[ModuleSpec], running: Iterable[str] = ()) -> list[ModuleSpec]:
+    """Sort modules so that each comes after those whose services it requires, or follows if they are there.
+
+    Args:
+        chosen: the modules to start, at most one for each service.
+        running: services that are there already.
+    Raises BournError for a service that nobody provides and for modules that wait for each other.
+    """
+    waiting = list(chosen)
+    provided = {service for spec in waiting for service in spec.provides}
+    ready = set(running)
+    for spec in waiting:
+        for service in spec.requires:
+            if service not in provided and service not in ready:
+                hint = suggest(service, provided | ready)
+                raise BournError(
+                    f"module '{spec.name}' requires the service '{service}', which no module provides{hint}",
+                    errno.ENOENT,
+                )
+    ordered: list[ModuleSpec] = []
+    while waiting:
+        for index, spec in enumerate(waiting):
+            needs = {*spec.requires, *(service for service in spec.after if service in provided)}
+            if needs <= ready | set(spec.provides):
+                break
+        else:
+            names = " and ".join(f"'{spec.name}'" for spec in waiting)
+            raise BournError(f"modules wait for each other: {names}", errno.EDEADLK)
+        ordered.append(waiting.pop(index))
+        ready.update(spec.provides)
+    return ordered
+
+
+def _principal(spec: ModuleSpec) -> str:
+    return spec.provides[0] if spec.provides else spec.name

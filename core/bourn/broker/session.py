@@ -1,0 +1,310 @@
+"""One connected client: its requests in, responses and events out. No I/O here."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from bourn.broker.codec import MAX_FRAME, FrameDecoder, ProtocolError, decode_body, encode_frame
+from bourn.broker.message import CONTROL, NORESPONSE, REQUEST, RESPONSE, STREAMING, Message
+from bourn.broker.request import Nowhere, Request
+from bourn.broker.roles import Role
+from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from bourn.broker.broker import Broker
+    from bourn.broker.events import Event
+
+log = logging.getLogger("bourn.connector")
+
+MAX_QUEUE = 64 << 20
+"""Bytes waiting for a client, above which it is dropped, unless configured otherwise."""
+LOW_WATER = 1 << 20
+"""Bytes waiting for a client, above which `Request.drained` makes a considerate service wait."""
+
+_OWNER = int(Role.OWNER)
+_NOWHERE = Nowhere()
+
+
+class Transport(Protocol):
+    """Moves a session's bytes."""
+
+    def flush(self) -> None:
+        """Send what it can of `Session.out` without blocking, the rest when the client takes it."""
+
+    def abort(self) -> None:
+        """Close the connection, now."""
+
+
+class Session:
+    """What the broker knows of one client. It is the origin of the client's requests."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        name: str,
+        userid: int,
+        rolemask: int,
+        transport: Transport,
+        *,
+        max_frame: int = MAX_FRAME,
+        max_queue: int = MAX_QUEUE,
+    ) -> None:
+        self.name = name
+        self.userid = userid
+        self.rolemask = rolemask
+        self.out = bytearray()
+        self.closed = False
+        self._broker = broker
+        self._transport = transport
+        self._decoder = FrameDecoder(max_frame)
+        self._max_frame = max_frame
+        self._max_queue = max_queue
+        self._receiving = False
+        self._pending: dict[int, Request] = {}
+        self._services: dict[str, ClientService] = {}
+        self._asked: dict[int, Request] = {}
+        self._asked_set: set[Request] = set()
+        self._tags = count(1)
+        self._subscriptions: list[str] = []
+        self._last_event = 0
+        self._room: trio.Event | None = None
+
+    # What comes in.
+
+    def receive(self, data: bytes | memoryview) -> None:
+        """Act on bytes from the client. The caller flushes afterwards. Raises ProtocolError."""
+        self._receiving = True
+        try:
+            for body in self._decoder.feed(data):
+                message = decode_body(body)
+                if message.type == REQUEST:
+                    self._request(message)
+                elif message.type == RESPONSE:
+                    self._response(message)
+                elif message.type == CONTROL:
+                    self._control(message)
+                else:
+                    raise ProtocolError(f"a client can't send a message of type '{message.type:.40}'")
+                if self.closed:
+                    return
+        finally:
+            self._receiving = False
+
+    def _request(self, message: Message) -> None:
+        flags, matchtag = message.flags, message.matchtag
+        if not flags & NORESPONSE and (matchtag <= 0 or matchtag in self._pending):
+            raise ProtocolError(f"{message.topic:.80}: matchtag {matchtag} isn't a free positive number")
+        self._broker.send(
+            Request(
+                message.topic,
+                message.payload,
+                _NOWHERE if flags & NORESPONSE else self,
+                userid=self.userid,
+                rolemask=self.rolemask,
+                flags=flags,
+                matchtag=matchtag,
+                nodeid=message.nodeid,
+                client=self.name,
+            )
+        )
+
+    def _response(self, message: Message) -> None:
+        request = self._asked.get(message.matchtag)
+        if request is None:
+            return  # it was cancelled meanwhile
+        if message.errnum or not request.streaming:
+            del self._asked[message.matchtag]
+        if message.errnum:
+            request.error(message.errnum, message.errstr)
+        else:
+            request.respond(message.payload)
+
+    def _control(self, message: Message) -> None:
+        if message.topic != "cancel":
+            raise ProtocolError(f"no control '{message.topic:.40}'; there is: cancel")
+        request = self._pending.get(message.matchtag)
+        if request is not None:
+            request.cancel()
+
+    # What goes out.
+
+    def reply(self, request: Request, payload: object) -> None:
+        """Send a response."""
+        if self.closed:
+            return
+        try:
+            frame = encode_frame(Message(RESPONSE, request.topic, payload, request.matchtag))
+            if len(frame) > self._max_frame:
+                raise ProtocolError(
+                    f"{request.topic}: a response of {len(frame)} bytes exceeds the limit of {self._max_frame}",
+                    errno.EMSGSIZE,
+                )
+        except ProtocolError as error:
+            log.error("%s", error.message)
+            if request.done:
+                self.fail(request, error.errnum, error.message)
+            else:
+                request.error(error.errnum, error.message)
+            return
+        self.push(frame)
+
+    def fail(self, request: Request, errnum: int, text: str) -> None:
+        """Send an error response."""
+        if not self.closed:
+            matchtag = request.matchtag
+            self.push(
+                encode_frame(Message(RESPONSE, request.topic, matchtag=matchtag, errnum=errnum, errstr=text))
+            )
+
+    def deliver(self, event: Event) -> None:
+        """Send an event, once however many of the client's subscriptions it meets."""
+        if event.seq == self._last_event or (event.private and not self.rolemask & _OWNER):
+            return
+        self._last_event = event.seq
+        self.push(event.frame)
+
+    def push(self, frame: bytes) -> None:
+        """Queue a frame; a client that doesn't take what it asked for is dropped."""
+        if self.closed:
+            return
+        self.out += frame
+        if len(self.out) > self._max_queue:
+            self.drop(f"it is too slow: {len(self.out)} bytes wait for it")
+        elif not self._receiving:
+            self._broker.turn.soon(self._transport.flush)
+
+    def sent(self) -> None:
+        """Some of `out` has gone; the transport says so."""
+        if self._room is not None and len(self.out) <= LOW_WATER:
+            self._room.set()
+            self._room = None
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what was sent."""
+        while len(self.out) > LOW_WATER and not self.closed:
+            if self._room is None:
+                self._room = trio.Event()
+            await self._room.wait()
+
+    def drop(self, reason: str) -> None:
+        """Give the client up: one line in the log, no more bytes."""
+        if not self.closed:
+            log.warning("%s (user %d) dropped: %s", self.name, self.userid, reason)
+            self.out.clear()
+            self._transport.abort()
+            self.close()
+
+    def refuse(self, error: BournError) -> None:
+        """Tell the client why the connection is closed."""
+        if not self.closed:
+            log.warning("%s (user %d) disconnected: %s", self.name, self.userid, error.message)
+            self.push(goodbye(error))
+
+    # Requests that wait for their answer.
+
+    def keep(self, request: Request) -> None:
+        """Remember a request that may be cancelled."""
+        self._pending[request.matchtag] = request
+
+    def release(self, request: Request) -> None:
+        """It was answered."""
+        self._pending.pop(request.matchtag, None)
+
+    def close(self) -> None:
+        """The client has gone: cancel what it waits for, withdraw what it offers, tell the services."""
+        if self.closed:
+            return
+        self.closed = True
+        for request in list(self._pending.values()):
+            request.cancel()
+        for name in list(self._services):
+            self.unregister(name)
+        for request in list(self._asked.values()):
+            request.error(errno.ECONNRESET, f"{request.topic}: the client that provided the service has gone")
+        self._asked.clear()
+        for prefix in self._subscriptions:
+            self._broker.events.unsubscribe(prefix, self.deliver)
+        self._subscriptions.clear()
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+        self._broker.disconnected(self)
+
+    # Subscriptions and services of the client's own.
+
+    def subscribe(self, prefix: str) -> None:
+        """Have events sent whose topic starts with `prefix`."""
+        self._broker.events.subscribe(prefix, self.deliver)
+        self._subscriptions.append(prefix)
+
+    def unsubscribe(self, prefix: str) -> None:
+        """Undo one `subscribe`."""
+        self._broker.events.unsubscribe(prefix, self.deliver)
+        self._subscriptions.remove(prefix)
+
+    def register(self, name: str, allow: int) -> None:
+        """Make the client a service; EEXIST where there is one of that name."""
+        service = ClientService(self, name, allow)
+        self._broker.services.add(name, service)
+        self._services[name] = service
+
+    def unregister(self, name: str) -> None:
+        """Undo `register`."""
+        if self._services.pop(name, None) is None:
+            raise BournError(f"service '{name}' isn't registered by this client", errno.ENOENT)
+        self._broker.services.remove(name)
+
+    def ask(self, request: Request) -> None:
+        """Send a request on to the client that provides the service."""
+        tag = 0
+        if not request.flags & NORESPONSE:
+            tag = next(self._tags)
+            self._asked[tag] = request
+            request.keep(self._asked_set)
+            request.on_cancel = lambda: self._unask(tag)
+        message = Message(
+            REQUEST,
+            request.topic,
+            request.payload,
+            tag,
+            userid=request.userid,
+            rolemask=request.rolemask,
+            flags=request.flags & (STREAMING | NORESPONSE),
+            client=request.client,
+        )
+        self.push(encode_frame(message))
+
+    def _unask(self, tag: int) -> None:
+        if self._asked.pop(tag, None) is not None:
+            self.push(encode_frame(Message(CONTROL, "cancel", matchtag=tag)))
+
+
+class ClientService:
+    """A service that a client provides."""
+
+    def __init__(self, session: Session, name: str, allow: int) -> None:
+        self.session = session
+        self.name = name
+        self.allow = allow
+
+    def handle(self, request: Request) -> None:
+        """Send the request on."""
+        if not request.rolemask & self.allow:
+            request.error(errno.EPERM, f"{request.topic}: not allowed for user {request.userid}")
+        else:
+            self.session.ask(request)
+
+    def disconnected(self, client: str, request: Request) -> None:
+        """Tell the providing client that another one has gone."""
+        if client != self.session.name:
+            self.session.ask(request)
+
+
+def goodbye(error: BournError) -> bytes:
+    """Return the control frame that tells a client why its connection ends."""
+    return encode_frame(Message(CONTROL, "error", errnum=error.errnum, errstr=error.message))

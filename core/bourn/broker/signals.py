@@ -1,0 +1,60 @@
+"""SIGTERM, SIGINT and SIGHUP: the first ends the instance cleanly, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    import trio
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Signals:
+    """Installed from before the loop starts until after it ends.
+
+    Args:
+        at_once: what must be done even when there is no time: runs in the signal handler, then the process ends.
+    """
+
+    def __init__(self, at_once: Callable[[], None]) -> None:
+        self.received: int | None = None
+        self.ignore_interrupt = False
+        self._at_once = at_once
+        self._stop: Callable[[str], None] | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Signals:
+        for signum in ENDING:
+            self._before[signum] = signal.signal(signum, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)  # type: ignore[arg-type]
+
+    def connect(self, token: trio.lowlevel.TrioToken, stop: Callable[[str], None]) -> None:
+        """Call `stop(reason)` in the loop at the first signal, or now if there was one."""
+        self._token, self._stop = token, stop
+        if self.received is not None:
+            self._pass_on()
+
+    def _handle(self, signum: int, _frame: FrameType | None) -> None:
+        if signum == signal.SIGINT and self.ignore_interrupt:
+            return  # the terminal has sent it to the program in the foreground as well, whose affair it is
+        if self.received is None:
+            self.received = signum
+            self._pass_on()
+            return
+        self._at_once()
+        os._exit(128 + signum)
+
+    def _pass_on(self) -> None:
+        if self._token is not None and self._stop is not None and self.received is not None:
+            self._token.run_sync_soon(self._stop, f"received {signal.Signals(self.received).name}")

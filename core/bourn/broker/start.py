@@ -1,0 +1,207 @@
+"""`bourn start`: this process becomes rank 0 of a new instance and runs a program in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import Factory, define
+
+from bourn._version import __version__
+from bourn.broker.attributes import Attributes
+from bourn.broker.broker import Broker
+from bourn.broker.initial import InitialProgram, StartFailed, environment
+from bourn.broker.logring import LogRing
+from bourn.broker.rundir import make_rundir
+from bourn.broker.settings import TABLES, AccessTable
+from bourn.broker.signals import Signals
+from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bourn.config import Config
+    from bourn.hookspecs.modules import ModuleSpec
+    from bourn.plugins import PluginManager
+
+
+@define
+class StartOptions:
+    """What the command line of `bourn start` says.
+
+    Attributes given with `-S` that mean something here: `statedir`, `rundir`, `instance-level`,
+    `broker.cleanup` (`cancel`, the default, or `keep`), `log-stderr-level`.
+    """
+
+    command: list[str] = Factory(list)
+    """The initial program; the user's shell where it is empty."""
+    config_paths: list[str] = Factory(list)
+    """TOML files, or directories of them (`-c`)."""
+    conf: list[str] = Factory(list)
+    """Overrides `table.key=value` (`--conf`)."""
+    attrs: dict[str, str] = Factory(dict)
+    """Broker attributes (`-S`)."""
+    test_size: int = 1
+    """How many brokers (`-s`)."""
+
+
+def run_start(options: StartOptions) -> int:
+    """Run an instance to its end and return its exit status: that of the initial program, 128 + N for signal N."""
+    if options.test_size != 1:
+        raise BournError(
+            f"--test-size {options.test_size}: this version has no overlay network, so an instance has one broker"
+        )
+    config, plugins, specs = _prepare(options)
+    guests = config.table("access", AccessTable).allow_guest_user
+    statedir = _statedir(options.attrs.get("statedir"))
+    rundir, made = make_rundir(options.attrs.get("rundir"), os.environ, guests=guests)
+
+    def clean() -> None:
+        _remove(rundir, whole=made)
+
+    try:
+        with Signals(at_once=clean) as signals:
+            attrs = _attributes(options, rundir, statedir, config)
+            logring = LogRing(stderr_level=_level(options.attrs.get("log-stderr-level", "warning")))
+            logring.install()
+            broker = Broker(
+                config=config,
+                plugins=plugins,
+                rundir=rundir,
+                statedir=statedir,
+                attrs=attrs,
+                logring=logring,
+                reload=lambda: _load_config(options, specs),
+            )
+            return trio.run(_instance, broker, specs, options, signals)
+    finally:
+        clean()
+
+
+async def _instance(
+    broker: Broker, specs: list[ModuleSpec], options: StartOptions, signals: Signals
+) -> int:
+    status = 0
+    signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
+    async with broker.running(specs):
+        command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
+        program = InitialProgram(command, environment(os.environ, broker.attrs["local-uri"]))
+        signals.ignore_interrupt = not program.own_group
+        try:
+            status = await program.run(broker.stopping)
+        except StartFailed as error:
+            print(f"bourn-start: error: {error.message}", file=sys.stderr, flush=True)
+            status = error.status
+        finally:
+            signals.ignore_interrupt = False
+            program.reap_group()
+    if signals.received is not None:
+        return 128 + signals.received
+    return 0 if broker.stopping.is_set() else status
+
+
+def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleSpec]]:
+    """Load configuration and plugins, and with the modules' tables known check the configuration."""
+    from bourn.config import load_config
+    from bourn.plugins import PluginManager
+
+    config = load_config(options.config_paths, options.conf)
+    plugins = PluginManager()
+    plugins.load(config)
+    specs = [spec for _, spec in plugins.collect("bourn_modules")]
+    return _load_config(options, specs), plugins, specs
+
+
+def _load_config(options: StartOptions, specs: list[ModuleSpec]) -> Config:
+    from bourn.config import load_config
+
+    return load_config(options.config_paths, options.conf)
+
+
+def _statedir(wanted: str | None) -> Path | None:
+    from pathlib import Path
+
+    if wanted is None:
+        return None
+    path = Path(wanted).absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise BournError(f"statedir {path}: not a directory") from None
+    except OSError as error:
+        raise BournError(f"statedir {path}: can't be made: {error.strerror}", error.errno) from None
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise BournError(f"statedir {path}: can't be written to")
+    return path
+
+
+def _level(name: str) -> int:
+    import logging
+
+    from bourn.broker.logring import LEVELS
+    from bourn.errors import suggest
+
+    if name not in LEVELS:
+        raise BournError(f"log-stderr-level '{name}': no such level{suggest(name, LEVELS)}")
+    return int(logging.getLevelName(name.upper()))
+
+
+def _attributes(options: StartOptions, rundir: Path, statedir: Path | None, config: Config) -> Attributes:
+    attrs = Attributes()
+    hostname = socket.gethostname().partition(".")[0]
+    fixed: dict[str, object] = {
+        "rank": 0,
+        "size": options.test_size,
+        "local-uri": f"local://{rundir / 'local'}",
+        "rundir": rundir,
+        "version": __version__,
+        "broker.pid": os.getpid(),
+        "broker.starttime": f"{time.time():.6f}",
+        "hostname": hostname,
+        "hostlist": hostname,
+        "security.owner": os.getuid(),
+    }
+    if statedir is not None:
+        fixed["statedir"] = statedir
+    if options.config_paths:
+        fixed["config.path"] = ":".join(options.config_paths)
+    parent = os.environ.get("BOURN_URI")
+    if parent:
+        fixed["parent-uri"] = parent
+    job = os.environ.get("BOURN_JOB_ID")
+    if job:
+        fixed["jobid"] = job
+    fixed["instance-level"] = options.attrs.get("instance-level") or (_parent_level(parent) + 1 if job else 0)
+    for name, value in fixed.items():
+        attrs.set(name, value, fixed=True)
+    for name, value in options.attrs.items():
+        if name in fixed and str(fixed[name]) != value and name not in ("statedir", "rundir", "hostlist"):
+            raise BournError(f"-S {name}={value}: the broker sets this attribute itself")
+        if name not in fixed:
+            attrs.set(name, value)
+    return attrs
+
+
+def _parent_level(uri: str | None) -> int:
+    """Ask the parent instance for its level; 0 where it can't be reached."""
+    from bourn.client.handle import Handle
+
+    try:
+        with Handle(uri) as handle:
+            return int(handle.attr_get("instance-level", timeout=5.0))
+    except (BournError, ValueError):
+        return 0
+
+
+def _remove(rundir: Path, *, whole: bool) -> None:
+    """Remove the run directory, or of one that was given only the socket."""
+    if whole:
+        import shutil
+
+        shutil.rmtree(rundir, ignore_errors=True)
+    else:
+        (rundir / "local").unlink(missing_ok=True)
