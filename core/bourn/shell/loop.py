@@ -61,8 +61,11 @@ class Loop:
         self._epoll.unregister(fd)
 
     def close(self, fd: int) -> None:
-        """Stop watching `fd`, and close it; closing is what removes it from the epoll set."""
-        del self._ready[fd]
+        """Stop watching `fd`, and close it.
+
+        Closing alone isn't enough: a child that is just being started may hold a copy for an instant longer.
+        """
+        self.unwatch(fd)
         os.close(fd)
 
     def later(self, delay: float, callback: Callable[[], None]) -> Timer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,32 +68,35 @@ class ShellTask:
     def spawn(self) -> None:
         """Start the process in a process group of its own. OSError when that fails.
 
-        posix_spawn never copies the host's memory. What it can't set is set in the host for that instant.
+        posix_spawn never copies the host's memory. What it can't set is set in the host for that instant, or in the
+        task right after it.
         """
         os.chdir(self.cwd)
-        if self.affinity is None and self.rlimits is None:
+        if self.rlimits is None:
             self.pid = self._spawn()
-            return
-        saved_cpus = os.sched_getaffinity(0) if self.affinity is not None else None
-        saved_limits: list[tuple[int, tuple[int, int]]] = []
+        else:
+            self._spawn_limited(self.rlimits)
+        if self.affinity is not None:
+            # Binding the host for that instant instead would make it wait for busy CPUs.
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(self.pid, self.affinity)
+
+    def _spawn_limited(self, limits: dict[int, int]) -> None:
+        saved: list[tuple[int, tuple[int, int]]] = []
         try:
-            for which, soft in (self.rlimits or {}).items():
+            for which, soft in limits.items():
                 if which in _AROUND:
-                    saved = resource.getrlimit(which)
-                    saved_limits.append((which, saved))
-                    resource.setrlimit(which, (soft, saved[1]))
-            if self.affinity is not None:
-                os.sched_setaffinity(0, self.affinity)
+                    saved.append((which, resource.getrlimit(which)))
+                    resource.setrlimit(which, (soft, saved[-1][1][1]))
             self.pid = self._spawn()
         finally:
-            if saved_cpus is not None:
-                os.sched_setaffinity(0, saved_cpus)
-            for which, saved in saved_limits:
-                resource.setrlimit(which, saved)
-        for which, soft in (self.rlimits or {}).items():
+            for which, values in saved:
+                resource.setrlimit(which, values)
+        for which, soft in limits.items():
             if which not in _AROUND:
                 # These would bite the host itself (its memory, its CPU time).
-                resource.prlimit(self.pid, which, (soft, resource.getrlimit(which)[1]))
+                with suppress(ProcessLookupError):
+                    resource.prlimit(self.pid, which, (soft, resource.getrlimit(which)[1]))
 
     def _spawn(self) -> int:
         return os.posix_spawn(

@@ -1,0 +1,139 @@
+"""Drives a shell host from a test or benchmark, as the shell-manager of a broker would."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from bourn.shell.wire import FromHost, Splitter, Start, ToHost, frame, from_host
+
+
+def jobspec(command: Sequence[str], options: dict[str, Any] | None = None, **system: Any) -> msgspec.Raw:
+    """Return a one-task jobspec as text."""
+    system.setdefault("environment", {"PATH": os.environ["PATH"]})
+    system.setdefault("cwd", "/tmp")
+    return msgspec.Raw(
+        msgspec.json.encode(
+            {
+                "version": 1,
+                "resources": [{"type": "slot", "count": 1, "label": "t", "with": [{"type": "core", "count": 1}]}],
+                "tasks": [{"command": list(command), "slot": "t", "count": {"per_slot": 1}}],
+                "attributes": {"system": {"duration": 0, "shell": {"options": options or {}}, **system}},
+            }
+        )
+    )
+
+
+class HostClient:
+    """A host process and the connection to it; `with` ends the host."""
+
+    def __init__(self, *, grace: float = 0.0) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="bourn-test-")
+        self.folder = self._folder.name
+        self.path = f"{self.folder}/host.sock"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        listener.listen(4)
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-m", "bourn.shell", "--fd", str(listener.fileno()),
+                "--dir", self.folder, "--grace", str(grace),
+            ],  # fmt: skip
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+        listener.close()
+        self.status: dict[int, int] = {}
+        self.failures: dict[int, list[str]] = {}
+        self.output: dict[int, list[dict[str, Any]]] = {}
+        self.started: list[int] = []
+        self.seq = 0
+        self.reports: list[int] = []
+        self.messages: list[str] = []
+        self.greeting: list[int] | None = None
+        self.connect()
+
+    def __enter__(self) -> HostClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.disconnect()
+        self.process.terminate()
+        self.process.wait()
+        self._folder.cleanup()
+
+    def connect(self) -> None:
+        """Connect, again perhaps."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(self.path)
+        self._socket.settimeout(30)
+        self._splitter = Splitter()
+
+    def disconnect(self) -> None:
+        """Go away as a broker that dies."""
+        self._socket.close()
+
+    def send(self, **members: Any) -> None:
+        """Send a batch."""
+        self._socket.sendall(frame(ToHost(**members)))
+
+    def run(self, *commands: Sequence[str], first: int = 1, options: dict[str, Any] | None = None, **system: Any) -> None:
+        """Start a job for each command, ids from `first`."""
+        ids = range(first, first + len(commands))
+        self.send(
+            specs=[(id, jobspec(c, options, **system)) for id, c in zip(ids, commands, strict=True)],
+            start=[Start(id, id) for id in ids],
+        )
+
+    def receive(self) -> list[FromHost]:
+        """Wait for reports, note and return them."""
+        while True:
+            data = self._socket.recv(1 << 18)
+            if not data:
+                raise EOFError
+            reports = [from_host.decode(body) for body in self._splitter.feed(data)]
+            for report in reports:
+                self._note(report)
+            if reports:
+                return reports
+
+    def until(self, condition: Callable[[], bool], *, ack: bool = True) -> None:
+        """Receive until `condition` holds."""
+        while not condition():
+            self.receive()
+            if ack:
+                self.send(ack=self.seq)
+
+    def wait(self, *ids: int) -> list[int]:
+        """Return the wait statuses of jobs, waiting for them."""
+        self.until(lambda: all(id in self.status for id in ids))
+        return [self.status[id] for id in ids]
+
+    def text(self, id: int, stream: str = "stdout") -> str:
+        """Return what a job wrote so far."""
+        return "".join(
+            c["data"] for e in self.output.get(id, []) if (c := e["context"]).get("stream") == stream and "data" in c
+        )
+
+    def _note(self, report: FromHost) -> None:
+        if report.jobs is not None:
+            self.greeting = report.jobs
+        if report.seq:
+            self.seq = report.seq
+            self.reports.append(report.seq)
+        self.messages += [text for _, text in report.messages]
+        self.started += [id for id, _ in report.started]
+        for id, _, lines in report.logs:
+            self.output.setdefault(id, []).extend(map(msgspec.json.decode, lines.splitlines()))
+        for id, _, _, _, note in report.failed:
+            self.failures.setdefault(id, []).append(note)
+        for id, _, status in report.finished:
+            assert id not in self.status, f"job {id} ended twice"
+            self.status[id] = status
