@@ -1,7 +1,7 @@
 """The contract between Bourn and its plugins: one module per extension point.
 
 A plugin is any module (or object) that a distribution names under the entry-point group ``bourn.plugins``,
-``bourn.policies`` or ``bourn.shell_plugins``. It implements hooks: plain functions marked with `hookimpl`
+``bourn.policies``, ``bourn.shell_plugins`` or ``bourn.cli_plugins``. It implements hooks: plain functions marked with `hookimpl`
 that return typed objects. Bourn calls a hook once, keeps the objects, and uses those from then on.
 
 Rules that hold for every hook:
@@ -40,7 +40,7 @@ module                 what it adds                                        calle
 
 from pluggy import HookimplMarker, HookspecMarker
 
-__all__ = ["GROUPS", "POINTS", "hookimpl", "hookspec"]
+__all__ = ["CLI_GROUP", "GROUPS", "HOOKS", "POINTS", "SHELL_GROUP", "hookimpl", "hookspec"]
 
 hookspec = HookspecMarker("bourn")
 """Marks a function as the specification of a hook (Bourn's own use)."""
@@ -48,26 +48,38 @@ hookspec = HookspecMarker("bourn")
 hookimpl = HookimplMarker("bourn")
 """Marks a plugin's function as the implementation of the hook of the same name."""
 
-GROUPS = ("bourn.plugins", "bourn.policies", "bourn.shell_plugins")
-"""The entry-point groups, in load order; the last one is loaded in the shell host only."""
+GROUPS = ("bourn.plugins", "bourn.policies")
+"""The entry-point groups that a broker loads, in load order."""
 
-POINTS = (
-    "boot",
-    "store",
-    "modules",
-    "resource_io",
-    "signing",
-    "ingest",
-    "job_plugins",
-    "accounting",
-    "priority",
-    "queue_policy",
-    "match_policy",
-    "distribution",
-    "exec_method",
-    "shell",
-    "uri",
-    "cli",
-    "sched",
-)
-"""The modules of this package, in the order of an instance's life; `sched` holds Protocols only."""
+SHELL_GROUP = "bourn.shell_plugins"
+"""The group that a shell host loads, and nobody else."""
+
+CLI_GROUP = "bourn.cli_plugins"
+"""The group that the command line loads, and nobody else, so that no command pays for the broker's plugins."""
+
+HOOKS: dict[str, tuple[str, str]] = {
+    "bourn_boot_methods": ("boot", "BootMethod"),
+    "bourn_stores": ("store", "StoreBackend"),
+    "bourn_modules": ("modules", "ModuleSpec"),
+    "bourn_resource_readers": ("resource_io", "ResourceReader"),
+    "bourn_resource_writers": ("resource_io", "ResourceWriter"),
+    "bourn_signers": ("signing", "SigningMechanism"),
+    "bourn_frobnicators": ("ingest", "Frobnicator"),
+    "bourn_validators": ("ingest", "Validator"),
+    "bourn_job_plugins": ("job_plugins", "JobPlugin"),
+    "bourn_accountings": ("accounting", "AccountingSpec"),
+    "bourn_priority_policies": ("priority", "PriorityPolicySpec"),
+    "bourn_queue_policies": ("queue_policy", "QueuePolicySpec"),
+    "bourn_match_policies": ("match_policy", "MatchPolicySpec"),
+    "bourn_distribution_policies": ("distribution", "DistributionPolicySpec"),
+    "bourn_exec_methods": ("exec_method", "ExecMethodSpec"),
+    "bourn_shell_plugins": ("shell", "ShellPlugin"),
+    "bourn_uri_resolvers": ("uri", "UriResolver"),
+    "bourn_cli_commands": ("cli", "CliCommand"),
+    "bourn_cli_options": ("cli", "CliOption"),
+}
+"""Each hook with the module here that specifies it and the type that it returns; a module is imported when a plugin
+implements one of its hooks, so that no process pays for the extension points it doesn't use."""
+
+POINTS = (*dict.fromkeys(module for module, _ in HOOKS.values()), "sched")
+"""The modules of this package, in the order of an instance's life; `sched` has Protocols and no hook."""

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
+    "Group",
     "MatchPolicy",
     "MatchPolicySpec",
     "OrderPolicy",
     "ScorePolicy",
+    "Scorer",
     "StatePolicy",
     "StateView",
     "VertexView",
@@ -48,6 +50,11 @@ class VertexView(Protocol):
         ...
 
     @property
+    def uniq_id(self) -> int:
+        """A number that no other vertex of the graph has."""
+        ...
+
+    @property
     def name(self) -> str: ...  # noqa: D102
     @property
     def rank(self) -> int:
@@ -57,7 +64,7 @@ class VertexView(Protocol):
     @property
     def size(self) -> int: ...  # noqa: D102
     @property
-    def properties(self) -> Mapping[str, str]: ...  # noqa: D102
+    def properties(self) -> Mapping[str, str] | None: ...  # noqa: D102
     @property
     def path(self) -> str:
         """Its place in the containment tree: ``/cluster0/rack1/node3``."""
@@ -109,6 +116,47 @@ class ScorePolicy(Protocol):
 
     def score(self, vertex: VertexView, state: StateView) -> Any:
         """Return the sort key of a candidate; the smallest is taken first."""
+        ...
+
+
+class Group(Protocol):
+    """Vertices that are taken together: one vertex, or those of one slot."""
+
+    score: int
+
+
+class Scorer(Protocol):
+    """How the walk of ``bourn resource-query`` asks the stock policies: by sums of ids over levels.
+
+    A policy of the three kinds above needs none; one that has a method ``scorer`` returning such an object is asked by
+    it in ``resource-query``, so that its answers are those of the field's scheduler to the last vertex.
+    """
+
+    stop_early: bool
+    """Whether to stop exploring as soon as there is enough."""
+
+    def enter(self, vertex: VertexView) -> None:
+        """Take note of a vertex before what is below it."""
+        ...
+
+    def leave(self, vertex: VertexView) -> int:
+        """Return the score of a vertex, after what is below it; scores are at least 1."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the walk."""
+        ...
+
+    def sort(self, groups: list[Any]) -> None:
+        """Put the best of the children of a requested vertex first."""
+        ...
+
+    def sort_slot(self, groups: list[Any]) -> None:
+        """Put the best parts of slots first."""
+        ...
+
+    def sort_graph(self, groups: list[Any]) -> None:
+        """Put the best in the whole graph first."""
         ...
 
 

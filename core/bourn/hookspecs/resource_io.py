@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import Factory, frozen
+from attrs import Factory, define, frozen
 
 from bourn.hookspecs import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = [
     "GraphBuilder",
@@ -25,6 +25,12 @@ __all__ = [
 
 class GraphBuilder(Protocol):
     """Takes vertices and edges from a reader. Parents come before their children."""
+
+    def leaves(
+        self, parents: Iterable[int], type: str, basename: str, size: int, unit: str, ids: Iterable[int]
+    ) -> list[int]:
+        """Add a contained vertex per (parent, id), in step and fast: the many cores of a big machine."""
+        ...
 
     def vertex(
         self,
@@ -77,7 +83,7 @@ class ResourceReader:
     """Whether it looks at the machine, not at a document."""
 
 
-@frozen
+@define(eq=False)
 class SelectedVertex:
     """A vertex that a match selected."""
 
@@ -88,24 +94,39 @@ class SelectedVertex:
     uniq_id: int
     rank: int
     size: int
-    """How much of it was selected."""
+    """How many of its units were selected."""
     unit: str
     exclusive: bool
-    path: str
+    paths: Mapping[str, str]
+    """Its place in each subsystem that it is in."""
     depth: int
     """Its distance from the root."""
     parent: int
-    """Index of its parent in `Selection.vertices`, -1 for a root."""
+    """Index of its parent in `Selection.vertices`, -1 for the root."""
     properties: Mapping[str, str] = Factory(dict)
+    exclusive_above: bool = False
+    """Whether its parent is exclusive too, so that it needn't be said."""
+    extra: Mapping[str, Mapping[str, str]] = Factory(dict)
+    """More to say about it, by key: the label that the request gave, ..."""
+
+    @property
+    def path(self) -> str:
+        """Its place in the containment tree, or in the one subsystem that it is in."""
+        return self.paths.get("containment") or next(iter(self.paths.values()), "")
 
 
 @frozen
 class Selection:
-    """The result of a match, parents before children."""
+    """The result of a match: vertices with children before parents, siblings in the order of the graph."""
 
-    vertices: tuple[SelectedVertex, ...]
-    starttime: float = 0.0
-    expiration: float = 0.0
+    vertices: Sequence[SelectedVertex]
+    starttime: int = 0
+    """Seconds on the clock of who asked."""
+    expiration: int = 0
+    subsystem: str = "containment"
+    """The subsystem in which `parent` is meant."""
+    attributes: Mapping[str, str] = Factory(dict)
+    """What the scheduler says about the match, as its queue."""
 
 
 @frozen
@@ -115,6 +136,7 @@ class ResourceWriter:
     name: str
     """What ``resource-query -F`` and ``[scheduler] match-format`` name."""
     write: Callable[[Selection], str]
+    """Returns text that ends with a newline; an empty selection is never written."""
 
 
 @hookspec

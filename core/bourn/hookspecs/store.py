@@ -11,16 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import pluggy
 from attrs import Factory, define, frozen
+
+from bourn.hookspecs import hookspec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
     from bourn.errors import BournError
-
-hookspec = pluggy.HookspecMarker("bourn")
 
 EVENTLOG = "eventlog"
 EXEC_EVENTLOG = "guest.exec.eventlog"
@@ -235,7 +234,10 @@ class Store(Protocol):
         """Yield the rows of one log of a job; joined, they are the log."""
 
     def log_text(self, jobid: int, log: str) -> str | None:
-        """Return a whole log; None if it has no row. R is the *last* row of the log of that name."""
+        """Return a whole log; None if it has no row."""
+
+    def log_last(self, jobid: int, log: str) -> str | None:
+        """Return the last row of a log: what R is, which is written anew as a whole when it changes."""
 
     def log_names(self, jobid: int) -> list[str]:
         """Return the names of the logs that a job has."""
@@ -315,29 +317,32 @@ class StoreBackend:
 
 
 @hookspec
-def bourn_stores() -> Iterable[StoreBackend]:  # type: ignore[empty-body]
-    """Register store backends.
+def bourn_stores() -> Iterable[StoreBackend]:
+    """Register store backends, of which `[store] backend = "NAME"` chooses one.
 
-    Called once, in the broker of rank 0, when the `store` module starts. Plugins are asked in the order of
-    their records; an implementation that raises is reported by name and version and the others stand.
-    A backend is held to `bourn.testing.store.check_store`.
+    Called: once, when the `store` module starts.
+    Process: broker, rank 0.
+    Order: none; the configuration chooses by name.
+    Errors: an exception leaves this plugin's backends out. A BournError from `StoreBackend.open` ends the start
+    with its message.
+    Since: 0.1
 
-    Returns:
-        `StoreBackend`s, each with a name of its own.
+    Example::
 
-    Example:
-        ```python
+        from collections.abc import Iterator
+
         from bourn.hookspecs import hookimpl
         from bourn.hookspecs.store import Store, StoreBackend, StoreOptions
 
         def open_it(options: StoreOptions) -> Store:
             from my_site.postgres import PostgresStore
+
             return PostgresStore(options.directory)
 
         @hookimpl
-        def bourn_stores():
+        def bourn_stores() -> Iterator[StoreBackend]:
             yield StoreBackend("postgres", open_it, durable=True, description="the site's database")
-        ```
 
-    .. versionadded:: 0.1
+    A backend is held to `bourn.testing.store.check_store`.
     """
+    return ()

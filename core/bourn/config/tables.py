@@ -1,0 +1,418 @@
+"""The tables of an instance's configuration: one attrs class each, with every key, its default and its
+meaning.
+
+A key is its field's name with dashes: `kill_timeout` is ``kill-timeout``. docs/configuration.md is made from
+this file. A table that a plugin's module reads is described by the plugin
+(`bourn.hookspecs.modules.ModuleSpec.config`).
+"""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path  # noqa: TC003  (resolved at run time to read a table)
+from typing import Any, Literal
+
+from attrs import Factory, frozen
+
+from bourn.config.types import Seconds  # noqa: TC001
+
+__all__ = [
+    "TABLES",
+    "AccessTable",
+    "AccountingTable",
+    "BootHost",
+    "BootstrapTable",
+    "ExecMock",
+    "ExecTable",
+    "HeartbeatTable",
+    "HierarchyTable",
+    "IngestTable",
+    "JobDefaults",
+    "JobManagerTable",
+    "JobSize",
+    "JobspecPolicy",
+    "Limits",
+    "PluginsTable",
+    "PolicyTable",
+    "QueueTable",
+    "RequireInstance",
+    "ResourceHost",
+    "ResourceTable",
+    "SchedulerTable",
+    "ScriptTable",
+    "SigningTable",
+    "SizeLimit",
+    "StoreTable",
+    "TbonTable",
+]
+
+
+@frozen
+class AccessTable:
+    """Who may use the instance besides its owner."""
+
+    allow_guest_user: bool = False
+    """Whether other users may connect, submit jobs and manage their own."""
+    allow_root_owner: bool = False
+    """Whether root may act as the owner."""
+    private_mode: bool = False
+    """Whether users see their own jobs only."""
+    admins: tuple[str, ...] = ()
+    """User names with the role ADMIN: they may manage everybody's jobs, queues and nodes."""
+
+
+@frozen
+class BootHost:
+    """A host, or several alike, of an instance that is raised from a list of hosts."""
+
+    host: str
+    """Host name or list, as ``"node[0-15]"``; ranks go by position."""
+    bind: str = ""
+    """Address to listen on."""
+    connect: str = ""
+    """Address that its children in the tree connect to."""
+    parent: str = ""
+    """Host name of its parent in the tree; by default as ``[tbon] topology`` says."""
+
+
+@frozen
+class BootstrapTable:
+    """How the brokers of an instance find one another."""
+
+    method: str = ""
+    """Name of a boot method; by default the one that detects itself."""
+    hosts: tuple[BootHost, ...] = ()
+    """The brokers, for the method ``config``."""
+    default_port: int = 8050
+    default_bind: str = ""
+    default_connect: str = ""
+    certificate: Path | None = None
+    """Key and certificate of this host (PEM), readable by the owner only."""
+
+
+@frozen
+class TbonTable:
+    """The tree of brokers."""
+
+    topology: str = "kary:32"
+    """``kary:K``, ``binomial`` or ``custom`` (parents as in ``[bootstrap]``)."""
+    connect_timeout: Seconds = 30.0
+    torpid_min: Seconds = 5.0
+    """How long a broker may be silent before it sends a keep-alive."""
+    torpid_max: Seconds = 30.0
+    """How long a child may be silent before it counts as unresponsive; 0 = for ever."""
+    max_frame: int = 64 * 1024 * 1024
+    """Bytes of the largest message; a larger one closes its connection."""
+
+
+@frozen
+class HeartbeatTable:
+    """The pulse of the instance."""
+
+    period: Seconds = 2.0
+    timeout: Seconds = 300.0
+    """How long other ranks wait for a pulse of rank 0 before they give up; ``"inf"`` = for ever."""
+
+
+@frozen
+class PluginsTable:
+    """Which installed plugins are used. Names are those that ``bourn plugins`` lists."""
+
+    disable: tuple[str, ...] = ()
+    """Plugins to leave out."""
+    require: tuple[str, ...] = ()
+    """Plugins without which the instance doesn't start."""
+    order: tuple[str, ...] = ()
+    """Plugins to put first, in this order; the others follow, stock ones first, then by name."""
+
+
+@frozen
+class ResourceHost:
+    """Hosts and what each of them has."""
+
+    hosts: str
+    """Host name or list, as ``"node[0-15]"``."""
+    cores: str = ""
+    """Idset, as ``"0-47"``."""
+    gpus: str = ""
+    """Idset."""
+    properties: tuple[str, ...] = ()
+    """Words that jobs can ask for with ``--requires``."""
+
+
+@frozen
+class ResourceTable:
+    """What the instance has to give. By default what the machine has, or what the parent instance gave."""
+
+    path: str = ""
+    """File that describes the resources."""
+    reader: str = ""
+    """Name of its format; by default as the file's suffix says."""
+    config: tuple[ResourceHost, ...] = ()
+    """The resources themselves, taken as given: ``[[resource.config]]``."""
+    exclude: str = ""
+    """Hosts or ranks that are never given to jobs: a host list or an idset."""
+    verify: bool = False
+    """Whether a node that has less than it should is drained."""
+    rediscover: bool = False
+    """Whether a child instance looks at the machine instead of taking what its parent gave."""
+    assume_up: bool = False
+    """Whether ranks without a broker count as up: for made-up resources."""
+
+
+@frozen
+class RequireInstance:
+    """From which size on a job must be an instance of its own (validator ``require-instance``)."""
+
+    minnodes: int = 0
+    """0 = no limit."""
+    mincores: int = 0
+
+
+@frozen
+class IngestTable:
+    """What happens to jobs when they are submitted."""
+
+    frobnicators: tuple[str, ...] | None = None
+    """Names of those in use, in order; by default those that are meant to be."""
+    validators: tuple[str, ...] | None = None
+    """Names of those in use, in order; by default those that are meant to be."""
+    require_instance: RequireInstance = Factory(RequireInstance)
+    max_jobs: int = 0
+    """How many jobs one request may submit; 0 = no limit."""
+
+
+@frozen
+class JobDefaults:
+    """What a jobspec gets if it doesn't say."""
+
+    system: dict[str, Any] = Factory(dict)
+    """Below ``attributes.system``: ``duration``, ``queue`` and so on."""
+
+
+@frozen
+class JobspecPolicy:
+    """What the instance adds to jobspecs."""
+
+    defaults: JobDefaults = Factory(JobDefaults)
+
+
+@frozen
+class JobSize:
+    """A size of jobs; a number that is left out isn't limited."""
+
+    nnodes: int | None = None
+    ncores: int | None = None
+    ngpus: int | None = None
+
+
+@frozen
+class SizeLimit:
+    """From which size to which size jobs may be."""
+
+    max: JobSize = Factory(JobSize)
+    min: JobSize = Factory(JobSize)
+
+
+@frozen
+class Limits:
+    """What jobs may ask for."""
+
+    duration: Seconds | None = None
+    """The longest time limit."""
+    job_size: SizeLimit = Factory(SizeLimit)
+
+
+@frozen
+class PolicyTable:
+    """Defaults and limits for all jobs, or for those of a queue."""
+
+    jobspec: JobspecPolicy = Factory(JobspecPolicy)
+    limits: Limits = Factory(Limits)
+
+
+@frozen
+class QueueTable:
+    """A queue, ``[queues.NAME]``."""
+
+    requires: tuple[str, ...] = ()
+    """Properties that its nodes have."""
+    policy: PolicyTable = Factory(PolicyTable)
+    """Defaults and limits that come before those of ``[policy]``."""
+    parent: str = ""
+    """A queue of the parent instance, for a queue of a child."""
+    queue_policy: str = ""
+    """In place of ``[scheduler] queue-policy``."""
+    queue_depth: int | None = None
+    reservation_depth: int | None = None
+    match_policy: str = ""
+    """In place of ``[scheduler] match-policy``."""
+    started: bool = True
+    """Whether it is started when the instance comes up for the first time."""
+
+
+@frozen
+class SchedulerTable:
+    """How jobs get resources. Which scheduler there is says ``[modules] sched``."""
+
+    queue_policy: str = "easy"
+    queue_depth: int | None = None
+    """How many pending jobs a pass looks at; by default as the policy says."""
+    reservation_depth: int | None = None
+    """How many of them may have a reservation; by default as the policy says."""
+    match_policy: str = "first"
+    queue_options: dict[str, Any] = Factory(dict)
+    """What a queue policy of your own takes."""
+    match_options: dict[str, Any] = Factory(dict)
+    """What a match policy of your own takes."""
+    prune_filters: tuple[str, ...] = ()
+    """As ``"ALL:core"``: types whose free number is kept at each vertex."""
+    load_file: str = ""
+    """Description of the resource graph; by default it is made from the instance's resources."""
+    load_format: str = ""
+    """Name of its format; by default as the file's suffix says."""
+    match_format: str = ""
+    """Name of the format in which an allocation carries the scheduler's own data."""
+
+
+@frozen
+class ExecMock:
+    """Jobs that don't run (exec method ``mock``)."""
+
+    run_duration: Seconds = 0.0
+    """How long each takes; 0 = no time."""
+    wait_status: int = 0
+    """How each ends, as of wait(2)."""
+    start_fails: str = ""
+    """Reason for which each fails to start; for tests."""
+
+
+@frozen
+class ExecTable:
+    """How jobs are run."""
+
+    method: str = "shell"
+    """Name of an exec method."""
+    kill_timeout: Seconds = 5.0
+    """How long a job that is ended has before it is killed; doubled each time that it must be repeated."""
+    max_kill_count: int = 8
+    """After so many kills the job's nodes are drained."""
+    term_signal: str = "SIGTERM"
+    kill_signal: str = "SIGKILL"
+    barrier_timeout: Seconds = 1800.0
+    """How long the shells of a job may wait for one another at its start."""
+    linger: Seconds = 3600.0
+    """How long a shell host whose broker is gone keeps its jobs before it ends them."""
+    mock: ExecMock = Factory(ExecMock)
+
+
+@frozen
+class ScriptTable:
+    """A command of the administrator around a job."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; empty = none."""
+    per_rank: bool = False
+    """Whether it runs on each node of the job, not on rank 0."""
+    timeout: Seconds = 1800.0
+    kill_timeout: Seconds = 10.0
+    cancel_on_exception: bool = True
+    """Whether an exception of the job ends it."""
+    release_after: Seconds = 0.0
+    """Housekeeping: how long to wait for slow nodes before the others are given back; 0 = for all of them."""
+
+
+@frozen
+class JobManagerTable:
+    """The life of jobs."""
+
+    plugins: tuple[str, ...] = ()
+    """Job plugins to use besides those that are in use by default."""
+    inactive_age_limit: Seconds = inf
+    """How long jobs that are over are kept."""
+    inactive_num_limit: int | None = None
+    """How many of them are kept."""
+    priority_policy: str = "urgency"
+    """Name of a priority policy."""
+    priority: dict[str, Any] = Factory(dict)
+    """What the policy takes."""
+    prolog: ScriptTable = Factory(ScriptTable)
+    epilog: ScriptTable = Factory(ScriptTable)
+    housekeeping: ScriptTable = Factory(ScriptTable)
+
+
+@frozen
+class StoreTable:
+    """Where rank 0 keeps what must survive it."""
+
+    backend: str = ""
+    """Name of a store; by default ``sqlite`` with a state directory, else ``memory``."""
+    synchronous: Literal["off", "normal", "full"] = "normal"
+    """``normal`` survives the end of any process; ``full`` also a loss of power."""
+    options: dict[str, Any] = Factory(dict)
+    """What a store of your own takes."""
+
+
+@frozen
+class SigningTable:
+    """How submissions are signed."""
+
+    mechanism: str = "none"
+    """The one that clients use."""
+    allowed: tuple[str, ...] = ("none",)
+    """Those that are accepted. ``none`` is accepted from the instance's owner only."""
+    max_ttl: Seconds = 1209600.0
+    """How old a signature may be."""
+    options: dict[str, Any] = Factory(dict)
+
+
+@frozen
+class AccountingTable:
+    """Who may use how much."""
+
+    method: str = "none"
+    options: dict[str, Any] = Factory(dict)
+    """What an accounting of your own takes."""
+
+
+@frozen
+class HierarchyTable:
+    """A tree of child instances among which jobs are distributed."""
+
+    by: Literal["", "node", "core", "number"] = ""
+    """What makes a child; empty = there are none."""
+    number: int = 0
+    """How many children, with ``by = "number"``."""
+    depth: int = 1
+    """How many levels of children."""
+    distribution: str = "round-robin"
+    """Name of a distribution policy."""
+    options: dict[str, Any] = Factory(dict)
+    """What the policy takes."""
+    conf: dict[str, Any] = Factory(dict)
+    """Configuration of the children."""
+
+
+TABLES: dict[str, Any] = {
+    "access": AccessTable,
+    "accounting": AccountingTable,
+    "bootstrap": BootstrapTable,
+    "exec": ExecTable,
+    "heartbeat": HeartbeatTable,
+    "hierarchy": HierarchyTable,
+    "ingest": IngestTable,
+    "job-manager": JobManagerTable,
+    "modules": dict[str, str],
+    "plugin": dict[str, dict[str, Any]],
+    "plugins": PluginsTable,
+    "policy": PolicyTable,
+    "queues": dict[str, QueueTable],
+    "resource": ResourceTable,
+    "scheduler": SchedulerTable,
+    "signing": SigningTable,
+    "store": StoreTable,
+    "tbon": TbonTable,
+}
+"""The tables that Bourn itself knows. ``modules`` maps services to the modules that provide them;
+``[plugin.NAME]`` is for plugins that aren't modules, who read it with ``config.table("plugin.NAME",
+SomeClass)``."""
