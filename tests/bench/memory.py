@@ -28,4 +28,5 @@ def main() -> None:
                 drain(handle)
                 done += count
             now = resident(pid)
-            print(f"{f'memory: after {goal:,} finished jobs':48} {now:10.1f} MB {now / at_start:7.3f} of the start")
+            what = f"memory: after {goal:,} finished jobs"
+            print(f"{what:48} {now:10.1f} MB {now / at_start:7.3f} of the start", flush=True)

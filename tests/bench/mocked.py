@@ -1,4 +1,4 @@
-"""Jobs whose execution is mocked, so that the broker alone is measured; the rate must not fall with their number."""
+"""Jobs whose execution is mocked: the broker alone; the rate must not fall with their number."""
 
 from __future__ import annotations
 

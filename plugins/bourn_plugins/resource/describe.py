@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError, ConfigError, suggest
@@ -12,6 +11,7 @@ from bourn.model.idset import IdSet, mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from bourn.config.tables import ResourceHost
 
@@ -42,14 +42,17 @@ def from_hosts(entries: Sequence[ResourceHost]) -> dict[str, Any]:
                 properties[name] = properties.get(name, 0) | 1 << rank
     for host, rank in ranks.items():
         if not cores[rank]:
-            raise ConfigError(f"resource.config: host '{host}' has no cores; give it some, as cores = \"0-15\"")
+            raise ConfigError(f"resource.config: host '{host}' has no cores; give it some: cores = \"0-15\"")
     return make_rset(list(ranks), cores, gpus, properties)
 
 
 def make_rset(
-    hosts: Sequence[str], cores: Sequence[int], gpus: Sequence[int], properties: Mapping[str, int] | None = None
+    hosts: Sequence[str],
+    cores: Sequence[int],
+    gpus: Sequence[int],
+    properties: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Return an R for hosts of rank 0, 1, ... with these masks of cores and GPUs, and masks of ranks by property."""
+    """Return an R for hosts of rank 0, 1, ...: masks of cores and of GPUs by rank, of ranks by property."""
     alike: dict[tuple[int, int], int] = {}
     for rank, children in enumerate(zip(cores, gpus, strict=True)):
         alike[children] = alike.get(children, 0) | 1 << rank
@@ -97,7 +100,7 @@ def read_file(path: Path, reader: str, readers: Mapping[str, ResourceReader]) ->
     Raises BournError that names the file.
     """
     if reader and reader not in readers:
-        raise ConfigError(f"[resource] reader = \"{reader}\" is unknown{suggest(reader, readers)}")
+        raise ConfigError(f'[resource] reader = "{reader}" is unknown{suggest(reader, readers)}')
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -78,8 +78,8 @@ class Inventory:
 
         found: set[int] = set()
         by_host: dict[str, list[int]] = {}
-        for rank, host in zip(self.rset.ranks, self.rset.nodelist, strict=True):
-            by_host.setdefault(host, []).append(rank)
+        for rank in self.rset.ranks:
+            by_host.setdefault(self.rset.hostname(rank), []).append(rank)
         for host in Hostlist(text):
             if host not in by_host:
                 raise BournError(f"host '{host}' is not among the resources; there are: {self.rset.nodelist}")
@@ -113,4 +113,4 @@ class Inventory:
         """Return the host list of some ranks."""
         from bourn.model.hostlist import Hostlist
 
-        return str(Hostlist([h for r, h in zip(self.rset.ranks, self.rset.nodelist, strict=True) if r in ranks]))
+        return str(Hostlist([self.rset.hostname(rank) for rank in ranks & self.rset.ranks]))

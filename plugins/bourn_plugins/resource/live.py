@@ -10,7 +10,6 @@ from attrs import frozen
 
 from bourn.model.idset import IdSet
 
-
 DISPLAY_CLASS = 0x0380
 """PCI class of a display controller that isn't a screen's: Intel's compute GPUs."""
 
@@ -25,13 +24,13 @@ class Machine:
 
 
 def discover(root: Path = Path("/"), cpus: set[int] | None = None) -> Machine:
-    """Look at the machine under `root`; `cpus` are the processors allowed, by default this process's affinity."""
+    """Look at the machine under `root`; `cpus`: the processors allowed (default: this process's affinity)."""
     allowed = os.sched_getaffinity(0) if cpus is None else cpus
     return Machine(socket.gethostname(), cores(root, allowed), gpus(root))
 
 
 def cores(root: Path, cpus: set[int]) -> IdSet:
-    """Number the physical cores from 0 in the order of their first hardware thread; keep those with a thread in `cpus`.
+    """Number the physical cores by their first hardware thread; keep those with a thread in `cpus`.
 
     Hardware threads of one core are one core. Where /sys says nothing, each processor counts as a core.
     """
@@ -51,7 +50,7 @@ def cores(root: Path, cpus: set[int]) -> IdSet:
 
 
 def gpus(root: Path) -> IdSet:
-    """Count GPUs of NVIDIA (its driver's /proc), else of AMD (the KFD topology), else of Intel (DRM render nodes)."""
+    """Count GPUs of NVIDIA (the driver's /proc), else of AMD (KFD topology), else of Intel (DRM nodes)."""
     nvidia = root / "proc/driver/nvidia/gpus"
     if nvidia.is_dir():
         return IdSet(range(sum(1 for _ in nvidia.iterdir())))

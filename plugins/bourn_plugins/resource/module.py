@@ -1,4 +1,4 @@
-"""The resource module: what the instance has, who may use it, and news of that to the scheduler (RFC 28, RFC 44)."""
+"""The resource module: what the instance has, what of it may be used, news to schedulers (RFC 28, RFC 44)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import trio
 from bourn.broker.module import LATER, Module, Request, Role, method
 from bourn.config.tables import ResourceTable
 from bourn.errors import BournError
-from bourn.hookspecs.resource_io import ResourceReader
 from bourn.hookspecs.store import Batch
 from bourn.model.event import Event, parse_eventlog
 from bourn.model.idset import IdSet
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.broker.request import Later
     from bourn.config import Config
+    from bourn.hookspecs.resource_io import ResourceReader
 
 
 class Resource(Module):
@@ -101,7 +101,9 @@ class Resource(Module):
         """Take ranks or hosts out of service for new jobs: {targets, reason?, mode?}."""
         ranks = self._inventory.targets(request.get("targets", str))
         reason = request.get("reason", str, "")
-        await self._change("drain", self._inventory.drain_context(ranks, reason, request.get("mode", str, "")))
+        await self._change(
+            "drain", self._inventory.drain_context(ranks, reason, request.get("mode", str, ""))
+        )
 
     @method(allow=Role.OWNER)
     async def undrain(self, request: Request) -> None:
@@ -127,7 +129,11 @@ class Resource(Module):
     def stats(self) -> dict[str, object]:
         """Return the number of ranks by state."""
         inventory = self._inventory
-        return {"ranks": len(inventory.rset.ranks), "up": len(inventory.up), "drained": len(inventory.drained)}
+        return {
+            "ranks": len(inventory.rset.ranks),
+            "up": len(inventory.up),
+            "drained": len(inventory.drained),
+        }
 
     def _describe(self) -> ResourceSet:
         """Return R as configured, or as this machine is."""
@@ -153,7 +159,9 @@ class Resource(Module):
     def _readers(self) -> dict[str, ResourceReader]:
         found = {reader.name: reader for _, reader in self.ctx.plugins.collect("bourn_resource_readers")}
         if "machine" not in found or "R" not in found:
-            raise BournError("the stock resource readers 'machine' and 'R' are disabled; [resource] can't do without")
+            raise BournError(
+                "the stock resource readers 'machine' and 'R' are disabled; [resource] can't do without"
+            )
         return found
 
     def _excluded(self) -> IdSet:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.modules import ModuleSpec
+from bourn_plugins.sched_simple.config import SimpleTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,4 +21,5 @@ def bourn_modules() -> Iterable[ModuleSpec]:
         provides=("sched", "feasibility"),
         ranks="0",
         requires=("resource", "job-manager"),
+        config=SimpleTable,
     )

@@ -7,10 +7,12 @@ those behind it, so that a large job is never starved by small ones.
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from bourn_plugins.sched_simple.pool import Ask, Pool, Share
+if TYPE_CHECKING:
+    from bourn_plugins.sched_simple.pool import Ask, Pool, Share
 
 
 @define(slots=True, eq=False)

@@ -20,7 +20,9 @@ text_of_mask = lru_cache(4096)(mask_text)
 def ask_of(counts: Counts, where: Callable[[Node], bool] | None = None) -> Ask | str:
     """Return what a jobspec of this size asks for, or the reason why this scheduler can't say."""
     if counts.complex:
-        return f"{counts.complex} needs a scheduler with a resource graph; sched-simple knows nodes, cores and GPUs"
+        return (
+            f"{counts.complex} needs a scheduler with a resource graph; this one knows nodes, cores and GPUs"
+        )
     if counts.nodes_per_slot:
         # Slots of whole nodes: each node is a slot of the pool, with its share of the cores asked for.
         each = counts.nodes_per_slot
@@ -62,7 +64,9 @@ def nodes_of(rset: Mapping[str, Any]) -> list[Node]:
 def shares_of(rset: Mapping[str, Any]) -> list[Share]:
     """Return what an allocated R holds on each rank."""
     return [
-        Share(rank, parse_mask(entry["children"].get("core", "")), parse_mask(entry["children"].get("gpu", "")))
+        Share(
+            rank, parse_mask(entry["children"].get("core", "")), parse_mask(entry["children"].get("gpu", ""))
+        )
         for entry in rset["execution"]["R_lite"]
         for rank in IdSet(entry["rank"])
     ]

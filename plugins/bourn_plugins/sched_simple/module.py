@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import trio
-from attrs import define
 
 from bourn.broker.module import Module, Request, Role, method
-from bourn.errors import BournError
 from bourn_plugins.sched_simple.backlog import Backlog, Waiting
 from bourn_plugins.sched_simple.compile import ask_of, nodes_of, rset_of, shares_of
+from bourn_plugins.sched_simple.config import SimpleTable
 from bourn_plugins.sched_simple.pool import Ask, Node, Pool, Share
 
 if TYPE_CHECKING:
@@ -24,22 +23,12 @@ if TYPE_CHECKING:
     from bourn.model.interned import InternedJobspec
 
 
-@define
-class SimpleConfig:
-    """`[sched-simple]`: `fit` is "first" (lowest rank that has room) or "best" (fullest node that has room)."""
-
-    fit: str = "first"
-
-
 class SchedSimple(Module):
     """Implements `bourn.hookspecs.sched.Scheduler` over a `Pool` and a `Backlog`."""
 
     def __init__(self, ctx: ModuleContext) -> None:
         super().__init__(ctx)
-        fit = ctx.config.table("sched-simple", SimpleConfig).fit
-        if fit not in ("first", "best"):
-            raise BournError(f"[sched-simple] fit = \"{fit}\" is unknown; there are: best, first")
-        self._fit = fit
+        self._fit = ctx.config.table("sched-simple", SimpleTable).fit
         self._pool = Pool([])
         self._rset: dict[str, Any] = {}
         self._expiration = 0.0
@@ -48,7 +37,7 @@ class SchedSimple(Module):
         self._told: dict[int, str] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take the resources, then the running jobs, then requests; follow nodes up and down until cancelled."""
+        """Take the resources, then the running jobs, then requests; follow changes until cancelled."""
         async with self.ctx.stream("resource.acquire") as updates:
             self._acquire(await anext(updates))
             self._hello()
@@ -67,7 +56,7 @@ class SchedSimple(Module):
 
         self._rset = first["resources"]
         self._expiration = self._rset["execution"].get("expiration", 0.0)
-        self._pool = Pool(nodes_of(self._rset), "best" if self._fit == "best" else "first")
+        self._pool = Pool(nodes_of(self._rset), self._fit)
         self._pool.set_up(IdSet(first["up"]), True)
 
     def _update(self, update: Mapping[str, Any]) -> None:
@@ -213,7 +202,7 @@ class SchedSimple(Module):
     def _where(self, constraints: dict[str, Any]) -> Callable[[Node], bool]:
         from bourn.model.constraint import Constraint
 
-        constraint = Constraint.from_dict(constraints)
+        constraint = Constraint(constraints)
         ranks = {
             node.rank
             for node in self._pool.nodes.values()

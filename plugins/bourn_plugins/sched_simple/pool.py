@@ -174,7 +174,12 @@ class Pool:
             which = "the instance has" if len(nodes) == total else "those that satisfy the constraint are"
             return f"needs {ask.nodes} node{'s' * (ask.nodes != 1)}, {which} {len(nodes)}"
         for name, wanted, most, all_of_it in (
-            ("core", ask.cores, max(n.cores.bit_count() for n in nodes), sum(n.cores.bit_count() for n in nodes)),
+            (
+                "core",
+                ask.cores,
+                max(n.cores.bit_count() for n in nodes),
+                sum(n.cores.bit_count() for n in nodes),
+            ),
             ("gpu", ask.gpus, max(n.gpus.bit_count() for n in nodes), sum(n.gpus.bit_count() for n in nodes)),
         ):
             if not wanted:
@@ -189,7 +194,9 @@ class Pool:
         if ask.nodes is not None:
             fitting = sum(room >= ask.slots_per_node for room in rooms)
             if fitting < ask.nodes:
-                return f"needs {ask.nodes} nodes with {ask.slots_per_node} such slots each, {fitting} have them"
+                return (
+                    f"needs {ask.nodes} nodes with {ask.slots_per_node} such slots each, {fitting} have them"
+                )
         elif sum(rooms) < ask.slots:
             return f"needs {ask.slots} slots of {ask.cores} cores and {ask.gpus} gpus, {sum(rooms)} fit"
         return None
@@ -201,7 +208,9 @@ class Pool:
             return f"needs {ask.nodes or 1} idle nodes; {sum(n.idle for n in up)} are"
         if ask.nodes is not None:
             have = sum(n.room(ask) >= ask.slots_per_node for n in up)
-            return f"needs {ask.nodes} nodes with {ask.slots_per_node * ask.cores} free cores; {have} have them"
+            return (
+                f"needs {ask.nodes} nodes with {ask.slots_per_node * ask.cores} free cores; {have} have them"
+            )
         cores = sum(n.free_cores.bit_count() for n in up)
         if cores < ask.slots * ask.cores:
             return f"needs {ask.slots * ask.cores} cores; {cores} are free"

@@ -57,13 +57,16 @@ def test_undrain_of_what_is_not_drained_is_an_error() -> None:
         inventory().undrain_context(IdSet("0-1"))
 
 
-@pytest.mark.parametrize(("text", "ranks"), [("1-2", "1-2"), ("[0,3]", "0,3"), ("h[1-2]", "1-2"), ("h3,h0", "0,3")])
+@pytest.mark.parametrize(
+    ("text", "ranks"), [("1-2", "1-2"), ("[0,3]", "0,3"), ("h[1-2]", "1-2"), ("h3,h0", "0,3")]
+)
 def test_targets_are_ranks_or_hosts(text: str, ranks: str) -> None:
     assert inventory().targets(text) == IdSet(ranks)
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("7", "rank 7 is not among"), ("g1", "host 'g1' is not among the resources; there are: h")]
+    ("text", "reason"),
+    [("7", "rank 7 is not among"), ("g1", "host 'g1' is not among the resources; there are: h")],
 )
 def test_targets_that_are_not_there(text: str, reason: str) -> None:
     with pytest.raises(BournError, match=reason):
@@ -71,7 +74,9 @@ def test_targets_that_are_not_there(text: str, reason: str) -> None:
 
 
 events = st.builds(
-    lambda name, ranks: Event(1.0, name, {"idset": str(IdSet(ranks)), "online": str(IdSet(ranks)), "reason": "r"}),
+    lambda name, ranks: Event(
+        1.0, name, {"idset": str(IdSet(ranks)), "online": str(IdSet(ranks)), "reason": "r"}
+    ),
     st.sampled_from(["drain", "undrain", "online", "offline", "restart", "resource-define", "torpid"]),
     st.sets(st.integers(0, 3)),
 )

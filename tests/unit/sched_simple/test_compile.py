@@ -35,7 +35,9 @@ def test_what_needs_a_graph_is_refused_with_the_way_out() -> None:
     )
 
 
-NODES = {rank: Node(rank, f"h{rank}", 0xFF, 0x3, frozenset({"fast", "+here"} if rank else ())) for rank in range(3)}
+NODES = {
+    rank: Node(rank, f"h{rank}", 0xFF, 0x3, frozenset({"fast", "+here"} if rank else ())) for rank in range(3)
+}
 
 
 def test_r_of_an_allocation() -> None:
