@@ -1,0 +1,51 @@
+"""`bourn start`: bring up an instance and run a command, or a shell, in it."""
+
+from __future__ import annotations
+
+from argparse import REMAINDER
+
+from bourn.cli.parser import Parser
+from bourn.errors import BournError
+
+DESCRIPTION = """\
+Bring up an instance on this machine and run a command, or your shell, in it.
+The instance ends when the command does; the exit status is the command's.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Become the broker of rank 0."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    command: list[str] = args.command_line
+    if args.broker_opts:
+        more = [word for text in args.broker_opts for word in text.split(",") if word]
+        args = parser.parse_args([*more, "--"], args)
+    if command[:1] == ["--"]:
+        command = command[1:]
+    if command and not command[0]:
+        raise BournError("the command is empty")
+    attrs: dict[str, str] = {}
+    for text in args.setattr:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise BournError(f"-S {text}: must be ATTRIBUTE=VALUE, as statedir=/var/lib/bourn")
+        attrs[name] = value
+    from bourn.broker.start import StartOptions, run_start
+
+    return run_start(StartOptions(command, args.config_path, args.conf, attrs, args.test_size))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="bourn start", description=DESCRIPTION)
+    add = parser.add_argument
+    add("-s", "--test-size", type=int, default=1, metavar="N", help="number of brokers to start on this machine")
+    for names, metavar, text in (
+        (["-c", "--config-path"], "PATH", "a TOML file, or a directory of them"),
+        (["--conf"], "KEY=VALUE|FILE", "set a key (exec.method=mock), or read a TOML file"),
+        (["-S", "--setattr"], "ATTR=VALUE", "set a broker attribute, as statedir=DIR"),
+        (["-o", "--broker-opts"], "OPT,...", "options of this command, separated by commas"),
+    ):
+        add(*names, action="append", default=[], metavar=metavar, help=text)
+    add("command_line", nargs=REMAINDER, metavar="COMMAND", help="what to run (default: your shell)")
+    return parser
