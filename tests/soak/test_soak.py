@@ -1,0 +1,24 @@
+import pytest
+
+from tests.soak import broker_kills
+from tests.soak.eventlog import faults
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_when_the_broker_is_killed() -> None:
+    assert broker_kills.run(seed=1, kills=50) == 0
+
+
+def log(*names: str) -> str:
+    return "".join(f'{{"timestamp":1.0,"name":"{name}"}}\n' for name in names)
+
+
+def test_the_checker_itself() -> None:
+    whole = ("submit", "validate", "depend", "priority", "alloc", "start", "finish", "free", "clean")
+    assert faults(log(*whole)) == []
+    assert faults(log(*whole[:5])) == []
+    assert faults(log("validate"))
+    assert faults(log(*whole, "start"))
+    assert faults(log(*whole[:5], "free", "free", "clean"))
+    assert faults(log("submit", "validate", "depend", "alloc"))
+    assert faults("nonsense\n")
