@@ -119,7 +119,8 @@ def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleS
 def _load_config(options: StartOptions, specs: list[ModuleSpec]) -> Config:
     from bourn.config import load_config
 
-    return load_config(options.config_paths, options.conf)
+    known = {spec.config_table: spec.config for spec in specs if spec.config_table}
+    return load_config(options.config_paths, options.conf, known={**TABLES, **known})
 
 
 def _statedir(wanted: str | None) -> Path | None:

@@ -22,14 +22,19 @@ __all__ = ["Config", "load_config"]
 T = TypeVar("T")
 
 
-def load_config(paths: Iterable[str | os.PathLike[str]] = (), overrides: Iterable[str] = ()) -> Config:
+def load_config(
+    paths: Iterable[str | os.PathLike[str]] = (),
+    overrides: Iterable[str] = (),
+    known: Mapping[str, Any] | None = None,
+) -> Config:
     """Read configuration from TOML files and directories, then overrides ``a.b.c=VALUE``; later ones win.
 
-    Raises `ConfigError` if a file can't be read or isn't TOML (with line and column), or if a table of
-    Bourn's own is wrong. Tables that only plugins know are looked at by `Config.check`.
+    Raises `ConfigError` if a file can't be read or isn't TOML, with line and column. With `known`, the tables
+    that plugins have (name -> class), the whole of it is checked; without, a table is when it is asked for.
     """
     config = Config(sources=read_sources(paths, overrides))
-    config.check_own()
+    if known is not None:
+        config.check(known)
     return config
 
 
@@ -64,24 +69,16 @@ class Config:
         return value
 
     def check(self, known: Mapping[str, Any]) -> None:
-        """Raise `ConfigError` for a table that neither Bourn nor `known` (name -> class) has, or that is
-        wrong."""
+        """Raise `ConfigError` for a table that is wrong, or that neither Bourn nor `known` (name -> class) has."""
+        if not self.raw:
+            return
         from bourn.config.tables import TABLES
 
+        known = {**TABLES, **known}
         for name in self.raw:
-            if name in known:
-                self.table(name, known[name])
-            elif name not in TABLES:
-                raise self.error((name,), f"unknown table{suggest(name, [*TABLES, *known])}")
-
-    def check_own(self) -> None:
-        """Raise `ConfigError` if a table of Bourn's own is wrong."""
-        if self.raw:
-            from bourn.config.tables import TABLES
-
-            for name in self.raw:
-                if name in TABLES:
-                    self.table(name, TABLES[name])
+            if name not in known:
+                raise self.error((name,), f"unknown table{suggest(name, known)}")
+            self.table(name, known[name])
 
     def error(self, path: tuple[str | int, ...], text: str) -> ConfigError:
         """Return an error about the key `path` that names the file and line where it stands."""

@@ -107,6 +107,6 @@ def _value(name: str, text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        if re.fullmatch(r"[A-Za-z_/~][\w./:~-]*", text):
+        if re.fullmatch(r"[\w/~][\w./:~-]*", text):
             return text
         raise ConfigError(f'{name}: {text} is not a TOML value, such as 5, true, "text" or [1, 2]') from None

@@ -301,7 +301,7 @@ class ExecTable:
     kill_signal: str = "SIGKILL"
     barrier_timeout: Seconds = 1800.0
     """How long the shells of a job may wait for one another at its start."""
-    linger: Seconds = 3600.0
+    linger: Seconds = 30.0
     """How long a shell host whose broker is gone keeps its jobs before it ends them."""
     mock: ExecMock = Factory(ExecMock)
 
