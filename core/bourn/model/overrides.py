@@ -8,12 +8,15 @@ from bourn.errors import JobspecError
 from bourn.model.jobspec_check import check_environment_value, check_system_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 _ENVIRONMENT = "attributes.system.environment."
 _JOB = "attributes.system.job."
 _SYSTEM = "attributes.system."
 _USER = "attributes.user."
+
+LABELS = (_ENVIRONMENT, _JOB, _USER)
+"""What jobs of a batch usually differ in: neither resources nor queue nor limits hang on it."""
 
 
 def apply_overrides(obj: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -74,8 +77,3 @@ def check_overrides(overrides: object) -> None:
                 path,
                 "only keys under attributes.system. and attributes.user. can be set for one job of a batch",
             )
-
-
-def are_light(overrides: Iterable[str]) -> bool:
-    """Say whether only variables and names are set: what neither resources nor queue nor limits hang on."""
-    return all(path.startswith((_ENVIRONMENT, _JOB)) for path in overrides)

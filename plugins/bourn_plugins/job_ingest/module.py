@@ -1,0 +1,267 @@
+"""The module job-ingest: takes `submit` requests and answers when their jobs are durable."""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import trio
+
+from bourn.broker.module import LATER, Module, Request, Role, method
+from bourn.config.tables import IngestTable, SigningTable
+from bourn.errors import BournError
+from bourn.hookspecs.ingest import SubmitInfo, bourn_frobnicators, bourn_validators
+from bourn.hookspecs.store import Batch
+from bourn.model.fluid import FluidGenerator
+from bourn.model.interned import IngestedJob, InternedJobspec
+from bourn_plugins.job_ingest.envelope import unwrap
+from bourn_plugins.job_ingest.ledger import Ack, Flight, Ledger
+from bourn_plugins.job_ingest.pipeline import Pipeline, select
+from bourn_plugins.job_ingest.request import Item, items
+
+if TYPE_CHECKING:
+    from bourn.broker.module import ModuleContext
+    from bourn.broker.request import Later
+    from bourn.config import Config
+    from bourn.hookspecs.signing import Signer
+
+EPOCH = "job-ingest.epoch-ms"
+_OWNER = int(Role.OWNER)
+
+
+class JobIngest(Module):
+    """Service `job-ingest`."""
+
+    def __init__(self, ctx: ModuleContext) -> None:
+        super().__init__(ctx)
+        self._pipeline = self._configure(ctx.config)
+        self._ledger = Ledger()
+        self._signers: dict[str, Signer] = {}
+        self._fluid: FluidGenerator
+        self._jobs = self._batches = self._refused = 0
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Find the epoch that job ids count from, and serve."""
+        store = self.ctx.provider("store").store
+        epoch = store.meta(EPOCH)
+        if epoch is None:
+            epoch = int(time.time() * 1000)
+            await store.commit(Batch(meta={EPOCH: epoch}))
+        self._fluid = FluidGenerator(epoch, self.ctx.rank, after=store.max_jobid() or -1)
+        task_status.started()
+        await trio.sleep_forever()
+
+    @method(allow=Role.OWNER | Role.USER)
+    def submit(self, request: Request) -> Later:
+        """Accept all jobs of a request, or none; answered with their ids once they are durable.
+
+        Payload: {jobspecs: [object | J], jobs: [{jobspec: index, urgency?, flags?, key?, set?}]}.
+        Response: {ids: [integer]}, in the order of `jobs`. The error names the job and the reason.
+        """
+        jobspecs = request.get("jobspecs", list)
+        jobs = request.get("jobs", list)
+        try:
+            self._submit(request, jobspecs, jobs)
+        except BournError:
+            self._refused += len(jobs)
+            raise
+        return LATER
+
+    def reconfigure(self, config: Config) -> None:
+        """Take the frobnicators and validators that the new configuration names; kept verdicts go."""
+        self._pipeline = self._configure(config)
+        self._signers.clear()
+
+    def stats(self) -> dict[str, object]:
+        """Return what has passed through."""
+        return {
+            "jobs": self._jobs,
+            "batches": self._batches,
+            "refused": self._refused,
+            "jobspecs-kept": self._pipeline.kept,
+            "keys-in-flight": len(self._ledger),
+            "frobnicators": [owned.value.name for owned in self._pipeline.frobnicators],
+            "validators": [owned.value.name for owned in self._pipeline.validators],
+        }
+
+    def _configure(self, config: Config) -> Pipeline:
+        plugins = self.ctx.plugins
+        frobnicators = select("frobnicators", config, plugins.named(bourn_frobnicators))
+        validators = select("validators", config, plugins.named(bourn_validators))
+
+        def info(userid: int, rolemask: int, urgency: int, flags: int) -> SubmitInfo:
+            return SubmitInfo(userid, rolemask, urgency, flags, config, self._feasibility)
+
+        return Pipeline(frobnicators, validators, info, plugins.report)
+
+    def _feasibility(self, jobspec: dict[str, Any]) -> str | None:
+        scheduler = self.ctx.provider("feasibility") or self.ctx.provider("sched")
+        reason: str | None = scheduler.feasibility(jobspec) if scheduler is not None else None
+        return reason
+
+    def _submit(self, request: Request, jobspecs: list[Any], jobs: list[Any]) -> None:
+        most = self.ctx.config.table("ingest", IngestTable).max_jobs
+        if most and len(jobs) > most:
+            raise BournError(f"{len(jobs)} jobs in one request; [ingest] max-jobs is {most}", errno.E2BIG)
+        batch = _Batch(self, request, jobspecs)
+        position = 0
+        try:
+            for item in items(jobs, len(jobspecs), batch.is_owner):
+                batch.add(item)
+                position += 1
+        except BournError as err:
+            where = f"job {position}: " if len(jobs) > 1 else ""
+            raise BournError(f"{where}{err.message}", err.errnum) from None
+        now = time.time()
+        fresh = iter(self._fluid.batch(len(batch.accepted), int(now * 1000)))
+        ids: list[int] = []
+        ready: list[IngestedJob] = []
+        keys: list[tuple[tuple[int, str], int]] = []
+        userid = request.userid
+        of_key: dict[str, int] = {}
+        for jobid, key in batch.slots:
+            if jobid is None and key is not None:
+                jobid = of_key.get(key)
+            if jobid is None:
+                jobid = next(fresh)
+                jobspec, item, overrides, signed = batch.accepted[len(ready)]
+                ready.append(
+                    IngestedJob(jobid, userid, item.urgency, item.flags, now, jobspec, overrides, key, signed)
+                )
+                if key is not None:
+                    of_key[key] = jobid
+                    keys.append(((userid, key), jobid))
+            ids.append(jobid)
+
+        def answer(error: BournError | None) -> None:
+            if error is not None:
+                request.error(error.errnum, error.message)
+            else:
+                request.respond({"ids": ids})
+
+        own = self._ledger.start(keys) if ready else None
+        flights = batch.flights | {own} if own else batch.flights
+        ack = Ack(answer, len(flights))
+        for flight in flights:
+            flight.acks.append(ack)
+        if own:
+            self._hand_over(ready, own)
+
+    def _hand_over(self, ready: list[IngestedJob], flight: Flight) -> None:
+        """Give jobs to the job manager; whatever comes of it, the flight lands."""
+        try:
+            manager = self.ctx.provider("job-manager")
+            if manager is None:
+                raise BournError("the job manager isn't running; jobs can't be submitted now", errno.EAGAIN)
+            manager.submit(ready, lambda error: self._landed(flight, len(ready), error))
+        except BournError as err:
+            self._landed(flight, len(ready), err)
+        except Exception as err:
+            self._landed(flight, len(ready), BournError(f"the job manager failed: {err!r}", errno.EIO))
+            raise
+
+    def _landed(self, flight: Flight, njobs: int, error: BournError | None) -> None:
+        if error is None:
+            self._jobs += njobs
+            self._batches += 1
+        else:
+            self._refused += njobs
+        self._ledger.land(flight, error)
+
+    def known(self, userid: int, key: str) -> tuple[int, Flight | None] | None:
+        """Return the job that a user submitted under an idempotency key, and its flight until it lands."""
+        flying = self._ledger.find((userid, key))
+        if flying is not None:
+            return flying
+        stored: int | None = self.ctx.provider("store").store.job_by_key(userid, key)
+        return None if stored is None else (stored, None)
+
+    def open_jobspec(self, source: Any, userid: int) -> tuple[Any, str | None]:
+        """Return the jobspec object of an entry of `jobspecs`, and its J if it is one."""
+        if isinstance(source, str) and not source.lstrip().startswith("{"):
+            jobspec, mechanism = unwrap(source, userid, self._signer)
+            if mechanism == "none":
+                self._allow_unsigned(userid)
+            return jobspec, source
+        self._allow_unsigned(userid)
+        if isinstance(source, str):
+            try:
+                return msgspec.json.decode(source), None
+            except msgspec.DecodeError as err:
+                raise BournError(f"the jobspec is not JSON: {err}") from None
+        return source, None
+
+    def _allow_unsigned(self, userid: int) -> None:
+        """Refuse what the shell host couldn't run as anybody but the owner."""
+        allowed = self.ctx.config.table("signing", SigningTable).allowed
+        if "none" not in allowed or userid != self.ctx.owner:
+            names = ", ".join(name for name in allowed if name != "none") or "but none is allowed here"
+            raise BournError(f"the jobspec must be signed, by {names}", errno.EPERM)
+
+    def _signer(self, mechanism: str) -> Signer:
+        if mechanism not in self._signers:
+            table = self.ctx.config.table("signing", SigningTable)
+            known = self.ctx.plugins.named("bourn_signers")
+            if mechanism not in table.allowed or mechanism not in known:
+                names = ", ".join(table.allowed)
+                raise BournError(f"jobs signed by '{mechanism}' are refused; allowed: {names}", errno.EPERM)
+            self._signers[mechanism] = known[mechanism].value.open(table.options)
+        return self._signers[mechanism]
+
+
+class _Batch:
+    """The jobs of one request while they are checked."""
+
+    def __init__(self, ingest: JobIngest, request: Request, jobspecs: list[Any]) -> None:
+        self._ingest = ingest
+        self._pipeline = ingest._pipeline
+        self._jobspecs = jobspecs
+        self._who = (request.userid, request.rolemask)
+        self._opened: dict[int, tuple[Any, str | None]] = {}
+        self._checked: dict[tuple[int, int, int], InternedJobspec] = {}
+        self._keys: set[str] = set()
+        self.is_owner = bool(request.rolemask & _OWNER)
+        self.accepted: list[tuple[InternedJobspec, Item, dict[str, Any] | None, str | None]] = []
+        """The jobs that are new."""
+        self.slots: list[tuple[int | None, str | None]] = []
+        """For each job of the request its id, if it exists already, and its key."""
+        self.flights: set[Flight] = set()
+        """What the answer must wait for."""
+
+    def add(self, item: Item) -> None:
+        """Check one job; BournError refuses the request."""
+        if item.key is not None and self._is_known(item.key):
+            return
+        index, urgency, flags, key, overrides = item
+        opened = self._opened.get(index)
+        if opened is None:
+            opened = self._opened[index] = self._ingest.open_jobspec(self._jobspecs[index], self._who[0])
+        obj, signed = opened
+        jobspec = self._checked.get((index, urgency, flags))
+        if jobspec is None:
+            jobspec = self._checked[index, urgency, flags] = self._pipeline.check(
+                obj, *self._who, urgency, flags
+            )
+        if overrides is not None:
+            jobspec, overrides = self._pipeline.check_overrides(
+                obj, jobspec, overrides, (*self._who, urgency, flags)
+            )
+        self.accepted.append((jobspec, item, overrides, signed))
+        self.slots.append((None, key))
+
+    def _is_known(self, key: str) -> bool:
+        if key in self._keys:
+            # Twice in this request: the second is the first.
+            self.slots.append((None, key))
+            return True
+        self._keys.add(key)
+        known = self._ingest.known(self._who[0], key)
+        if known is None:
+            return False
+        jobid, flight = known
+        if flight is not None:
+            self.flights.add(flight)
+        self.slots.append((jobid, key))
+        return True
