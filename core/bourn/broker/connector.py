@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from bourn.broker.codec import MAX_FRAME
+from bourn.broker.framing import MAX_FRAME
 from bourn.broker.roles import credentials
 from bourn.broker.session import MAX_QUEUE, Session, goodbye
 from bourn.errors import BournError

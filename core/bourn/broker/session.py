@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from bourn.broker.codec import MAX_FRAME, FrameDecoder, ProtocolError, decode_body, encode_frame
+from bourn.broker.codec import decode_body, encode_frame
+from bourn.broker.framing import MAX_FRAME, FrameDecoder, ProtocolError
 from bourn.broker.message import CONTROL, NORESPONSE, REQUEST, RESPONSE, STREAMING, Message
 from bourn.broker.request import Nowhere, Request
 from bourn.broker.roles import Role

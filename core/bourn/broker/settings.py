@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen, validators
 
-from bourn.broker.codec import MAX_FRAME
+from bourn.broker.framing import MAX_FRAME
 from bourn.broker.session import MAX_QUEUE
 
 

@@ -1,0 +1,92 @@
+"""A client that is a service: the requests that come to it."""
+
+from __future__ import annotations
+
+import errno
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from bourn.client.rpc import NORESPONSE, STREAMING
+from bourn.client.transport import encode
+from bourn.errors import BournError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Later(Enum):
+    """The type of `LATER`."""
+
+    LATER = "later"
+
+
+LATER: Final = Later.LATER
+"""What a method returns to answer its request another time, or many times."""
+
+
+class ClientRequest:
+    """A request that a client's own service has received; the broker vouches for `userid` and `rolemask`."""
+
+    __slots__ = ("_send", "cancelled", "client", "done", "flags", "matchtag", "payload", "rolemask", "topic", "userid")
+
+    def __init__(self, send: Callable[[bytes], object], message: dict[str, Any]) -> None:
+        self._send = send
+        self.topic: str = message["topic"]
+        self.payload: Any = message.get("payload")
+        self.matchtag: int = message.get("matchtag", 0)
+        self.userid: int = message["userid"]
+        self.rolemask: int = message["rolemask"]
+        self.flags: int = message.get("flags", 0)
+        self.client: str = message.get("client", "")
+        self.cancelled = False
+        self.done = bool(self.flags & NORESPONSE)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the sender takes more than one response."""
+        return bool(self.flags & STREAMING)
+
+    def respond(self, payload: object = None) -> None:
+        """Send a response; of a streaming request one of many."""
+        if not self.done:
+            self.done = not self.streaming
+            self._reply({"payload": payload})
+
+    def error(self, errnum: int, text: str = "") -> None:
+        """End the request with an error."""
+        if not self.done:
+            self.done = True
+            self._reply({"errnum": errnum, "errstr": text})
+
+    def end(self) -> None:
+        """End a streaming request well (ENODATA)."""
+        self.error(errno.ENODATA, "end of stream")
+
+    def _reply(self, rest: dict[str, Any]) -> None:
+        if not self.cancelled:
+            self._send(encode({"type": "response", "topic": self.topic, "matchtag": self.matchtag, **rest}))
+
+
+def answer(request: ClientRequest, services: Mapping[str, Mapping[str, Callable[[ClientRequest], Any]]]) -> None:
+    """Find the method that a request names, call it, and answer with what becomes of it."""
+    service, _, name = request.topic.partition(".")
+    methods = services.get(service, {})
+    function = methods.get(name)
+    if function is None:
+        if name != "disconnect":
+            request.error(errno.ENOSYS, f"service '{service}' has no method '{name}'{suggest(name, methods)}")
+        return
+    try:
+        result = function(request)
+    except BournError as error:
+        request.error(error.errnum, error.message)
+    except Exception as error:
+        request.error(errno.EIO, f"service '{service}' failed in {request.topic}: {type(error).__name__}: {error}")
+        raise
+    else:
+        if result is LATER:
+            return
+        if request.streaming:
+            request.end()
+        else:
+            request.respond(result)
