@@ -27,9 +27,20 @@ class GraphBuilder(Protocol):
     """Takes vertices and edges from a reader. Parents come before their children."""
 
     def leaves(
-        self, parents: Iterable[int], type: str, basename: str, size: int, unit: str, ids: Iterable[int]
+        self,
+        parents: Iterable[int],
+        type: str,
+        basename: str,
+        size: int,
+        unit: str,
+        ids: Iterable[int],
+        *,
+        ranked: bool = False,
     ) -> list[int]:
-        """Add a contained vertex per (parent, id), in step and fast: the many cores of a big machine."""
+        """Add a contained vertex per (parent, id), in step and fast: the many cores of a big machine.
+
+        With `ranked`, each has its parent's rank; otherwise none.
+        """
         ...
 
     def vertex(

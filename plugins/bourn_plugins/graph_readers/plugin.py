@@ -1,0 +1,24 @@
+"""Registers the stock readers of graphs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bourn.hookspecs import hookimpl
+from bourn.hookspecs.resource_io import ResourceReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@hookimpl
+def bourn_resource_readers() -> Iterator[ResourceReader]:
+    """The formats of ``resource-query -f``, and TOML."""
+    from bourn_plugins.graph_readers import grug, hwloc, jgf, rv1, toml
+
+    yield ResourceReader("grug", grug.read_grug, suffixes=(".graphml",))
+    yield ResourceReader("jgf", jgf.read_jgf)
+    yield ResourceReader("jgf_shorthand", jgf.read_jgf)
+    yield ResourceReader("rv1exec", rv1.read_rv1)
+    yield ResourceReader("hwloc", hwloc.read_hwloc, suffixes=(".xml",))
+    yield ResourceReader("toml-graph", toml.read_toml, suffixes=(".toml",))

@@ -1,0 +1,1 @@
+"""Writers of matches: simple, JGF, R and its short forms, DOT."""
