@@ -9,14 +9,14 @@ The rows are named tuples in the order of the tables' columns, so that a backend
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from attrs import Factory, define, frozen
 
 from bourn.hookspecs import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from bourn.errors import BournError
@@ -74,7 +74,7 @@ class JobDone(NamedTuple):
 
 
 class JobUpdate(NamedTuple):
-    """Columns of an active job that must follow an event: queue, name, duration, bank, project, cwd, urgency..."""
+    """Columns of an active job that must follow an event: queue, name, duration, bank, urgency..."""
 
     id: int
     columns: dict[str, Any]
@@ -128,7 +128,7 @@ class JobCount(NamedTuple):
     queue: str | None
     result: int
     exception_type: str | None
-    count: int
+    jobs: int
 
 
 @frozen
@@ -149,8 +149,8 @@ class JobQuery:
 class KvsTxn:
     """An atomic transaction on one KVS namespace; the store fills in what came of it.
 
-    `ops` are tuples (values are str, or bytes that are not UTF-8): ("put", key, value) | ("append", key, value) | ("unlink", key) |
-    ("mkdir", key) | ("symlink", key, target, namespace or None). Namespace operations stand alone:
+    `ops` are tuples (a value is str, or bytes that are not UTF-8): ("put", key, value) |
+    ("append", key, value) | ("unlink", key) | ("mkdir", key) | ("symlink", key, target, namespace or None). Namespace operations stand alone:
     ("create", owner userid, flags) | ("remove",) | ("gc", oldest version to keep).
     """
 
@@ -162,7 +162,7 @@ class KvsTxn:
 
 @define
 class Batch:
-    """What one turn decided. Lists that anyone may append to until the batch is written; atomic as a whole."""
+    """What one turn decided: lists that anyone may append to until it is written. Atomic as a whole."""
 
     jobs: list[NewJob] = Factory(list)
     logs: list[tuple[int, str, str]] = Factory(list)  # (jobid, log name, lines): THE journal
@@ -181,7 +181,7 @@ class Batch:
 
 
 class KvsEntry(NamedTuple):
-    """What stands under a key: kind "val" (value is the text), "dir" (None) or "symlink" ("target" or "ns::target")."""
+    """What stands under a key: "val", "dir" (no value) or "symlink" (value "target" or "namespace::target")."""
 
     name: str
     kind: str
@@ -257,8 +257,10 @@ class Store(Protocol):
     def job_stats(self) -> list[JobCount]:
         """Count the inactive jobs."""
 
-    def purgeable(self, *, before: float | None = None, keep: int | None = None, limit: int = 1000) -> list[int]:
-        """Return ids of inactive jobs to purge, oldest first: inactive before a time, or beyond the newest `keep`."""
+    def purgeable(
+        self, *, before: float | None = None, keep: int | None = None, limit: int = 1000
+    ) -> list[int]:
+        """Return inactive jobs to purge, oldest first: inactive before a time, or beyond the newest `keep`."""
 
     def resource_events(self) -> Iterator[str]:
         """Yield the rows of the resource eventlog."""
@@ -270,7 +272,7 @@ class Store(Protocol):
         """Return a namespace."""
 
     def kvs_get(self, namespace: str, key: str, version: int | None = None) -> KvsEntry | None:
-        """Return the entry under a key, without following symlinks, at a version or as of now; "." is the root."""
+        """Return the entry under a key at a version, or now; no symlink is followed; "." is the root."""
 
     def kvs_dir(self, namespace: str, key: str, version: int | None = None) -> list[KvsEntry]:
         """Return the entries directly inside a directory, by name."""
@@ -287,8 +289,11 @@ class Store(Protocol):
     def dump(self) -> AsyncIterator[bytes]:
         """Yield a consistent copy of everything, in chunks (the format stands in docs/store.md)."""
 
-    async def restore(self, chunks: AsyncIterator[bytes]) -> None:
-        """Load a dump into this store, which must be empty (EEXIST otherwise); all of it or nothing."""
+    async def restore(self, file: IO[bytes]) -> dict[str, int]:
+        """Load a dump into this store, which must hold no jobs and no keys (else EEXIST); all or nothing.
+
+        Returns the number of rows of each table.
+        """
 
     async def close(self) -> None:
         """Commit what is queued, checkpoint and let go."""
@@ -300,6 +305,7 @@ class StoreOptions:
 
     directory: Path  # of the state; for a store that is not durable, a place for temporary files
     synchronous: str = "normal"  # "normal" survives kill -9, "full" survives loss of power, "off" neither
+    options: Mapping[str, Any] = Factory(dict)  # the table `[store.options]`, for backends of your own
 
 
 @frozen
@@ -323,8 +329,8 @@ def bourn_stores() -> Iterable[StoreBackend]:
     Called: once, when the `store` module starts.
     Process: broker, rank 0.
     Order: none; the configuration chooses by name.
-    Errors: an exception leaves this plugin's backends out. A BournError from `StoreBackend.open` ends the start
-    with its message.
+    Errors: an exception leaves this plugin's backends out. A BournError from `StoreBackend.open` ends the
+    start with its message.
     Since: 0.1
 
     Example::

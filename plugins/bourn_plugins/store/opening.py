@@ -1,0 +1,180 @@
+"""Open a database file, or refuse it untouched."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from bourn._version import __version__
+from bourn.errors import BournError
+
+from .apply import setup_names
+from .schema import APPLICATION_ID, DDL, PAGE_SIZE, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAGIC = b"SQLite format 3\0"
+QUICK_CHECK_BYTES = 16 << 20  # up to this size the check costs a few ms, so it is always made
+WRITER_CACHE_KIB = 8192
+READER_CACHE_KIB = 2048
+
+
+def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """Open a connection without implicit transactions; the caller sees to it that threads take turns."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+        timeout=10,
+    )
+
+
+def check_header(path: Path) -> bool:
+    """Look at a file's first bytes; return whether there is a database. Raises BournError for a wrong one."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as f:
+            head = f.read(100)
+    except FileNotFoundError:
+        return False
+    except OSError as e:
+        raise BournError(f"{path}: {e.strerror}", e.errno) from e
+    if not head:
+        return False
+    if len(head) < 100 or not head.startswith(_MAGIC):
+        raise BournError(f"{path} is corrupt or not a database of Bourn; it was left as it is", errno.EINVAL)
+    app = int.from_bytes(head[68:72], "big")
+    if app != APPLICATION_ID:
+        raise BournError(
+            f"{path} belongs to another program (application id {app:#x}); it was left as it is", errno.EINVAL
+        )
+    version = int.from_bytes(head[60:64], "big")
+    if version > SCHEMA_VERSION:
+        raise BournError(
+            f"{path} was written by a newer Bourn (schema {version}; this is {__version__}, "
+            f"which knows up to {SCHEMA_VERSION}); it was left as it is",
+            errno.EINVAL,
+        )
+    page = int.from_bytes(head[16:18], "big")
+    page = 65536 if page == 1 else page
+    pages = int.from_bytes(head[28:32], "big")
+    wal = wal_size(path)
+    if not wal and size < page * pages:
+        raise BournError(
+            f"{path} is corrupt: {size} bytes of {page * pages} are there; it was left as it is", errno.EIO
+        )
+    return True
+
+
+def wal_size(path: Path) -> int:
+    """Return the bytes in the write-ahead log; there are none after a clean end."""
+    try:
+        return os.stat(f"{path}-wal").st_size
+    except OSError:
+        return 0
+
+
+def check_body(path: Path) -> None:
+    """Check a database's pages where that is cheap or called for, by a connection that writes nothing."""
+    if not wal_size(path) and path.stat().st_size > QUICK_CHECK_BYTES:
+        return
+    problems = []
+    try:
+        db = connect(path, "ro")
+        try:
+            problems = [row[0] for row in db.execute("PRAGMA quick_check(3)").fetchall()]
+        finally:
+            db.close()
+    except sqlite3.Error as e:
+        problems = [str(e)]
+    if problems != ["ok"]:
+        reason = " ".join(problems[0].split()) if problems else "no result"
+        raise BournError(f"{path} is corrupt: {reason}; it was left as it is", errno.EIO)
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Make the tables in an empty database."""
+    db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("BEGIN IMMEDIATE")
+    for statement in filter(str.strip, DDL.split(";")):
+        db.execute(statement)
+    setup_names(db)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    # Made in the old journal mode, so that the file itself, not only its log, says whose it is.
+    db.execute("COMMIT")
+
+
+def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
+    """Open, check and if need be create the database; return the connection that writes."""
+    exists = check_header(path)
+    if exists:
+        check_body(path)
+    try:
+        db = connect(path)
+        try:
+            # Off while creating: a crash then leaves a file that is refused or empty, never half a schema,
+            # because the rollback journal is still there; and a start doesn't wait for the disk.
+            if not exists:
+                create(db)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA synchronous = {synchronous}")
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+            db.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+            db.execute("PRAGMA temp_store = MEMORY")
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as e:
+        raise BournError(f"{path}: {e}", errno_of(e)) from e
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that only reads."""
+    db = connect(path, "rw")
+    db.execute("PRAGMA query_only = 1")
+    db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+    db.execute("PRAGMA temp_store = MEMORY")
+    return db
+
+
+def errno_of(error: sqlite3.Error) -> int:
+    """Return the POSIX error number that comes nearest to a database error."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return {
+        sqlite3.SQLITE_FULL: errno.ENOSPC,
+        sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+        sqlite3.SQLITE_BUSY: errno.EBUSY,
+        sqlite3.SQLITE_LOCKED: errno.EBUSY,
+        sqlite3.SQLITE_READONLY: errno.EROFS,
+        sqlite3.SQLITE_PERM: errno.EACCES,
+        sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+        sqlite3.SQLITE_CONSTRAINT: errno.EEXIST,
+        sqlite3.SQLITE_TOOBIG: errno.EMSGSIZE,
+    }.get(code, errno.EIO)
+
+
+def describe(error: sqlite3.Error, path: Path) -> BournError:
+    """Turn a database error into one that a user understands."""
+    errnum = errno_of(error)
+    if errnum == errno.EIO:
+        # Some writes on a full disk (growing the shared index) are reported as plain I/O errors.
+        try:
+            disk = os.statvfs(path.parent)
+            if disk.f_bavail * disk.f_frsize < PAGE_SIZE * 2:
+                errnum = errno.ENOSPC
+        except OSError:
+            pass
+    if errnum == errno.ENOSPC:
+        return BournError(
+            f"No space left on {path.parent}: the job store takes nothing new until some is freed", errnum
+        )
+    return BournError(f"job store {path}: {error}", errnum)
