@@ -68,7 +68,7 @@ def _seconds(value: object, queue: object) -> float:
     return 0.0 if seconds == float("inf") else seconds
 
 
-@hookimpl
+@hookimpl(tryfirst=True)
 def bourn_frobnicators() -> Iterable[Frobnicator]:
     """Register `defaults`."""
     yield Frobnicator(

@@ -19,7 +19,7 @@ def schema(jobspec: dict[str, Any], info: SubmitInfo) -> str | None:
     return None
 
 
-@hookimpl
+@hookimpl(tryfirst=True)
 def bourn_validators() -> Iterable[Validator]:
     """Register `schema`."""
     yield Validator(
