@@ -23,9 +23,10 @@ from bourn.broker.roles import OWNER_HERE
 from bourn.broker.router import Router
 from bourn.broker.services import ServiceTable
 from bourn.broker.session import ClientService
-from bourn.broker.settings import AccessTable, ConnectorTable
+from bourn.broker.settings import ConnectorTable
 from bourn.broker.states import BrokerState, StateMachine
 from bourn.broker.turn import Turn
+from bourn.config.tables import AccessTable
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -242,6 +243,7 @@ class Broker:
             self,
             guests=access.allow_guest_user,
             root_is_owner=access.allow_root_owner,
+            admins=access.admins,
             max_frame=bounds.max_frame,
             max_queue=bounds.max_queue,
         )

@@ -17,7 +17,7 @@ from bourn.broker.session import MAX_QUEUE, Session, goodbye
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from bourn.broker.broker import Broker
@@ -176,6 +176,7 @@ class Connector:
         *,
         guests: bool = False,
         root_is_owner: bool = False,
+        admins: Iterable[str] = (),
         max_frame: int = MAX_FRAME,
         max_queue: int = MAX_QUEUE,
         peer_uid: Callable[[socket.socket], int] | None = None,
@@ -183,6 +184,7 @@ class Connector:
         self._broker = broker
         self._guests = guests
         self._root_is_owner = root_is_owner
+        self._admins = frozenset(admins)
         self._limits = {"max_frame": max_frame, "max_queue": max_queue}
         self._names = count(1)
         self._peer_uid = peer_uid or peer_uid_of
@@ -195,7 +197,9 @@ class Connector:
             task_status.started()
             await trio.sleep_forever()
 
-    async def listen(self, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def listen(
+        self, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Accept clients at `path` until cancelled or told to `stop_listening`."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with listener, trio.CancelScope() as self._listening:
@@ -231,7 +235,11 @@ class Connector:
     def _admit(self, sock: socket.socket) -> None:
         uid = self._peer_uid(sock)
         rolemask = credentials(
-            uid, self._broker.owner, guests=self._guests, root_is_owner=self._root_is_owner
+            uid,
+            self._broker.owner,
+            guests=self._guests,
+            root_is_owner=self._root_is_owner,
+            admin=bool(self._admins) and _user_name(uid) in self._admins,
         )
         if rolemask is None:
             error = BournError(f"user {uid} may not use this instance", errno.EPERM)
@@ -264,3 +272,12 @@ def peer_uid_of(sock: socket.socket) -> int:
     """Return the user id of the process at the other end, which it can't forge."""
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", raw)[1])
+
+
+def _user_name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

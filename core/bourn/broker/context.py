@@ -109,7 +109,9 @@ class ModuleContext:
         self._broker.send(self._request(topic, payload, self._nowhere, NORESPONSE, nodeid))
 
     @asynccontextmanager
-    async def stream(self, topic: str, payload: object = None, nodeid: int = NODE_ANY) -> AsyncIterator[Stream]:
+    async def stream(
+        self, topic: str, payload: object = None, nodeid: int = NODE_ANY
+    ) -> AsyncIterator[Stream]:
         """Call a streaming method; yields an async iterator of payloads. Leaving the block cancels the stream."""
         stream = Stream()
         request = self._request(topic, payload, stream, STREAMING, nodeid)

@@ -136,7 +136,9 @@ class ModuleHost:
         if live.state == "failed":
             if isinstance(live.error, BournError):
                 self._withdraw(live)
-                raise type(live.error)(f"module '{spec.name}': {live.error.message}", live.error.errnum) from None
+                raise type(live.error)(
+                    f"module '{spec.name}': {live.error.message}", live.error.errnum
+                ) from None
             raise PluginError(f"module '{spec.name}' failed to start: {live.reason}")
         return live
 
@@ -170,7 +172,9 @@ class ModuleHost:
         for other in stopping:
             stopping += [more for more in self._dependents(other) if more not in stopping]
         make = self._files.get(name)
-        spec = make() if make is not None else live.spec  # a file that is broken now leaves the old one running
+        spec = (
+            make() if make is not None else live.spec
+        )  # a file that is broken now leaves the old one running
         order = [other.spec for other in self.live.values() if other in stopping]
         for other in reversed([self.live[s.name] for s in order]):
             await self._stop(other)

@@ -41,7 +41,9 @@ def load_file(path: Path) -> ModuleSpec:
     ]
     if len(found) != 1:
         names = ", ".join(cls.__name__ for cls in found) or "none"
-        raise PluginError(f"{path}: must define exactly one subclass of bourn.broker.module.Module, not {names}")
+        raise PluginError(
+            f"{path}: must define exactly one subclass of bourn.broker.module.Module, not {names}"
+        )
     cls = found[0]
     name = cls.name or path.stem
     return ModuleSpec(name, cls, provides=tuple(cls.provides) or (name,), requires=tuple(cls.requires))

@@ -26,7 +26,9 @@ def choose(specs: Sequence[ModuleSpec], choices: Mapping[str, object], rank: int
     everywhere = {_principal(spec) for spec in specs}
     for service, name in choices.items():
         if service not in everywhere:
-            raise ConfigError(f"[modules] {service}: no module provides this service{suggest(service, everywhere)}")
+            raise ConfigError(
+                f"[modules] {service}: no module provides this service{suggest(service, everywhere)}"
+            )
         names = [spec.name for spec in specs if _principal(spec) == service]
         if name not in names:
             raise ConfigError(f"[modules] {service} = {name!r}: no such module{suggest(str(name), names)}")

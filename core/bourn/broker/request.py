@@ -182,7 +182,9 @@ class Request:
         if kind is float and type(value) is int:
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise BournError(f"{self.topic}: '{key}' must be a {kind.__name__}, not {value!r:.60}", errno.EPROTO)
+            raise BournError(
+                f"{self.topic}: '{key}' must be a {kind.__name__}, not {value!r:.60}", errno.EPROTO
+            )
         return value
 
 

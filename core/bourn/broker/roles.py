@@ -24,10 +24,14 @@ OWNER_HERE = int(Role.OWNER | Role.LOCAL)
 """The rolemask of the broker itself and of its owner's local clients."""
 
 
-def credentials(uid: int, owner: int, *, guests: bool = False, root_is_owner: bool = False) -> int | None:
+def credentials(
+    uid: int, owner: int, *, guests: bool = False, root_is_owner: bool = False, admin: bool = False
+) -> int | None:
     """Return the rolemask of a local client of this `uid`, or None where it is to be refused."""
     if uid == owner or (uid == 0 and root_is_owner):
         return OWNER_HERE
+    if admin:
+        return int(Role.ADMIN | Role.USER | Role.LOCAL)
     if guests:
         return int(Role.USER | Role.LOCAL)
     return None

@@ -47,7 +47,9 @@ def make_rundir(wanted: str | None, environ: Mapping[str, str], *, guests: bool 
             continue
         path.chmod(mode)
         return path, True
-    raise BournError("no directory for the instance's socket: XDG_RUNTIME_DIR, TMPDIR and /tmp can't be written to")
+    raise BournError(
+        "no directory for the instance's socket: XDG_RUNTIME_DIR, TMPDIR and /tmp can't be written to"
+    )
 
 
 def _check_length(path: Path) -> None:

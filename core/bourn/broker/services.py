@@ -48,7 +48,9 @@ class Endpoint:
 
     __slots__ = ("allow", "function", "is_async", "owner", "streaming", "topic")
 
-    def __init__(self, topic: str, info: MethodInfo, function: Callable[[Request], Any], owner: Owner) -> None:
+    def __init__(
+        self, topic: str, info: MethodInfo, function: Callable[[Request], Any], owner: Owner
+    ) -> None:
         self.topic = topic
         self.function = function
         self.owner = owner
@@ -137,10 +139,10 @@ class ServiceTable:
             return
         service, _, name = request.topic.partition(".")
         provider = self.providers.get(service)
-        if provider is not None:
-            provider.handle(request)
-        elif not name:
+        if not name:
             request.error(errno.EPROTO, f"'{request.topic}' is no topic; one has the form SERVICE.METHOD")
+        elif provider is not None:
+            provider.handle(request)
         else:
             request.error(errno.ENOSYS, f"no service '{service}'{suggest(service, self.providers)}")
 

@@ -1,4 +1,4 @@
-"""The broker's own tables of the configuration."""
+"""The broker's own table of the configuration, besides those in `bourn.config.tables`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,6 @@ from bourn.broker.session import MAX_QUEUE
 
 
 @frozen
-class AccessTable:
-    """`[access]`: who may use the instance besides its owner."""
-
-    allow_guest_user: bool = False
-    """Other users may connect, with the role USER."""
-    allow_root_owner: bool = False
-    """The superuser has the owner's role."""
-
-
-@frozen
 class ConnectorTable:
     """`[connector]`: bounds on what one client can make the broker hold, in bytes."""
 
@@ -26,7 +16,3 @@ class ConnectorTable:
     """The longest message."""
     max_queue: int = field(default=MAX_QUEUE, validator=validators.ge(1024))
     """What may wait for a client that is slow to read, before it is dropped."""
-
-
-TABLES: dict[str, type] = {"access": AccessTable, "connector": ConnectorTable}
-"""The tables that core reads itself, by name."""

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 from attrs import Factory, define
@@ -17,7 +17,7 @@ from bourn.broker.broker import Broker
 from bourn.broker.initial import InitialProgram, StartFailed, environment
 from bourn.broker.logring import LogRing
 from bourn.broker.rundir import make_rundir
-from bourn.broker.settings import TABLES, AccessTable
+from bourn.broker.settings import ConnectorTable
 from bourn.broker.signals import Signals
 from bourn.errors import BournError
 
@@ -55,6 +55,9 @@ def run_start(options: StartOptions) -> int:
         raise BournError(
             f"--test-size {options.test_size}: this version has no overlay network, so an instance has one broker"
         )
+    from bourn.config import load_config
+    from bourn.config.tables import AccessTable
+
     config, plugins, specs = _prepare(options)
     guests = config.table("access", AccessTable).allow_guest_user
     statedir = _statedir(options.attrs.get("statedir"))
@@ -75,16 +78,14 @@ def run_start(options: StartOptions) -> int:
                 statedir=statedir,
                 attrs=attrs,
                 logring=logring,
-                reload=lambda: _load_config(options, specs),
+                reload=lambda: load_config(options.config_paths, options.conf, _tables(specs)),
             )
             return trio.run(_instance, broker, specs, options, signals)
     finally:
         clean()
 
 
-async def _instance(
-    broker: Broker, specs: list[ModuleSpec], options: StartOptions, signals: Signals
-) -> int:
+async def _instance(broker: Broker, specs: list[ModuleSpec], options: StartOptions, signals: Signals) -> int:
     status = 0
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
     async with broker.running(specs):
@@ -105,22 +106,23 @@ async def _instance(
 
 
 def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleSpec]]:
-    """Load configuration and plugins, and with the modules' tables known check the configuration."""
+    """Load configuration and plugins; the modules' tables being known then, check all of the configuration."""
     from bourn.config import load_config
     from bourn.plugins import PluginManager
 
     config = load_config(options.config_paths, options.conf)
     plugins = PluginManager()
-    plugins.load(config)
+    plugins.load(config, groups=("bourn.plugins", "bourn.policies"))
     specs = [spec for _, spec in plugins.collect("bourn_modules")]
-    return _load_config(options, specs), plugins, specs
+    config.check(_tables(specs))
+    return config, plugins, specs
 
 
-def _load_config(options: StartOptions, specs: list[ModuleSpec]) -> Config:
-    from bourn.config import load_config
-
-    known = {spec.config_table: spec.config for spec in specs if spec.config_table}
-    return load_config(options.config_paths, options.conf, known={**TABLES, **known})
+def _tables(specs: list[ModuleSpec]) -> dict[str, Any]:
+    tables: dict[str, Any] = {
+        spec.config_table: spec.config for spec in specs if spec.config_table and spec.config
+    }
+    return {**tables, "connector": ConnectorTable}
 
 
 def _statedir(wanted: str | None) -> Path | None:

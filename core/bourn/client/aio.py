@@ -1,10 +1,10 @@
 """The handle for trio programs.
 
-    async with bourn.client.aio.Handle() as h:
-        print((await h.rpc("attr.get", {"name": "size"}))["value"])
-        async with h.stream("log.dmesg", {"follow": True}) as entries:
-            async for batch in entries:
-                ...
+async with bourn.client.aio.Handle() as h:
+    print((await h.rpc("attr.get", {"name": "size"}))["value"])
+    async with h.stream("log.dmesg", {"follow": True}) as entries:
+        async for batch in entries:
+            ...
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ class Handle:
                 raise self._why() from None
 
     @asynccontextmanager
-    async def stream(self, topic: str, payload: object = None, nodeid: int = -1) -> AsyncIterator[AsyncIterator[Any]]:
+    async def stream(
+        self, topic: str, payload: object = None, nodeid: int = -1
+    ) -> AsyncIterator[AsyncIterator[Any]]:
         """Call a streaming method; yields an async iterator of payloads. Leaving the block cancels the stream."""
         async with self._request(topic, payload, nodeid, STREAMING) as responses:
             yield self._payloads(topic, responses)

@@ -240,6 +240,11 @@ class Handle:
                 if waiter in self._waiting:
                     self._waiting.remove(waiter)
 
+    def poll(self, timeout: float | None = 0.0) -> None:
+        """Take in what the broker has sent, once: for a program whose own loop waits on `fileno`."""
+        with self._reading:
+            self._read(timeout)
+
     def _wake(self) -> None:
         """Wake the threads that have what they waited for, and one more, to read on."""
         reader_found = False
@@ -261,7 +266,9 @@ class Handle:
                 return
             messages = connection.receive()
             if messages is None:
-                self._lost(BournError(f"lost the connection to {self.uri}: the instance has ended", errno.ECONNRESET))
+                self._lost(
+                    BournError(f"lost the connection to {self.uri}: the instance has ended", errno.ECONNRESET)
+                )
                 return
             for message in messages:
                 self._dispatch(message)
@@ -286,7 +293,9 @@ class Handle:
             if asked is not None:
                 asked.cancelled = True
         else:
-            self._lost(BournError(message.get("errstr", "the broker closed the connection"), message.get("errnum")))
+            self._lost(
+                BournError(message.get("errstr", "the broker closed the connection"), message.get("errnum"))
+            )
 
     def _response(self, message: dict[str, Any]) -> None:
         matchtag, errnum = message["matchtag"], message.get("errnum", 0)
@@ -301,7 +310,9 @@ class Handle:
             future._deliver(message.get("payload"))
 
     def _event(self, event: Event) -> None:
-        callbacks = [c for prefix, cs in self._listeners.items() if event.topic.startswith(prefix) for c in cs]
+        callbacks = [
+            c for prefix, cs in self._listeners.items() if event.topic.startswith(prefix) for c in cs
+        ]
         if not callbacks:
             self._events.append(event)
         for callback in callbacks:

@@ -27,7 +27,18 @@ LATER: Final = Later.LATER
 class ClientRequest:
     """A request that a client's own service has received; the broker vouches for `userid` and `rolemask`."""
 
-    __slots__ = ("_send", "cancelled", "client", "done", "flags", "matchtag", "payload", "rolemask", "topic", "userid")
+    __slots__ = (
+        "_send",
+        "cancelled",
+        "client",
+        "done",
+        "flags",
+        "matchtag",
+        "payload",
+        "rolemask",
+        "topic",
+        "userid",
+    )
 
     def __init__(self, send: Callable[[bytes], object], message: dict[str, Any]) -> None:
         self._send = send
@@ -67,7 +78,9 @@ class ClientRequest:
             self._send(encode({"type": "response", "topic": self.topic, "matchtag": self.matchtag, **rest}))
 
 
-def answer(request: ClientRequest, services: Mapping[str, Mapping[str, Callable[[ClientRequest], Any]]]) -> None:
+def answer(
+    request: ClientRequest, services: Mapping[str, Mapping[str, Callable[[ClientRequest], Any]]]
+) -> None:
     """Find the method that a request names, call it, and answer with what becomes of it."""
     service, _, name = request.topic.partition(".")
     methods = services.get(service, {})
@@ -81,7 +94,9 @@ def answer(request: ClientRequest, services: Mapping[str, Mapping[str, Callable[
     except BournError as error:
         request.error(error.errnum, error.message)
     except Exception as error:
-        request.error(errno.EIO, f"service '{service}' failed in {request.topic}: {type(error).__name__}: {error}")
+        request.error(
+            errno.EIO, f"service '{service}' failed in {request.topic}: {type(error).__name__}: {error}"
+        )
         raise
     else:
         if result is LATER:

@@ -31,7 +31,9 @@ def socket_path(uri: str | None) -> str:
         )
     path = wanted.removeprefix("local://")
     if not path.startswith("/"):
-        raise BournError(f"'{wanted}' is no address of an instance; one has the form local:///path", errno.EINVAL)
+        raise BournError(
+            f"'{wanted}' is no address of an instance; one has the form local:///path", errno.EINVAL
+        )
     return os.path.join(path, "local") if os.path.isdir(path) else path
 
 

@@ -35,7 +35,8 @@ _BUILTINS: dict[str, type[Builtin]] = {
 def builtin_specs(broker: Broker) -> list[ModuleSpec]:
     """Return the built-in modules of a broker, in the order of their start."""
     return [
-        ModuleSpec(name, cast("ModuleFactory", partial(cls, broker=broker))) for name, cls in _BUILTINS.items()
+        ModuleSpec(name, cast("ModuleFactory", partial(cls, broker=broker)))
+        for name, cls in _BUILTINS.items()
     ]
 
 
