@@ -73,7 +73,7 @@ class Job:
     t_cleanup: float = 0.0
     t_inactive: float = 0.0
     expiration: float = 0.0
-    R: Mapping[str, Any] | None = None
+    R: dict[str, Any] | None = None
     deps: dict[str, bool] | None = None
     """Description -> whether it is satisfied."""
     prologs: list[str] | None = None

@@ -1,11 +1,15 @@
 """The life of a job as a pure state machine (RFC 21, events of RFC 18).
 
-`apply` makes an event happen to a job; live operation and replay are the same code. `advance` says what the job needs
-next: an event to post, or something to ask of the scheduler or of execution. There is no clock and no I/O here.
+`apply` makes an event happen to a job; live operation and replay are the same code. `advance` says what
+the job needs
+next: an event to post, or something to ask of the scheduler or of execution. There is no clock and no I/O
+here.
 
-    NEW -validate-> DEPEND -depend-> PRIORITY -priority-> SCHED -alloc-> RUN -finish-> CLEANUP -clean-> INACTIVE
+    NEW -validate-> DEPEND -depend-> PRIORITY -priority-> SCHED -alloc-> RUN -finish-> CLEANUP -clean->
+    INACTIVE
 
-An exception of severity 0 takes a job from any state to CLEANUP. The event that brings a job to CLEANUP decides its
+An exception of severity 0 takes a job from any state to CLEANUP. The event that brings a job to CLEANUP
+decides its
 result; later exceptions are recorded and change nothing.
 """
 
@@ -91,7 +95,8 @@ def apply(job: Job, name: str, t: float, context: Mapping[str, Any] | None = Non
 
 
 def advance(job: Job) -> Step | None:
-    """Say what the job needs next, or None if it waits. Asking twice without an answer in between asks once."""
+    """Say what the job needs next, or None if it waits. Asking twice without an answer in between asks
+    once."""
     state = job.state
     asked = job.asked
     if state is _RUN:

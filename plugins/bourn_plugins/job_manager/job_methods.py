@@ -1,0 +1,210 @@
+"""Requests about single jobs: urgency, exceptions, signals, updates, memos, waiting."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from bourn.broker.module import ANYONE, LATER, Request, method
+from bourn.errors import BournError
+from bourn.hookspecs.job_plugins import UpdateVerdict
+from bourn.hookspecs.store import JobUpdate
+from bourn.model.jobid import JobID
+from bourn.model.overrides import LABELS, apply_overrides
+from bourn.model.states import State
+from bourn_plugins.job_manager.base import PRIVILEGED, EngineModule
+from bourn_plugins.job_manager.job import IMMUTABLE, STARTED, Job
+
+if TYPE_CHECKING:
+    from bourn.broker.request import Later
+    from bourn_plugins.job_manager.waiting import WaitRoom
+
+DURATION = "attributes.system.duration"
+_COLUMNS = {
+    DURATION: "duration",
+    "attributes.system.queue": "queue",
+    "attributes.system.job.name": "name",
+    "attributes.system.bank": "bank",
+    "attributes.system.project": "project",
+}
+"""Jobspec keys that are columns of the database."""
+
+
+class JobMethods(EngineModule):
+    """The part of the service that acts upon jobs."""
+
+    waiting: WaitRoom
+
+    @method(allow=ANYONE)
+    def urgency(self, request: Request) -> Later:
+        """Set a pending job's urgency: {id, urgency} -> {old_urgency}. 0 holds, 31 expedites; guests up to
+        16."""
+        job = self.job_for(request, request.get("id", int))
+        urgency = request.get("urgency", int)
+        if not 0 <= urgency <= 31:
+            raise BournError(f"urgency {urgency} is not from 0 to 31")
+        if urgency > 16 and not request.rolemask & PRIVILEGED:
+            raise BournError("only the instance's owner can set an urgency above 16", errno.EPERM)
+        if job.state not in State.PENDING:
+            raise BournError(f"job {JobID(job.id)} has its resources already: urgency has no effect")
+        old = job.urgency
+        self.post(job, "urgency", {"urgency": urgency, "userid": request.userid})
+        self.engine.reprioritize([job])
+        return self.answer_when_durable(request, {"old_urgency": old})
+
+    @method(allow=ANYONE, name="raise")
+    def raise_(self, request: Request) -> Later:
+        """Raise an exception: {id or ids, type, severity, note} -> {count, errors: {id: text}}.
+
+        With a single job an error is the response; with several those that can be are done.
+        """
+        ids = request.get("ids", list, None)
+        if ids is None:
+            ids = [request.get("id", int)]
+        context = _exception(request)
+        errors: dict[str, str] = {}
+        for id in ids:
+            try:
+                self.post(self.job_for(request, _jobid(id)), "exception", dict(context))
+            except BournError as error:
+                if len(ids) == 1:
+                    raise
+                errors[str(id)] = error.message
+        return self.answer_when_durable(request, {"count": len(ids) - len(errors), "errors": errors})
+
+    @method(allow=ANYONE)
+    def raiseall(self, request: Request) -> Later:
+        """Raise an exception on all jobs of a filter.
+
+        {type, severity, note, userid?, states? (mask), queue?, name?, dry_run?} -> {count}. Guests reach
+        their own.
+        """
+        context = _exception(request)
+        userid = request.get("userid", int, None)
+        if not request.rolemask & PRIVILEGED:
+            if userid is not None and userid != request.userid:
+                raise BournError("guests can act on their own jobs only", errno.EPERM)
+            userid = request.userid
+        states = request.get("states", int, int(State.ACTIVE))
+        queue = request.get("queue", str, None)
+        name = request.get("name", str, None)
+        found = [
+            job
+            for job in self.engine.jobs.values()
+            if int(job.state) & states
+            and job.state is not State.INACTIVE
+            and (userid is None or job.userid == userid)
+            and (queue is None or job.queue == queue)
+            and (name is None or job.name == name)
+        ]
+        if not request.get("dry_run", bool, False):
+            for job in found:
+                # One that ended because another of them did needs nothing more.
+                if job.state is not State.INACTIVE:
+                    self.post(job, "exception", dict(context))
+        return self.answer_when_durable(request, {"count": len(found)})
+
+    @method(allow=ANYONE)
+    def kill(self, request: Request) -> None:
+        """Send a signal to all processes of a running job: {id, signum}."""
+        job = self.job_for(request, request.get("id", int))
+        signum = request.get("signum", int, 15)
+        if not 1 <= signum <= 64:
+            raise BournError(f"signal {signum} is not from 1 to 64")
+        if job.state is not State.RUN or not job.facts & STARTED:
+            raise BournError(f"job {JobID(job.id)} is not running")
+        self.engine.kill([(job.id, signum)])
+
+    @method(allow=ANYONE)
+    def update(self, request: Request) -> Later:
+        """Change a job's jobspec: {id, updates: {dotted key: value}}; each key needs a plugin's agreement."""
+        job = self.job_for(request, request.get("id", int))
+        wanted = request.get("updates", dict)
+        if not wanted:
+            raise BournError("update: 'updates' names no key")
+        if job.flags & IMMUTABLE and not request.rolemask & PRIVILEGED:
+            raise BournError(f"job {JobID(job.id)} is immutable: the owner has changed it", errno.EPERM)
+        updates = dict(wanted)
+        feasibility = False
+        for key, value in wanted.items():
+            verdict = self.engine.hooks.update(job, key, value)
+            if not isinstance(verdict, UpdateVerdict):
+                raise BournError(f"job {JobID(job.id)}: {verdict}")
+            updates.update(verdict.updates)
+            feasibility = feasibility or verdict.feasibility
+        if feasibility:
+            reason = self.engine.feasibility(
+                apply_overrides(job.jobspec, {**(job.overrides or {}), **updates})
+            )
+            if reason is not None:
+                raise BournError(f"job {JobID(job.id)}: {reason}")
+        if job.state is State.RUN and DURATION in updates:
+            self._move_expiration(job, float(updates[DURATION]))
+        self.post(job, "jobspec-update", updates)
+        if request.rolemask & PRIVILEGED and request.userid != job.userid and not job.flags & IMMUTABLE:
+            # What the owner granted a guest must not be undone by the guest.
+            self.post(job, "set-flags", {"flags": ["immutable"]})
+        self.follow_update(job, updates)
+        return self.answer_when_durable(request, {"updates": updates})
+
+    def follow_update(self, job: Job, updates: dict[str, Any]) -> None:
+        """Keep database and scheduler in step with a job's new keys."""
+        columns = {_COLUMNS[key]: value for key, value in updates.items() if key in _COLUMNS}
+        if columns:
+            self.engine.update_row(JobUpdate(job.id, columns))
+        if not all(key.startswith(LABELS) for key in updates):
+            self.engine.ask_again(job)
+        self.engine.reprioritize([job])
+
+    def _move_expiration(self, job: Job, duration: float) -> None:
+        start = (job.R or {}).get("execution", {}).get("starttime") or job.t_run
+        expiration = start + duration if duration else 0.0
+        reason = self.engine.move_expiration(job, expiration)
+        if reason is not None:
+            raise BournError(f"job {JobID(job.id)}: {reason}")
+
+    @method(allow=ANYONE)
+    def memo(self, request: Request) -> Later:
+        """Merge notes into a job: {id, memo: {...}, volatile?}; None removes a key.
+
+        They are kept with the job, or, if volatile, are annotations under `user`.
+        """
+        job = self.job_for(request, request.get("id", int))
+        memo = request.get("memo", dict)
+        if request.get("volatile", bool, False):
+            self.engine.annotate_job(job, {"user": memo})
+        else:
+            self.post(job, "memo", memo)
+        return self.answer_when_durable(request)
+
+    @method(allow=ANYONE)
+    def wait(self, request: Request) -> dict[str, Any] | Later:
+        """Wait for a waitable job, or (without id) for any: {id?} -> {id, success, errstr, status}."""
+        if not request.rolemask & PRIVILEGED:
+            raise BournError("only the instance's owner can wait for jobs", errno.EPERM)
+        report = self.waiting.wait(request, request.get("id", int, None))
+        if report is not None:
+            return report
+        request.on_cancel = lambda: self.waiting.leave(request)
+        return LATER
+
+
+def _exception(request: Request) -> dict[str, Any]:
+    kind = request.get("type", str, "cancel")
+    severity = request.get("severity", int, 0)
+    if not kind or any(c.isspace() for c in kind):
+        raise BournError(f"exception type {kind!r} must be a word")
+    if not 0 <= severity <= 7:
+        raise BournError(f"exception severity {severity} is not from 0 to 7")
+    return {
+        "type": kind,
+        "severity": severity,
+        "note": request.get("note", str, ""),
+        "userid": request.userid,
+    }
+
+
+def _jobid(id: object) -> int:
+    if type(id) is not int:
+        raise BournError(f"'{id}' is no job id: it must be an integer", errno.EPROTO)
+    return id

@@ -1,0 +1,373 @@
+"""The module job-manager: the engine at work in a broker, and its service."""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from bourn.broker.module import ANYONE, Request, Role, method
+from bourn.config.tables import JobManagerTable
+from bourn.errors import BournError, ConfigError, suggest
+from bourn.hookspecs.job_plugins import bourn_job_plugins
+from bourn.hookspecs.priority import bourn_priority_policies
+from bourn.model.states import State
+from bourn_plugins.job_manager.actions import Actions, Host
+from bourn_plugins.job_manager.engine import Engine
+from bourn_plugins.job_manager.hooks import Hooks
+from bourn_plugins.job_manager.intake import Intake
+from bourn_plugins.job_manager.job_methods import JobMethods
+from bourn_plugins.job_manager.journal import JournalMethods
+from bourn_plugins.job_manager.queue_methods import QueueMethods
+from bourn_plugins.job_manager.queues import META, Queues
+from bourn_plugins.job_manager.remote import SchedMethods
+from bourn_plugins.job_manager.restart import load, resume
+from bourn_plugins.job_manager.waiting import WaitRoom
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bourn.broker.module import ModuleContext
+    from bourn.config import Config
+    from bourn.hookspecs.exec_method import ExecEvent, Executor
+    from bourn.hookspecs.priority import PriorityPolicy
+    from bourn.hookspecs.sched import HelloJob, Scheduler
+    from bourn.hookspecs.store import Store
+    from bourn.model.interned import IngestedJob
+    from bourn_plugins.job_manager.job import Job
+
+PURGE_PERIOD = 10.0
+"""Seconds between looks at what is old enough to be purged."""
+
+_STATES = {
+    int(state): state.name.lower()
+    for state in (State.NEW, State.DEPEND, State.PRIORITY, State.SCHED, State.RUN, State.CLEANUP)
+    if state.name
+}
+
+
+class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
+    """Service `job-manager`; also `SchedClient` and `ExecClient` for modules in the same process."""
+
+    clock: Callable[[], float] = staticmethod(time.time)
+    """Seconds since the epoch; tests have their own."""
+
+    def __init__(self, ctx: ModuleContext) -> None:
+        super().__init__(ctx)
+        self.table = ctx.config.table("job-manager", JobManagerTable)
+        self.waiting = WaitRoom()
+        self._timer = trio.Event()
+        self._seen: Scheduler | None = None
+        self._period: float | None = None
+        self._purged = 0
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Load plugins, bring back the jobs of the store, then serve; at the end write what is left."""
+        store: Store = self.ctx.provider("store").store
+        queues = Queues(self.ctx.config)
+        queues.restore(store.meta(META))
+        self.engine = engine = Engine(store, Hooks(), queues, self.clock, self.ctx.soon)
+        self.actions = Actions(engine, self._wake_timer)
+        self.intake = Intake(engine)
+        engine.timer_changed = self._wake_timer
+        engine.find_executor = self._find_executor
+        engine.scheduler_lives = self._scheduler_lives
+        engine.watchers += [self.journal_rows, self._publish]
+        engine.on_gone.append(self._gone)
+        self._load_plugins()
+        engine.policy = self._choose_policy()
+        jobs = list(load(store))
+        for job in jobs:
+            self.waiting.add(job)
+        resume(engine, jobs)
+        engine.attach_executor()
+        try:
+            self.ctx.nursery.start_soon(self._timers)
+            task_status.started()
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True), trio.move_on_after(5):
+                await self._settle()
+
+    async def _settle(self) -> None:
+        """Wait until all that has happened is written."""
+        engine = self.engine
+        while not engine.idle and engine.stuck is None:
+            durable = trio.Event()
+            engine.when_quiet(durable.set)
+            engine.flush()
+            await durable.wait()
+
+    async def cleanup(self) -> None:
+        """End jobs with the instance. With a state directory those that haven't started wait for the next
+        one."""
+        engine = self.engine
+        for queue in engine.queues:
+            queue.started, queue.stop_reason = False, "the instance is shutting down"
+        engine.queues_changed()
+        pending_too = self.ctx.statedir is None
+        ending = [
+            job
+            for job in engine.jobs.values()
+            if job.state is State.RUN or (pending_too and job.state not in (State.CLEANUP, State.INACTIVE))
+        ]
+        engine.now()
+        context = {"type": "cancel", "severity": 0, "note": "the instance is shutting down"}
+        for job in ending:
+            if job.state not in (State.CLEANUP, State.INACTIVE):
+                engine.post(job, "exception", dict(context))
+        engine.kick()
+        while engine.running or (pending_too and engine.jobs):
+            gone = trio.Event()
+
+            def note(job: Job, gone: trio.Event = gone) -> None:
+                gone.set()
+
+            engine.on_gone.append(note)
+            await gone.wait()
+            engine.on_gone.remove(note)
+
+    # What other modules of this process call
+
+    def submit(self, jobs: Sequence[IngestedJob], done: Callable[[BournError | None], None]) -> None:
+        """Accept jobs from ingest, all or none; `done` gets None once they are durable, or the reason."""
+        self.intake.submit(jobs, done)
+
+    def sched_hello(self, scheduler: Scheduler | Request) -> Any:
+        """Attach a scheduler: one of this process, or, by request, one of another."""
+        if isinstance(scheduler, Request):
+            return super().sched_hello(scheduler)
+        found: list[HelloJob] = self.engine.sched_hello(scheduler)
+        return found
+
+    def sched_ready(self, scheduler: Scheduler | Request) -> None:
+        """Take requests from now on."""
+        if isinstance(scheduler, Request):
+            super().sched_ready(scheduler)
+        else:
+            self.engine.sched_ready(scheduler)
+
+    def alloc_success(self, jobs: Sequence[tuple[int, dict[str, Any], dict[str, Any] | None]]) -> None:
+        """Take grants of the scheduler."""
+        self.engine.alloc_success(jobs)
+
+    def alloc_deny(self, jobs: Sequence[tuple[int, str]]) -> None:
+        """Take refusals of the scheduler."""
+        self.engine.alloc_deny(jobs)
+
+    def alloc_cancelled(self, ids: Sequence[int]) -> None:
+        """Take the scheduler's word that requests are forgotten."""
+        self.engine.alloc_cancelled(ids)
+
+    def annotate(self, jobs: Sequence[tuple[int, dict[str, Any]]]) -> None:
+        """Take what the scheduler says about pending jobs."""
+        self.engine.annotate(jobs)
+
+    def exec_report(
+        self,
+        events: Sequence[ExecEvent],
+        logs: Sequence[tuple[int, str, str]],
+        committed: Callable[[], None] | None = None,
+    ) -> None:
+        """Take a report of job-exec."""
+        self.engine.exec_report(events, logs, committed)
+
+    def exec_ready(self) -> None:
+        """Take up execution anew: job-exec calls it when it comes after the job manager."""
+        self.engine.attach_executor()
+
+    def list_active(self) -> list[Job]:
+        """Return the jobs that the store doesn't have as inactive yet."""
+        return list(self.engine.jobs.values())
+
+    # Requests
+
+    @method(allow=ANYONE)
+    def getinfo(self, request: Request) -> dict[str, Any]:
+        """Return {max_jobid}."""
+        return {"max_jobid": self.engine.store.max_jobid()}
+
+    @method(allow=Role.OWNER)
+    def purge(self, request: Request) -> dict[str, Any]:
+        """Forget inactive jobs: {ids? or age_limit?, num_limit?, force} -> {count, total}; only counted
+        without force."""
+        store = self.engine.store
+        ids = request.get("ids", list, None)
+        if ids is not None:
+            for id in ids:
+                if type(id) is not int or store.inactive_job(id) is None:
+                    self._refuse_purge(id)
+        else:
+            age = request.get("age_limit", float, None)
+            keep = request.get("num_limit", int, None)
+            if age is None and keep is None:
+                raise BournError("purge: give 'ids', 'age_limit' or 'num_limit'")
+            before = None if age is None else self.clock() - age
+            ids = store.purgeable(before=before, keep=keep, limit=2**31)
+        if request.get("force", bool, False):
+            self._purge(ids)
+        return {"count": len(ids), "total": sum(row.jobs for row in store.job_stats())}
+
+    def _refuse_purge(self, id: object) -> None:
+        if type(id) is not int:
+            raise BournError(f"'{id}' is no job id", errno.EPROTO)
+        job = self.engine.find(id)
+        raise BournError(f"job {job.id} is active: only inactive jobs are purged", errno.EINVAL)
+
+    @method(allow=ANYONE, name="plugins")
+    def plugins_list(self, request: Request) -> dict[str, Any]:
+        """Return the job plugins in use: {plugins: [{name, owner, failures, error}]}."""
+        return {"plugins": self.engine.hooks.describe()}
+
+    @method(allow=ANYONE, name="plugin-query")
+    def plugin_query(self, request: Request) -> dict[str, Any]:
+        """Return what a job plugin tells of itself: {name}."""
+        name = request.get("name", str)
+        entry = self.engine.hooks.loaded.get(name)
+        if entry is None:
+            raise BournError(
+                f"no such job plugin '{name}'{suggest(name, self.engine.hooks.loaded)}", errno.ENOENT
+            )
+        try:
+            return entry.plugin.query()
+        except Exception as error:
+            text = self.engine.hooks.failed(entry, entry.plugin.query, error)
+            raise BournError(text, errno.EIO) from None
+
+    def stats(self) -> dict[str, object]:
+        """Return active jobs by state and by queue, and inactive ones by result."""
+        engine = self.engine
+        states = dict.fromkeys(_STATES.values(), 0)
+        queues: dict[str, int] = {}
+        for job in engine.jobs.values():
+            if job.state is not State.INACTIVE:
+                states[_STATES[int(job.state)]] += 1
+                queues[job.queue or ""] = queues.get(job.queue or "", 0) + 1
+        inactive = {"completed": 0, "failed": 0, "canceled": 0, "timeout": 0}
+        names = {1: "completed", 2: "failed", 4: "canceled", 8: "timeout"}
+        for row in engine.store.job_stats():
+            inactive[names.get(row.result, "failed")] += row.jobs
+        return {
+            "states": states,
+            "pending": states["depend"] + states["priority"] + states["sched"] + states["new"],
+            "running": states["run"] + states["cleanup"],
+            "queues": queues,
+            "inactive": inactive,
+            "commits": engine.commits,
+            "purged": self._purged,
+            "stuck": engine.stuck.message if engine.stuck else None,
+            "journal-consumers": self.consumers,
+        }
+
+    def reconfigure(self, config: Config) -> None:
+        """Take a new configuration; plugins and queues may refuse it."""
+        self.engine.hooks.reconfigure(config)
+        self.engine.queues.reconfigure(config)
+        self.table = config.table("job-manager", JobManagerTable)
+        self.engine.policy = self._choose_policy()
+        self.engine.queues_changed()
+        self._wake_timer()
+
+    # Inside
+
+    def _load_plugins(self) -> None:
+        ctx = self.ctx
+        host = Host(self.engine, self.actions, ctx.config, ctx)
+        found = ctx.plugins.collect(bourn_job_plugins)
+        names = [plugin.name for _, plugin in found]
+        for name in self.table.plugins:
+            if name not in names:
+                raise ConfigError(f"[job-manager] plugins: no job plugin '{name}'{suggest(name, names)}")
+        for record, plugin in found:
+            if plugin.default or plugin.name in self.table.plugins:
+                self.engine.hooks.add(plugin, record.owner, host)
+
+    def _choose_policy(self) -> Callable[[Job, float], int | None]:
+        name = self.table.priority_policy
+        owned = self.ctx.plugins.pick(bourn_priority_policies, name, "[job-manager] priority-policy")
+        spec = owned.value
+        policy: PriorityPolicy = spec.factory(self.table.priority)
+        self._period = spec.period
+        log = self.ctx.log
+        failed = False
+
+        def priority(job: Job, now: float) -> int | None:
+            nonlocal failed
+            try:
+                value = policy.priority(job, now)
+            except Exception as error:
+                if not failed:
+                    failed = True
+                    log.error("priority policy '%s' (%s): %r", name, owned.record.owner, error)
+                return job.urgency
+            return None if value is None else min(max(int(value), 0), 4294967295)
+
+        return priority
+
+    def _find_executor(self) -> Executor | None:
+        executor: Executor | None = self.ctx.provider("job-exec")
+        return executor
+
+    def _scheduler_lives(self, scheduler: Scheduler) -> bool:
+        if scheduler is self._remote:
+            return True
+        if self.ctx.provider("sched") is scheduler:
+            self._seen = scheduler
+            return True
+        # It says that it is ready a little before its service is there.
+        return self._seen is not scheduler
+
+    def _gone(self, job: Job) -> None:
+        self.waiting.ended(job)
+        self.check_empty()
+
+    def _publish(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        """Publish state changes as events `job-state`, if anybody listens."""
+
+    def _wake_timer(self) -> None:
+        self._timer.set()
+
+    async def _timers(self) -> None:
+        """Do what is due: wake plugins, write again what failed, purge, compute priorities anew."""
+        purge_at = 0.0
+        age_at = self.clock() + (self._period or 0.0)
+        while True:
+            self._timer = trio.Event()
+            now = self.clock()
+            self.engine.now()
+            self.actions.run_wakeups(now)
+            if self.engine.retry_at and self.engine.retry_at <= now:
+                self.engine.retry()
+            if self._purges and purge_at <= now:
+                self._purge_old(now)
+                purge_at = now + PURGE_PERIOD
+            if self._period and age_at <= now:
+                self.engine.reprioritize(list(self.engine.jobs.values()))
+                age_at = now + self._period
+            due = [
+                self.actions.next_wakeup,
+                self.engine.retry_at or None,
+                purge_at if self._purges else None,
+                age_at if self._period else None,
+            ]
+            earliest = min((t for t in due if t is not None), default=math.inf)
+            with trio.move_on_after(max(0.0, earliest - self.clock())):
+                await self._timer.wait()
+
+    @property
+    def _purges(self) -> bool:
+        return self.table.inactive_num_limit is not None or math.isfinite(self.table.inactive_age_limit)
+
+    def _purge_old(self, now: float) -> None:
+        age = self.table.inactive_age_limit
+        before = now - age if math.isfinite(age) else None
+        ids = self.engine.store.purgeable(before=before, keep=self.table.inactive_num_limit, limit=10_000)
+        self._purge(ids)
+
+    def _purge(self, ids: Sequence[int]) -> None:
+        if ids:
+            self._purged += len(ids)
+            self.engine.purge(ids)

@@ -1,0 +1,1 @@
+"""Stock job plugins and the stock priority policy: one small file each."""
