@@ -183,7 +183,9 @@ class Broker:
         self._advance()  # run
 
     async def _start(self, spec: ModuleSpec, chosen: list[ModuleSpec]) -> None:
-        """Start one module; one that crashes and isn't required by any other leaves the instance without it."""
+        """Start one module; one that crashes and isn't required by any other leaves the instance without
+        it.
+        """
         try:
             await self.host.start(spec)
         except BournError as error:
@@ -210,8 +212,8 @@ class Broker:
         self.turn.flush()
         self._advance()  # goodbye
         with trio.move_on_after(GOODBYE_SECONDS):
-            while any(session.out for session in self.sessions.values()):
-                await trio.sleep(0.01)
+            for session in list(self.sessions.values()):
+                await session.emptied()
         await self.host.stop_all(builtins=True)
         self._advance()  # exit
 

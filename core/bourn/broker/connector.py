@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 import struct
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("bourn.connector")
 
 _BUFFER = memoryview(bytearray(256 << 10))
-# One buffer for all clients: bytes are acted on before the next client's are read, and an idle client holds none.
+# One buffer for all clients: bytes are acted on before the next client's are read, and an idle client holds
+# none.
 _TURN_BYTES = 4 << 20
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -205,7 +208,7 @@ class Connector:
         with listener, trio.CancelScope() as self._listening:
             listener.setblocking(False)
             listener.bind(str(path))
-            path.chmod(0o666 if self._guests else 0o600)
+            os.chmod(path, 0o666 if self._guests else 0o600)
             listener.listen(1024)
             task_status.started()
             while True:
@@ -244,11 +247,8 @@ class Connector:
         if rolemask is None:
             error = BournError(f"user {uid} may not use this instance", errno.EPERM)
             log.warning("refused a client: %s", error.message)
-            with sock:
-                try:
-                    sock.send(goodbye(error))
-                except OSError:
-                    pass
+            with sock, suppress(OSError):
+                sock.send(goodbye(error))
             return
         transport = SocketTransport(sock, self._nursery)
         transport.session = self._session(uid, rolemask, transport)

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 class ModuleContext:
     """A module's view of its broker, valid until the module is stopped.
 
-    Payloads that travel inside the broker are passed by reference: never change one that was sent or received.
-    `log` goes to the broker's ring buffer (`bourn dmesg`). Tasks started in `nursery` end with the module.
+    Payloads that travel inside the broker are passed by reference: never change one that was sent or
+    received. `log` goes to the broker's ring buffer (`bourn dmesg`). Tasks started in `nursery` end with
+    the module.
     """
 
     nursery: trio.Nursery
@@ -105,14 +106,18 @@ class ModuleContext:
         return await call.result(request)
 
     def post(self, topic: str, payload: object = None, nodeid: int = NODE_ANY) -> None:
-        """Call a service without waiting; a local one has run its plain method on return. Errors are logged."""
+        """Call a service without waiting; a local one has run its plain method on return. Errors are
+        logged.
+        """
         self._broker.send(self._request(topic, payload, self._nowhere, NORESPONSE, nodeid))
 
     @asynccontextmanager
     async def stream(
         self, topic: str, payload: object = None, nodeid: int = NODE_ANY
     ) -> AsyncIterator[Stream]:
-        """Call a streaming method; yields an async iterator of payloads. Leaving the block cancels the stream."""
+        """Call a streaming method; yields an async iterator of payloads. Leaving the block cancels the
+        stream.
+        """
         stream = Stream()
         request = self._request(topic, payload, stream, STREAMING, nodeid)
         self._broker.send(request)
@@ -127,7 +132,8 @@ class ModuleContext:
         self.post("event.publish", body, nodeid=0)
 
     def subscribe(self, prefix: str, callback: Callable[[str, Any], None]) -> None:
-        """Call `callback(topic, payload)` for every event whose topic starts with `prefix`, until unloaded."""
+        """Call `callback(topic, payload)` for every event whose topic starts with `prefix`, until unloaded.
+        """
 
         def listener(event: Event) -> None:
             try:

@@ -1,4 +1,6 @@
-"""Frames: a 4-byte big-endian length, then that many bytes of JSON. No I/O, and light to import: clients use it too."""
+"""Frames: a 4-byte big-endian length, then that many bytes of JSON. No I/O, and light to import: clients
+use it too.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from bourn.broker.services import Endpoint
 from bourn.errors import BournError, PluginError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from bourn.broker.broker import Broker
     from bourn.broker.module import Module
@@ -82,6 +82,20 @@ class LiveModule:
             "pending": len(self.pending),
             "uptime": round(trio.current_time() - self.since, 3),
             **own,
+        }
+
+    def stats_row(self) -> dict[str, Any]:
+        """Return what `bourn module list` shows."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "services": [*self.spec.provides],
+            "requires": [*self.spec.requires],
+            "error": self.reason,
+            "messages": self.messages,
+            "seconds": round(self.seconds, 6),
+            "pending": len(self.pending),
+            "uptime": round(trio.current_time() - self.since, 3),
         }
 
 
@@ -258,18 +272,19 @@ class ModuleHost:
     def _register(self, live: LiveModule) -> None:
         assert live.module is not None
         services, provides = self.broker.services, live.spec.provides
-        found: Iterable[tuple[MethodInfo, Callable[[Request], Any]]] = methods_of(live.module)
         for service in provides:
             services.add(service, live)
-            for info, function in ((_PING, live.ping), (_STATS, live.stats)):
+        common = [
+            (info._replace(service=service), function)
+            for service in provides
+            for info, function in ((_PING, live.ping), (_STATS, live.stats))
+        ]
+        methods: list[tuple[MethodInfo, Callable[[Request], Any]]] = [*common, *methods_of(live.module)]
+        for info, function in methods:
+            service = info.service or (provides[0] if provides else live.name)
+            if service in provides:
                 topic = f"{service}.{info.name}"
                 services.endpoints[topic] = Endpoint(topic, info, function, live)
-        for info, function in found:
-            service = info.service or (provides[0] if provides else live.name)
-            if service not in provides:
-                continue
-            topic = f"{service}.{info.name}"
-            services.endpoints[topic] = Endpoint(topic, info, function, live)
         live.state = "running"
 
     def _end(self, live: LiveModule, serving: bool) -> None:
@@ -304,11 +319,9 @@ class ModuleHost:
 
 def _cause(error: BaseException) -> BaseException | None:
     """Return the one error that ended a module, or None where it is the broker's own end."""
+    cause: BaseException | None = error
     if isinstance(error, BaseExceptionGroup):
-        _, rest = error.split((trio.Cancelled, KeyboardInterrupt))
-        if rest is None:
-            return None
-        while isinstance(rest, BaseExceptionGroup):
-            rest = rest.exceptions[0]
-        return rest
-    return error
+        cause = error.split((trio.Cancelled, KeyboardInterrupt))[1]
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return cause

@@ -34,7 +34,9 @@ _OF_A_JOB = (
 
 
 def environment(environ: Mapping[str, str], uri: str) -> dict[str, str]:
-    """Return the program's environment: that of the broker, without what describes a job of the parent instance."""
+    """Return the program's environment: that of the broker, without what describes a job of the parent
+    instance.
+    """
     own = {name: value for name, value in environ.items() if name not in _OF_A_JOB}
     own["BOURN_URI"] = uri
     return own

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,18 +41,14 @@ class LogRing(logging.Handler):
             "text": text,
         }
         if record.exc_info and record.exc_info[0] is not None:
-            error = record.exc_info[1]
-            entry["text"] = text = f"{text}: {record.exc_info[0].__name__}: {error}"
+            entry["text"] = text = f"{text}: {record.exc_info[0].__name__}: {record.exc_info[1]}"
             entry["traceback"] = logging.Formatter().formatException(record.exc_info)
         self.entries.append(entry)
         for follower in list(self.followers):
             follower(entry)
         if record.levelno >= self.stderr_level:
-            try:
+            with suppress(OSError):  # the terminal may be gone; the ring still has it
                 print(f"bourn-broker: {entry['level']}: {entry['name']}: {text}", file=sys.stderr, flush=True)
-            except OSError:
-                # The terminal may be gone; the ring still has it.
-                pass
 
     def install(self) -> None:
         """Take everything that is logged under `bourn`."""

@@ -7,9 +7,9 @@
         def hit(self, request: Request) -> dict[str, int]:
             return {"userid": request.userid}
 
-Such a class in one file is loaded with `bourn module load ./pingpong.py`; a distribution registers it by the hook
-`bourn_modules`. Its service then answers `pingpong.hit`, and, like every service, `pingpong.ping` and
-`pingpong.stats`.
+Such a class in one file is loaded with `bourn module load ./pingpong.py`; a distribution registers it by
+the hook `bourn_modules`. Its service then answers `pingpong.hit`, and, like every service, `pingpong.ping`
+and `pingpong.stats`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Module:
     """A service provider that lives in the broker's process.
 
     A method marked with `method` answers `SERVICE.NAME`. A plain one answers by what it returns, at once; an
-    `async` one runs as a task. Raise `BournError(text, errnum)` to answer with an error. Any other exception is
-    logged and answered with an error that names the module.
+    `async` one runs as a task. Raise `BournError(text, errnum)` to answer with an error. Any other
+    exception is logged and answered with an error that names the module.
     """
 
     name: ClassVar[str] = ""

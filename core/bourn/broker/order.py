@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def choose(specs: Sequence[ModuleSpec], choices: Mapping[str, object], rank: int) -> list[ModuleSpec]:
     """Return the modules to run on `rank`: one for each service.
 
-    Modules compete for the first service that they provide: `choices` (the table `[modules]`) decides, then the
-    higher priority, then who was registered first. Raises ConfigError for a choice that can't be met.
+    Modules compete for the first service that they provide: `choices` (the table `[modules]`) decides, then
+    the higher priority, then who was registered first. Raises ConfigError for a choice that can't be met.
     """
     here = [spec for spec in specs if spec.ranks == "all" or rank == 0]
     services: dict[str, list[ModuleSpec]] = {}
@@ -63,16 +63,20 @@ def start_order(chosen: Iterable[ModuleSpec], running: Iterable[str] = ()) -> li
                 )
     ordered: list[ModuleSpec] = []
     while waiting:
-        for index, spec in enumerate(waiting):
-            needs = {*spec.requires, *(service for service in spec.after if service in provided)}
-            if needs <= ready | set(spec.provides):
-                break
-        else:
+        startable = next(
+            (spec for spec in waiting if _needs(spec, provided) <= ready | set(spec.provides)), None
+        )
+        if startable is None:
             names = " and ".join(f"'{spec.name}'" for spec in waiting)
             raise BournError(f"modules wait for each other: {names}", errno.EDEADLK)
-        ordered.append(waiting.pop(index))
-        ready.update(spec.provides)
+        waiting.remove(startable)
+        ordered.append(startable)
+        ready.update(startable.provides)
     return ordered
+
+
+def _needs(spec: ModuleSpec, provided: set[str]) -> set[str]:
+    return {*spec.requires, *provided.intersection(spec.after)}
 
 
 def _principal(spec: ModuleSpec) -> str:

@@ -8,7 +8,8 @@ from enum import IntFlag
 class Role(IntFlag):
     """Bits of a message's rolemask, and of a method's allow-mask; a call needs one bit in common.
 
-    `LOCAL` is set for messages that come in by this rank's own socket and cleared when one crosses the overlay.
+    `LOCAL` is set for messages that come in by this rank's own socket and cleared when one crosses the
+    overlay.
     """
 
     OWNER = 1

@@ -20,8 +20,8 @@ def make_rundir(wanted: str | None, environ: Mapping[str, str], *, guests: bool 
     """Return the instance's private directory, and whether it was made here (and is to be removed).
 
     Without one that is wanted: a new one under XDG_RUNTIME_DIR, TMPDIR or /tmp, the first that exists, can be
-    written to and is short enough for a socket. Guests must be able to reach theirs, so XDG_RUNTIME_DIR is not
-    for them.
+    written to and is short enough for a socket. Guests must be able to reach theirs, so XDG_RUNTIME_DIR is
+    not for them.
     """
     mode = 0o711 if guests else 0o700
     if wanted is not None:
@@ -56,6 +56,6 @@ def _check_length(path: Path) -> None:
     length = len(os.fsencode(path / "local"))
     if length > SOCKET_PATH_MAX:
         raise BournError(
-            f"rundir {path}: its socket's path has {length} bytes, of which the system takes {SOCKET_PATH_MAX}",
+            f"rundir {path}: its socket's path has {length} bytes; the system takes {SOCKET_PATH_MAX}",
             errno.ENAMETOOLONG,
         )

@@ -142,7 +142,7 @@ class Session:
             frame = encode_frame(Message(RESPONSE, request.topic, payload, request.matchtag))
             if len(frame) > self._max_frame:
                 raise ProtocolError(
-                    f"{request.topic}: a response of {len(frame)} bytes exceeds the limit of {self._max_frame}",
+                    f"{request.topic}: a response of {len(frame)} bytes exceeds {self._max_frame}",
                     errno.EMSGSIZE,
                 )
         except ProtocolError as error:
@@ -181,13 +181,20 @@ class Session:
 
     def sent(self) -> None:
         """Some of `out` has gone; the transport says so."""
-        if self._room is not None and len(self.out) <= LOW_WATER:
+        if self._room is not None:
             self._room.set()
             self._room = None
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent."""
-        while len(self.out) > LOW_WATER and not self.closed:
+        await self._wait_until_queued(LOW_WATER)
+
+    async def emptied(self) -> None:
+        """Wait until the client has taken all of it."""
+        await self._wait_until_queued(0)
+
+    async def _wait_until_queued(self, most: int) -> None:
+        while len(self.out) > most and not self.closed:
             if self._room is None:
                 self._room = trio.Event()
             await self._room.wait()
@@ -231,9 +238,7 @@ class Session:
         for prefix in self._subscriptions:
             self._broker.events.unsubscribe(prefix, self.deliver)
         self._subscriptions.clear()
-        if self._room is not None:
-            self._room.set()
-            self._room = None
+        self.sent()
         self._broker.disconnected(self)
 
     # Subscriptions and services of the client's own.

@@ -19,7 +19,8 @@ class Signals:
     """Installed from before the loop starts until after it ends.
 
     Args:
-        at_once: what must be done even when there is no time: runs in the signal handler, then the process ends.
+        at_once: what must be done even when there is no time: runs in the signal handler, then the process
+        ends.
     """
 
     def __init__(self, at_once: Callable[[], None]) -> None:

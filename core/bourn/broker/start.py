@@ -50,10 +50,12 @@ class StartOptions:
 
 
 def run_start(options: StartOptions) -> int:
-    """Run an instance to its end and return its exit status: that of the initial program, 128 + N for signal N."""
+    """Run an instance to its end and return its exit status: that of the initial program, 128 + N for
+    signal N.
+    """
     if options.test_size != 1:
         raise BournError(
-            f"--test-size {options.test_size}: this version has no overlay network, so an instance has one broker"
+            f"--test-size {options.test_size}: there is no overlay network yet, so an instance has one broker"
         )
     from bourn.config import load_config
     from bourn.config.tables import AccessTable
@@ -106,7 +108,8 @@ async def _instance(broker: Broker, specs: list[ModuleSpec], options: StartOptio
 
 
 def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleSpec]]:
-    """Load configuration and plugins; the modules' tables being known then, check all of the configuration."""
+    """Load configuration and plugins; the modules' tables being known then, check all of the configuration.
+    """
     from bourn.config import load_config
     from bourn.plugins import PluginManager
 

@@ -34,7 +34,8 @@ _Send = trio.MemorySendChannel[Any]
 
 
 class Handle:
-    """A connection to the broker at `uri` (by default BOURN_URI), or over a `stream` that is connected to one.
+    """A connection to the broker at `uri` (by default BOURN_URI), or over a `stream` that is connected to
+    one.
 
     To be entered with `async with`; any number of tasks may use it at once.
     """
@@ -98,7 +99,9 @@ class Handle:
     async def stream(
         self, topic: str, payload: object = None, nodeid: int = -1
     ) -> AsyncIterator[AsyncIterator[Any]]:
-        """Call a streaming method; yields an async iterator of payloads. Leaving the block cancels the stream."""
+        """Call a streaming method; yields an async iterator of payloads. Leaving the block cancels the
+        stream.
+        """
         async with self._request(topic, payload, nodeid, STREAMING) as responses:
             yield self._payloads(topic, responses)
 
@@ -137,7 +140,8 @@ class Handle:
     async def service_register(
         self, name: str, methods: Mapping[str, Callable[[ClientRequest], Awaitable[Any]]], allow: int = 1
     ) -> None:
-        """Provide the service `name`: each request runs its method as a task, cancelled if its sender cancels.
+        """Provide the service `name`: each request runs its method as a task, cancelled if its sender
+        cancels.
 
         A method answers by what it returns, or by a BournError that it raises; of a streaming request it
         responds as often as it likes and returns to end it.

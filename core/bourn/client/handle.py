@@ -3,8 +3,9 @@
     with bourn.Handle() as h:
         print(h.rpc("attr.get", {"name": "size"}).get()["value"])
 
-Threads: a handle may be used by several at once. Whichever waits reads for all of them; each future is to be waited
-for by one thread. Callbacks (`then`, events, services) run in the thread that is in `reactor_run`, only there.
+Threads: a handle may be used by several at once. Whichever waits reads for all of them; each future is to
+be waited for by one thread. Callbacks (`then`, events, services) run in the thread that is in
+`reactor_run`, only there.
 """
 
 from __future__ import annotations
@@ -134,7 +135,9 @@ class Handle:
         return int(self.rpc("event.publish", body).get()["seq"])
 
     def event_subscribe(self, topic: str, callback: Callable[[Event], object] | None = None) -> None:
-        """Receive the events whose topic starts with `topic`: by `event_recv`, or by a callback in the reactor."""
+        """Receive the events whose topic starts with `topic`: by `event_recv`, or by a callback in the
+        reactor.
+        """
         self.rpc("event.subscribe", {"topic": topic}).get()
         if callback is not None:
             self._listeners.setdefault(topic, []).append(callback)
@@ -159,8 +162,9 @@ class Handle:
     ) -> None:
         """Provide the service `name` while in `reactor_run`.
 
-        Each method is called with a request and answers by what it returns, or by a BournError that it raises;
-        if it returns `bourn.client.service.LATER` it answers itself, later or many times. `allow` is a rolemask.
+        Each method is called with a request and answers by what it returns, or by a BournError that it
+        raises; if it returns `bourn.client.service.LATER` it answers itself, later or many times. `allow`
+        is a rolemask.
         """
         self.rpc("service.register", {"service": name, "allow": allow}).get()
         self._services[name] = methods

@@ -20,8 +20,8 @@ NORESPONSE = 2
 class Future:
     """The response to a request, or the stream of them.
 
-    Of a stream, `get` returns the present response until `reset` moves on to the next; iterating does both, to
-    the end of the stream.
+    Of a stream, `get` returns the present response until `reset` moves on to the next; iterating does both,
+    to the end of the stream.
     """
 
     __slots__ = ("_callback", "_handle", "_matchtag", "_values", "error", "streaming", "topic")
@@ -45,8 +45,8 @@ class Future:
     def get(self, timeout: float | None = None) -> Any:
         """Wait for the response and return its payload.
 
-        Raises RPCError with the service's error (ENODATA at the end of a stream), TimeoutError after `timeout`
-        seconds, BournError if the connection is lost.
+        Raises RPCError with the service's error (ENODATA at the end of a stream), TimeoutError after
+        `timeout` seconds, BournError if the connection is lost.
         """
         if not self._values and self.error is None:
             self._handle.wait_until(self.is_ready, timeout, self.topic)
@@ -62,7 +62,8 @@ class Future:
         self._again()
 
     def then(self, callback: Callable[..., object], *args: Any) -> Future:
-        """Have `Handle.reactor_run` call `callback(future, *args)` when there is a response, and at each next one.
+        """Have `Handle.reactor_run` call `callback(future, *args)` when there is a response, and at each
+        next one.
 
         Within the callback `get` returns at once; of a stream, call `reset` there for the next.
         """
@@ -72,7 +73,9 @@ class Future:
         return self
 
     def cancel(self) -> None:
-        """Ask the service to end a stream; it then ends with ENODATA as usual. A plain request is forgotten."""
+        """Ask the service to end a stream; it then ends with ENODATA as usual. A plain request is
+        forgotten.
+        """
         self._handle.cancel(self._matchtag)
 
     def __iter__(self) -> Iterator[Any]:

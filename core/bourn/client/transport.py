@@ -7,6 +7,7 @@ import json
 import os
 import select
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bourn.broker.framing import MAX_FRAME, FrameDecoder
@@ -104,8 +105,6 @@ class Connection:
 
     def close(self) -> None:
         """Close it; a thread that waits in `receive` is woken."""
-        try:
+        with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._socket.close()

@@ -1,10 +1,10 @@
 """A broker in memory, for tests of modules: real routing and module host, no socket, no process.
 
-    async def test_greeter():
-        async with in_memory_broker([ModuleSpec("greeter", Greeter)]) as broker:
-            assert await broker.rpc("greeter.hello") == {"text": "hello"}
-            async with broker.client(userid=1001, rolemask=Role.USER) as guest:
-                ...
+async def test_greeter():
+    async with in_memory_broker([ModuleSpec("greeter", Greeter)]) as broker:
+        assert await broker.rpc("greeter.hello") == {"text": "hello"}
+        async with broker.client(userid=1001, rolemask=Role.USER) as guest:
+            ...
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from bourn.broker.builtins.attr import AttrModule
-from bourn.broker.builtins.base import Builtin
 from bourn.broker.builtins.config import ConfigModule
 from bourn.broker.builtins.control import ControlModule
 from bourn.broker.builtins.event import EventModule
@@ -18,6 +17,7 @@ from bourn.hookspecs.modules import ModuleSpec
 
 if TYPE_CHECKING:
     from bourn.broker.broker import Broker
+    from bourn.broker.builtins.base import Builtin
     from bourn.hookspecs.modules import ModuleFactory
 
 _BUILTINS: dict[str, type[Builtin]] = {

@@ -38,7 +38,9 @@ class ControlModule(Builtin):
 
     @method()
     def shutdown(self, request: Request) -> None:
-        """`{keep?}`: end the instance; with `keep` running jobs are left running. The connection ends with it."""
+        """`{keep?}`: end the instance; with `keep` running jobs are left running. The connection ends with
+        it.
+        """
         if request.get("keep", bool, False):
             self.broker.attrs.set("broker.cleanup", "keep")
         self.broker.stop(f"user {request.userid} asked for it")

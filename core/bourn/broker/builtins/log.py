@@ -19,7 +19,9 @@ class LogModule(Builtin):
 
     @method(streaming=True)
     def dmesg(self, request: Request) -> Later | None:
-        """`{follow?}` -> `{entries: [{timestamp, level, name, rank, text}...]}`, then one response per new entry."""
+        """`{follow?}` -> `{entries: [{timestamp, level, name, rank, text}...]}`, then one response per new
+        entry.
+        """
         ring = self.broker.logring
         request.respond({"entries": list(ring.entries) if ring is not None else []})
         if ring is None or not request.get("follow", bool, False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bourn.broker.builtins.base import Builtin
 from bourn.broker.modfile import load_file
 from bourn.broker.module import ANYONE, method
-from bourn.errors import BournError
+from bourn.errors import BournError, suggest
 
 if TYPE_CHECKING:
     from bourn.broker.request import Request
@@ -24,41 +25,12 @@ class ModulesModule(Builtin):
 
         With `all` those that could be loaded are there as well, in state `available`.
         """
-        found = []
-        for live in self.broker.host.live.values():
-            stats = live.stats()
-            found.append(
-                {
-                    "name": live.name,
-                    "state": live.state,
-                    "services": [*live.spec.provides],
-                    "requires": [*live.spec.requires],
-                    "error": live.reason,
-                    "messages": live.messages,
-                    "seconds": round(live.seconds, 6),
-                    "pending": len(live.pending),
-                    "uptime": stats["uptime"],
-                    "builtin": live.builtin,
-                }
-            )
+        host = self.broker.host
+        rows = [{**live.stats_row(), "builtin": live.builtin} for live in host.live.values()]
         if request.get("all", bool, False):
-            for spec in self.broker.host.available.values():
-                if spec.name not in self.broker.host.live:
-                    found.append(
-                        {
-                            "name": spec.name,
-                            "state": "available",
-                            "services": [*spec.provides],
-                            "requires": [*spec.requires],
-                            "error": "",
-                            "messages": 0,
-                            "seconds": 0.0,
-                            "pending": 0,
-                            "uptime": 0.0,
-                            "builtin": False,
-                        }
-                    )
-        return {"modules": found}
+            idle = [spec for spec in host.available.values() if spec.name not in host.live]
+            rows += [{"name": s.name, "state": "available", "services": [*s.provides]} for s in idle]
+        return {"modules": rows}
 
     @method()
     async def load(self, request: Request) -> dict[str, str]:
@@ -89,7 +61,6 @@ class ModulesModule(Builtin):
         name = request.get("name", str, self.ctx.name)
         live = self.broker.host.live.get(name)
         if live is None:
-            from bourn.errors import suggest
-
-            raise BournError(f"no module '{name}' is loaded{suggest(name, self.broker.host.live)}", 2)
+            hint = suggest(name, self.broker.host.live)
+            raise BournError(f"no module '{name}' is loaded{hint}", errno.ENOENT)
         return live.stats()

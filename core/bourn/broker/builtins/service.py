@@ -31,7 +31,9 @@ class ServiceModule(Builtin):
 
     @method()
     def register(self, request: Request) -> None:
-        """`{service, allow?}`: requests to it are sent to this client; `allow` is a rolemask, OWNER by default."""
+        """`{service, allow?}`: requests to it are sent to this client; `allow` is a rolemask, OWNER by
+        default.
+        """
         name = request.get("service", str)
         if not _NAME.fullmatch(name):
             raise BournError(f"'{name}' can't name a service: letters, digits, - and _ only", errno.EINVAL)
