@@ -193,7 +193,7 @@ class PluginManager:
         known = self.named(hook)
         if name in known:
             return known[name]
-        what = HOOKS[hook.__name__][0].replace("_", " ")
+        what = hook.__name__.removeprefix("bourn_").replace("_", " ").replace("policies", "policys")[:-1]
         raise ConfigError(f"{key}: no {what} is named '{name}'{suggest(name, known)}{self._missing()}")
 
     def report(self, record: PluginRecord, where: str, error: BaseException) -> str:
