@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from bourn.cli.parser import Parser
 
 
+LOGS = {"exec": "guest.exec.eventlog", "output": "guest.output", "input": "guest.input"}
+"""Short names of a job's other logs."""
+
+
 def add_event_options(parser: Parser) -> None:
     """Add the options that say how events are printed."""
     parser.add_argument("-f", "--format", choices=["text", "json"], default="text", help="text (default) or json")

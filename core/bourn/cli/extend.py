@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from bourn.hookspecs.cli import CliCommand, CliOption
     from bourn.plugins import PluginManager, PluginRecord
 
-GROUP = "bourn.cli_plugins"
-
 
 def plugin_commands() -> dict[str, CliCommand]:
     """Return the commands that plugins add, by name."""
@@ -73,10 +71,11 @@ def _manager() -> PluginManager | None:
 
     if not cli_scan():
         return None
+    from bourn.hookspecs import CLI_GROUP
     from bourn.plugins import PluginManager
 
     manager = PluginManager()
-    manager.load(groups=(GROUP,))
+    manager.load(groups=(CLI_GROUP,))
     return manager
 
 
@@ -85,7 +84,7 @@ def _tell(manager: PluginManager) -> None:
     for record in manager.records:
         reason = record.reason or "; ".join(record.errors)
         if reason:
-            print(f"bourn: plugin {record}: {reason}", file=sys.stderr)
+            print(f"bourn: {record}: {reason}", file=sys.stderr)
 
 
 def _guard(record: PluginRecord, option: CliOption, function: Any, *args: Any) -> Any:
@@ -94,4 +93,4 @@ def _guard(record: PluginRecord, option: CliOption, function: Any, *args: Any) -
     except BournError:
         raise
     except Exception as error:  # whatever a plugin raises ends the command in its name, not in a traceback
-        raise BournError(f"{option.name}: plugin {record} failed: {type(error).__name__}: {error}") from error
+        raise BournError(f"{option.name}: {record} failed: {type(error).__name__}: {error}") from error

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bourn.cli.eventprint import EventPrinter, add_event_options
+from bourn.cli.eventprint import LOGS, EventPrinter, add_event_options
 from bourn.client import job
 from bourn.client.handle import Handle
 from bourn.errors import BournError
@@ -60,9 +60,6 @@ def add_commands(commands: Commands) -> None:
     command.add_argument("-H", "--human", action="store_true", help="print it as 1.5h")
     command.add_argument("jobid", nargs="?", metavar="JOBID", help="(default: the job that this runs in)")
     command.set_defaults(run=_timeleft)
-
-
-LOGS = {"exec": "guest.exec.eventlog", "output": "guest.output", "input": "guest.input"}
 
 
 def _words(words: list[str]) -> Iterable[str]:

@@ -110,7 +110,7 @@ def _extra(args: Namespace, environment: dict[str, str], templates: dict[str, st
         "cwd": os.path.abspath(os.path.expanduser(args.cwd)) if args.cwd else os.getcwd(),
         "rlimits": limits.apply_rules(args.rlimit, limits.current_limits()) if args.rlimit else None,
         "name": args.job_name,
-        "input": None if _is_tasks(args.input) else args.input,
+        "input": None if is_tasks(args.input) else args.input,
         "output": args.output,
         "error": args.error,
         "label_io": args.label_io,
@@ -248,6 +248,6 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _is_tasks(text: str | None) -> bool:
+def is_tasks(text: str | None) -> bool:
     """Whether `--input` names tasks (`all`, `0-3`) and no file."""
     return text is not None and (text == "all" or all(c in "0123456789,-[]" for c in text))

@@ -9,7 +9,7 @@ from argparse import REMAINDER
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from argparse import _ArgumentGroup
+    from argparse import Namespace, _ArgumentGroup
 
     from bourn.cli.parser import Parser
 
@@ -78,6 +78,12 @@ def add_submit_options(parser: Parser) -> None:
 def add_command(parser: Parser) -> None:
     """Add the command: everything from the first word that isn't an option."""
     parser.add_argument("command_line", nargs=REMAINDER, metavar="COMMAND", help="command and arguments")
+
+
+def command_of(args: Namespace) -> list[str]:
+    """Return the command that was given, without a leading `--`."""
+    command: list[str] = args.command_line
+    return command[1:] if command[:1] == ["--"] else command
 
 
 def repeated(group: _ArgumentGroup, short: str, long: str, metavar: str, summary: str) -> None:

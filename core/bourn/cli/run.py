@@ -1,0 +1,51 @@
+"""`bourn run`: submit a job, attach to it, exit with its status."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from bourn.cli import jobspec_args, options
+from bourn.cli.extend import PluginOptions
+from bourn.cli.parser import Parser
+from bourn.client.submission import Submission
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    parser = Parser(prog="bourn run", description="Run a job, and exit with its status.")
+    options.add_command(parser)
+    options.add_resource_options(parser)
+    options.add_job_options(parser)
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="print the id; twice shows the events")
+    plugins = PluginOptions("run", parser)
+    args = parser.parse_args(argv)
+    plugins.preinit(args)
+    obj = plugins.apply(args, jobspec_args.jobspec(args, options.command_of(args)))
+    if args.dry_run:
+        print(json.dumps(obj, ensure_ascii=False))
+        return 0
+    submission = Submission()
+    submission.add(obj, urgency=jobspec_args.urgency(args), flags=jobspec_args.flags(args))
+    from bourn.cli.attach import Attach
+    from bourn.client.handle import Handle
+
+    with Handle() as h:
+        id = submission.send(h)[0]
+        if args.verbose and not args.quiet:
+            print(f"jobid: {id}", file=sys.stderr)
+        return Attach(
+            h,
+            id,
+            label=args.label_io,
+            stdin_ranks=_stdin_ranks(args.input),
+            show_events=args.verbose > 1,
+            show_exec=args.verbose > 2,
+        ).run()
+
+
+def _stdin_ranks(given: str | None) -> str | None:
+    """Return which tasks get our input: all, those that `--input` names, or none if it names a file."""
+    if given is None:
+        return "all"
+    return given if jobspec_args.is_tasks(given) else None
