@@ -132,8 +132,7 @@ class ModuleContext:
         self.post("event.publish", body, nodeid=0)
 
     def subscribe(self, prefix: str, callback: Callable[[str, Any], None]) -> None:
-        """Call `callback(topic, payload)` for every event whose topic starts with `prefix`, until unloaded.
-        """
+        """Call `callback(topic, payload)` for each event whose topic starts with `prefix`, until unloaded."""
 
         def listener(event: Event) -> None:
             try:

@@ -65,12 +65,15 @@ def run_start(options: StartOptions) -> int:
     statedir = _statedir(options.attrs.get("statedir"))
     rundir, made = make_rundir(options.attrs.get("rundir"), os.environ, guests=guests)
 
+    command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
+    program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
+
     def clean() -> None:
+        program.reap_group()
         _remove(rundir, whole=made)
 
     try:
         with Signals(at_once=clean) as signals:
-            attrs = _attributes(options, rundir, statedir, config)
             logring = LogRing(stderr_level=_level(options.attrs.get("log-stderr-level", "warning")))
             logring.install()
             broker = Broker(
@@ -78,21 +81,20 @@ def run_start(options: StartOptions) -> int:
                 plugins=plugins,
                 rundir=rundir,
                 statedir=statedir,
-                attrs=attrs,
+                attrs=_attributes(options, rundir, statedir),
                 logring=logring,
                 reload=lambda: load_config(options.config_paths, options.conf, _tables(specs)),
             )
-            return trio.run(_instance, broker, specs, options, signals)
+            return trio.run(_instance, broker, specs, program, signals)
     finally:
         clean()
 
 
-async def _instance(broker: Broker, specs: list[ModuleSpec], options: StartOptions, signals: Signals) -> int:
-    status = 0
+async def _instance(
+    broker: Broker, specs: list[ModuleSpec], program: InitialProgram, signals: Signals
+) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
     async with broker.running(specs):
-        command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
-        program = InitialProgram(command, environment(os.environ, broker.attrs["local-uri"]))
         signals.ignore_interrupt = not program.own_group
         try:
             status = await program.run(broker.stopping)
@@ -108,8 +110,7 @@ async def _instance(broker: Broker, specs: list[ModuleSpec], options: StartOptio
 
 
 def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleSpec]]:
-    """Load configuration and plugins; the modules' tables being known then, check all of the configuration.
-    """
+    """Load configuration and plugins; the modules' tables being known then, check the configuration."""
     from bourn.config import load_config
     from bourn.plugins import PluginManager
 
@@ -156,7 +157,7 @@ def _level(name: str) -> int:
     return int(logging.getLevelName(name.upper()))
 
 
-def _attributes(options: StartOptions, rundir: Path, statedir: Path | None, config: Config) -> Attributes:
+def _attributes(options: StartOptions, rundir: Path, statedir: Path | None) -> Attributes:
     attrs = Attributes()
     hostname = socket.gethostname().partition(".")[0]
     fixed: dict[str, object] = {
