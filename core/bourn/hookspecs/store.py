@@ -149,9 +149,12 @@ class JobQuery:
 class KvsTxn:
     """An atomic transaction on one KVS namespace; the store fills in what came of it.
 
-    `ops` are tuples (a value is str, or bytes that are not UTF-8): ("put", key, value) |
-    ("append", key, value) | ("unlink", key) | ("mkdir", key) | ("symlink", key, target, namespace or None). Namespace operations stand alone:
-    ("create", owner userid, flags) | ("remove",) | ("gc", oldest version to keep).
+    `ops` are tuples (a value is str, or bytes that are not UTF-8):
+
+    * ("put", key, value), ("append", key, value), ("unlink", key), ("mkdir", key),
+      ("symlink", key, target, namespace or None)
+    * alone: ("create", owner userid, flags); ("ensure", owner userid, flags), the same unless the namespace
+      is there; ("remove",); ("gc", oldest version to keep)
     """
 
     namespace: str
@@ -181,7 +184,7 @@ class Batch:
 
 
 class KvsEntry(NamedTuple):
-    """What stands under a key: "val", "dir" (no value) or "symlink" (value "target" or "namespace::target")."""
+    """What stands under a key: a "val", a "dir", or a "symlink" to `value`, [namespace::]target."""
 
     name: str
     kind: str
@@ -217,6 +220,9 @@ class Store(Protocol):
 
     def max_jobid(self) -> int:
         """Return the greatest job id ever stored (purged ones included), 0 for none."""
+
+    def next_jobid(self, at_least: int) -> int | None:
+        """Return the smallest job id from `at_least` on, active or not."""
 
     def active_jobs(self) -> Iterator[NewJob]:
         """Yield the jobs that are not inactive, by id."""
@@ -260,7 +266,7 @@ class Store(Protocol):
     def purgeable(
         self, *, before: float | None = None, keep: int | None = None, limit: int = 1000
     ) -> list[int]:
-        """Return inactive jobs to purge, oldest first: inactive before a time, or beyond the newest `keep`."""
+        """Return inactive jobs, oldest first: those inactive before a time, or beyond the newest `keep`."""
 
     def resource_events(self) -> Iterator[str]:
         """Yield the rows of the resource eventlog."""

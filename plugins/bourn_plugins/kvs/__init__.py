@@ -14,4 +14,8 @@ if TYPE_CHECKING:
 @hookimpl
 def bourn_modules() -> Iterable[ModuleSpec]:
     """Register the module `kvs`."""
-    yield ModuleSpec("kvs", "bourn_plugins.kvs.module:KvsModule", ranks="0", requires=("store",))
+    from bourn_plugins.kvs.config import KvsTable
+
+    yield ModuleSpec(
+        "kvs", "bourn_plugins.kvs.module:KvsModule", ranks="0", requires=("store",), config=KvsTable
+    )

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bourn.errors import BournError
+
 from .kvs_table import run_kvs
 from .schema import DONE_COLUMNS, JOB_COLUMNS, LOG_NAMES, UPDATABLE
 

@@ -102,8 +102,11 @@ def run_kvs(db: sqlite3.Connection, txn: KvsTxn) -> None:
     """Carry out a transaction, and fill in its `version` and `changed`."""
     row = db.execute("SELECT id, version FROM kvs_namespace WHERE name = ?", (txn.namespace,)).fetchone()
     first = txn.ops[0][0] if txn.ops else ""
-    if first == "create":
+    if first in ("create", "ensure"):
         if row is not None:
+            if first == "ensure":
+                txn.version = row[1]
+                return
             raise BournError(f"KVS namespace '{txn.namespace}' exists", errno.EEXIST)
         db.execute(
             "INSERT INTO kvs_namespace (name, owner, flags, version, oldest) VALUES (?, ?, ?, 0, 0)",

@@ -16,7 +16,6 @@ from bourn.config.tables import StoreTable
 from bourn.errors import BournError, ConfigError, suggest
 from bourn.hookspecs.store import StoreBackend, StoreOptions
 
-
 if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.hookspecs.store import Store
@@ -35,8 +34,8 @@ class StoreModule(Module):
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Open the store; close it, with everything committed, when cancelled."""
-        # The thread that waits for the disk needs the interpreter lock for an instant afterwards; at the usual
-        # 5 ms a loop that never rests keeps it waiting for seconds.
+        # The thread that waits for the disk needs the interpreter lock for an instant afterwards; at the
+        # usual 5 ms a loop that never rests keeps it waiting for seconds.
         sys.setswitchinterval(SWITCH_INTERVAL)
         self.store = self._open()
         try:
@@ -90,7 +89,8 @@ class StoreModule(Module):
             raise BournError(f"store.restore: 'data' is not base64: {e}", errno.EPROTO) from e
         if piece:
             if request.client not in self._uploads:
-                self._uploads[request.client] = tempfile.TemporaryFile(dir=self.ctx.rundir)
+                file = tempfile.TemporaryFile(dir=self.ctx.rundir)  # noqa: SIM115 (closed in disconnect)
+                self._uploads[request.client] = file
             self._uploads[request.client].write(piece)
             return {}
         if request.client not in self._uploads:

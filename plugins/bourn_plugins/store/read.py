@@ -58,6 +58,11 @@ class Reader:
 
     # Jobs.
 
+    def next_jobid(self, at_least: int) -> int | None:
+        """See `Store.next_jobid`."""
+        row = self.one("SELECT min(id) FROM job WHERE id >= ?", at_least)
+        return row[0] if row else None
+
     def active_jobs(self) -> Iterator[NewJob]:
         """See `Store.active_jobs`. Equal jobspec texts are one object."""
         texts: dict[bytes, bytes] = {}
@@ -169,7 +174,8 @@ class Reader:
         where, args = _conditions(query)
         sql = (
             f"SELECT {RECORD_SQL} FROM done JOIN job ON job.id = done.id"
-            f" WHERE (done.t_inactive, done.id) < (?, ?){where} ORDER BY done.t_inactive DESC, done.id DESC LIMIT ?"
+            f" WHERE (done.t_inactive, done.id) < (?, ?){where}"
+            " ORDER BY done.t_inactive DESC, done.id DESC LIMIT ?"
         )
         at: tuple[float, int] = (1e300, _NOW)
         left = query.limit or _NOW
@@ -254,7 +260,8 @@ class Reader:
         if kind == APPEND:
             rows = self.db.execute(
                 "SELECT value FROM kvs WHERE ns = ?1 AND dir = ?2 AND name = ?3 AND version <= ?4"
-                " AND version >= (SELECT coalesce(max(version), 0) FROM kvs WHERE ns = ?1 AND dir = ?2 AND name = ?3"
+                " AND version >= (SELECT coalesce(max(version), 0) FROM kvs"
+                " WHERE ns = ?1 AND dir = ?2 AND name = ?3"
                 f" AND version <= ?4 AND kind != {APPEND}) ORDER BY version",
                 (ns, directory, name, version),
             ).fetchall()
