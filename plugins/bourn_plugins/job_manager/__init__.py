@@ -19,5 +19,4 @@ def bourn_modules() -> Iterable[ModuleSpec]:
         "bourn_plugins.job_manager.module:JobManager",
         ranks="0",
         requires=("store",),
-        after=("job-exec",),
     )

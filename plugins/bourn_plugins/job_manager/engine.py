@@ -104,8 +104,6 @@ class Engine:
         """Told of each job that has become inactive, once that is durable."""
         self.scheduler: Scheduler | None = None
         self.executor: Executor | None = None
-        self.find_executor: Callable[[], Executor | None] = lambda: self.executor
-        """Returns who runs jobs now."""
         self.scheduler_lives: Callable[[Scheduler], bool] = lambda scheduler: True
         """Says whether an attached scheduler is still there."""
         self.timer_changed: Callable[[], None] = lambda: None
@@ -591,14 +589,9 @@ class Engine:
 
     # Execution
 
-    def attach_executor(self) -> Executor | None:
-        """Return who runs jobs; a new one gets those that were handed out before, then those that wait."""
-        executor = self.find_executor()
-        if executor is self.executor:
-            return executor
+    def exec_attach(self, executor: Executor) -> None:
+        """Attach who runs jobs: it gets those that were handed out before, then those that wait."""
         self.executor = executor
-        if executor is None:
-            return None
         unstarted, self._unstarted = self._unstarted, {}
         starting = {job.id for turn in (self._turn, self._inflight) if turn for job in turn.starts}
         running = [
@@ -614,14 +607,16 @@ class Engine:
         if cancelled:
             executor.cancel(cancelled)
         self._start(list(unstarted.values()))
-        return executor
+
+    def exec_detach(self) -> None:
+        """Nobody runs jobs now: starts, and what happens to running jobs, wait for the next one."""
+        self.executor = None
 
     def kill(self, jobs: Sequence[tuple[int, int]]) -> None:
         """Send signals to running jobs: (id, signal number)."""
-        executor = self.attach_executor()
-        if executor is None:
+        if self.executor is None:
             raise BournError("no module provides 'job-exec'", errno.ENOSYS)
-        executor.kill(jobs)
+        self.executor.kill(jobs)
 
     def move_expiration(self, job: Job, expiration: float) -> str | None:
         """Move the end of a running job (epoch seconds, 0 = none): None, or why the scheduler refuses."""
@@ -630,9 +625,8 @@ class Engine:
             if reason is not None:
                 return reason
         self.post(job, "resource-update", {"expiration": expiration})
-        executor = self.attach_executor()
-        if executor is not None:
-            executor.expiration(job.id, expiration)
+        if self.executor is not None:
+            self.executor.expiration(job.id, expiration)
         return None
 
     def exec_report(
@@ -670,7 +664,7 @@ class Engine:
         self.kick()
 
     def _start(self, jobs: list[Job]) -> None:
-        executor = self.attach_executor()
+        executor = self.executor
         requests = []
         for job in jobs:
             if job.state is not _RUN:
@@ -692,11 +686,9 @@ class Engine:
                 self.pump(job)
             elif job.asked & ASKED_EXEC_CANCEL and not job.facts & RELEASED:
                 ids.append(job.id)
-        if ids:
-            # If nobody runs jobs now, the next one is told after its hello.
-            executor = self.attach_executor()
-            if executor is not None:
-                executor.cancel(ids)
+        # If nobody runs jobs now, the next one is told after its hello.
+        if ids and self.executor is not None:
+            self.executor.cancel(ids)
 
     def _start_request(self, job: Job) -> StartRequest:
         assert job.R is not None

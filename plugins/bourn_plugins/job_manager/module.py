@@ -73,7 +73,6 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.actions = Actions(engine, self._wake_timer)
         self.intake = Intake(engine)
         engine.timer_changed = self._wake_timer
-        engine.find_executor = self._find_executor
         engine.scheduler_lives = self._scheduler_lives
         engine.watchers += [self.journal_rows, self._publish]
         engine.on_gone.append(self._gone)
@@ -83,7 +82,6 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         for job in jobs:
             self.waiting.add(job)
         resume(engine, jobs)
-        engine.attach_executor()
         try:
             self.ctx.nursery.start_soon(self._timers)
             task_status.started()
@@ -175,9 +173,13 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         """Take a report of job-exec."""
         self.engine.exec_report(events, logs, committed)
 
-    def exec_ready(self) -> None:
-        """Take up execution anew: job-exec calls it when it comes after the job manager."""
-        self.engine.attach_executor()
+    def exec_attach(self, executor: Executor) -> None:
+        """Attach job-exec; it gets its hello at once."""
+        self.engine.exec_attach(executor)
+
+    def exec_detach(self) -> None:
+        """Job-exec has gone."""
+        self.engine.exec_detach()
 
     def list_active(self) -> list[Job]:
         """Return the jobs that the store doesn't have as inactive yet."""
@@ -306,10 +308,6 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             return None if value is None else min(max(int(value), 0), 4294967295)
 
         return priority
-
-    def _find_executor(self) -> Executor | None:
-        executor: Executor | None = self.ctx.provider("job-exec")
-        return executor
 
     def _scheduler_lives(self, scheduler: Scheduler) -> bool:
         if scheduler is self._remote:

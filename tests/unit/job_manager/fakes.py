@@ -232,7 +232,7 @@ class Rig:
         self.intake = Intake(self.engine)
         self.exec = FakeExec(instant)
         self.exec.now = lambda: self.t
-        self.engine.find_executor = lambda: self.exec  # type: ignore[return-value, assignment]
+        self.engine.exec_attach(self.exec)  # type: ignore[arg-type]
         self.sched = FakeSched(self.engine, greedy)
         host = Host(self.engine, self.actions, self.config, None)
         for plugin in plugins:
