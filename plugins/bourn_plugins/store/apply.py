@@ -187,6 +187,11 @@ class Applier:
             "INSERT OR REPLACE INTO meta SELECT 'max-jobid', max(m) FROM (SELECT max(id) AS m FROM job"
             " UNION ALL SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'max-jobid')"
         )
+        db.execute(
+            "INSERT INTO meta VALUES ('jobs-purged', ?1)"
+            " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + ?1 AS TEXT)",
+            (str(len(for_ids(db, "SELECT 1 FROM done WHERE id IN", ids))),),
+        )
         specs = {row[0] for row in for_ids(db, "SELECT spec FROM job WHERE id IN", ids)}
         for table, column in (("log", "jobid"), ("done", "id"), ("job", "id")):
             for_ids(db, f"DELETE FROM {table} WHERE {column} IN", ids)

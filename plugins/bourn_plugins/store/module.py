@@ -95,9 +95,9 @@ class StoreModule(Module):
             return {}
         if request.client not in self._uploads:
             raise BournError("store.restore: nothing was sent to restore")
-        with self._uploads.pop(request.client) as file:
-            file.seek(0)
-            rows = await self.store.restore(file)
+        with self._uploads.pop(request.client) as upload:
+            upload.seek(0)
+            rows = await self.store.restore(upload)
         self.ctx.publish("store.restored", {"max-jobid": self.store.max_jobid()})
         return {"rows": rows}
 
