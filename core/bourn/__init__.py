@@ -1,33 +1,47 @@
 """Bourn: a fully hierarchical workload manager.
 
-What programs use most is here, and imported when it is first used: `import bourn` costs nothing.
+    import bourn
+
+    with bourn.Handle() as h:
+        id = bourn.job.submit(h, bourn.Jobspec.from_command(["hostname"], num_tasks=2))
+        print(bourn.job.result(h, id).returncode)
+
+Names are imported when they are first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from bourn._version import __version__
 
 if TYPE_CHECKING:
     from bourn.client import job, kvs, resource
-    from bourn.client.executor import Executor
+    from bourn.client.executor import Executor, JobException
     from bourn.client.handle import Handle
-    from bourn.client.job import JournalConsumer
-    from bourn.errors import BournError
-    from bourn.model import Hostlist, IdSet, JobID, Jobspec
+    from bourn.client.joblist import JobList
+    from bourn.client.jobfields import JobInfo
+    from bourn.client.journal import JournalConsumer
+    from bourn.errors import BournError, RPCError
+    from bourn.model import Hostlist, IdSet, JobID, Jobspec, ResourceSet
 
 _WHERE = {
-    "BournError": "bourn.errors:BournError",
-    "Executor": "bourn.client.executor:Executor",
-    "Handle": "bourn.client.handle:Handle",
-    "Hostlist": "bourn.model:Hostlist",
-    "IdSet": "bourn.model:IdSet",
-    "JobID": "bourn.model:JobID",
-    "Jobspec": "bourn.model:Jobspec",
-    "JournalConsumer": "bourn.client.job:JournalConsumer",
-    "job": "bourn.client.job",
-    "kvs": "bourn.client.kvs",
-    "resource": "bourn.client.resource",
+    "BournError": "errors:BournError",
+    "Executor": "client.executor:Executor",
+    "Handle": "client.handle:Handle",
+    "Hostlist": "model:Hostlist",
+    "IdSet": "model:IdSet",
+    "JobException": "client.executor:JobException",
+    "JobID": "model:JobID",
+    "JobInfo": "client.jobfields:JobInfo",
+    "JobList": "client.joblist:JobList",
+    "Jobspec": "model:Jobspec",
+    "JournalConsumer": "client.journal:JournalConsumer",
+    "RPCError": "errors:RPCError",
+    "ResourceSet": "model:ResourceSet",
+    "job": "client.job",
+    "kvs": "client.kvs",
+    "resource": "client.resource",
 }
 
 __all__ = [
@@ -36,9 +50,14 @@ __all__ = [
     "Handle",
     "Hostlist",
     "IdSet",
+    "JobException",
     "JobID",
+    "JobInfo",
+    "JobList",
     "Jobspec",
     "JournalConsumer",
+    "RPCError",
+    "ResourceSet",
     "__version__",
     "job",
     "kvs",
@@ -46,16 +65,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     where = _WHERE.get(name)
     if where is None:
-        raise AttributeError(f"module 'bourn' has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     module_name, _, attribute = where.partition(":")
-    module = import_module(module_name)
+    module = import_module(f"{__name__}.{module_name}")
     value = getattr(module, attribute) if attribute else module
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

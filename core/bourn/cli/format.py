@@ -82,6 +82,9 @@ class Template:
         for column in self.columns:
             if column.collapse and not any(column.get(r) not in NOTHING for r in records):
                 continue
+            if not kept:
+                # The blank that set it off from a column that is gone goes with that.
+                column.literal = column.literal if column is self.columns[0] else column.literal.lstrip()
             if column.expand:
                 column.widen(len(column.heading))
                 bare = max((len(str(column.render(column.get(r))).strip()) for r in records), default=0)

@@ -36,7 +36,7 @@ def test_hyphen_for_nothing():
 
 
 def test_collapse_and_expand():
-    assert show("?:{name:<9} {n}", {"n": 1}) == [" N", " 1"]
+    assert show("?:{name:<9} {n}", {"n": 1}) == ["N", "1"]
     assert show("+:{name:<2} {n}", {"name": "longer", "n": 1}) == ["NAME   N", "longer 1"]
     assert show("+:{name:>2.2} {n}", {"name": "longer", "n": 1}) == ["  NAME N", "longer 1"]
 

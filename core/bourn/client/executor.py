@@ -1,0 +1,404 @@
+"""Jobs in the manner of `concurrent.futures`.
+
+    with bourn.Executor() as executor:
+        futures = [executor.submit(Jobspec.from_command(["app", str(i)])) for i in range(100)]
+        for future in concurrent.futures.as_completed(futures):
+            print(future.jobid(), future.result())
+
+One background thread with a connection of its own serves all jobs: what is submitted while a request is under way goes
+into the next one, and one stream of events tells of all of them. Callbacks run in that thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures
+import errno
+import os
+import select
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bourn.client.events import ended, entries, watch_log_async
+from bourn.client.handle import Handle
+from bourn.client.submission import DEBUG, WAITABLE, Submission
+from bourn.errors import BournError
+from bourn.model.jobid import JobID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bourn.client.handle import Future
+    from bourn.client.submission import JobspecLike
+
+__all__ = ["Executor", "ExecutorFuture", "JobEvent", "JobException"]
+
+BATCH = 10_000
+"""Jobs in one request at most."""
+
+
+class JobEvent(NamedTuple):
+    """An event of a job: seconds since 1970, name, context."""
+
+    timestamp: float
+    name: str
+    context: dict[str, Any]
+
+
+class JobException(Exception):
+    """A job ended by an exception of severity 0 (RFC 21)."""
+
+    def __init__(self, timestamp: float, type: str, severity: int, note: str) -> None:
+        super().__init__(f"job.exception: type={type} note={note}")
+        self.timestamp = timestamp
+        self.type = type
+        self.severity = severity
+        self.note = note
+
+
+class ExecutorFuture(concurrent.futures.Future[int]):
+    """The result is the exit code, or minus the signal's number; `exception()` a JobException, or OSError if the job
+    was refused."""
+
+    def __init__(self, executor: Executor) -> None:
+        super().__init__()
+        self._executor = executor
+        self._jobid: concurrent.futures.Future[JobID] = concurrent.futures.Future()
+        self._lock = threading.Lock()
+        self._seen: list[JobEvent] = []
+        self._event_callbacks: dict[str, list[Callable[[ExecutorFuture, JobEvent], object]]] = {}
+
+    def jobid(self, timeout: float | None = None) -> JobID:
+        """Wait for the job's id; raises what the job was refused for, CancelledError, or TimeoutError."""
+        return self._jobid.result(timeout)
+
+    def add_jobid_callback(self, callback: Callable[[ExecutorFuture], object]) -> None:
+        """Call `callback(future)` once the job has an id or was refused, at once if that is past."""
+        self._jobid.add_done_callback(lambda _: callback(self))
+
+    def add_event_callback(self, name: str, callback: Callable[[ExecutorFuture, JobEvent], object]) -> None:
+        """Call `callback(future, event)` for each event of a name (`*`: any), those of the past first."""
+        with self._lock:
+            self._event_callbacks.setdefault(name, []).append(callback)
+            past = [event for event in self._seen if name in (event.name, "*")]
+        for event in past:
+            _call(callback, self, event)
+
+    def cancel(self) -> bool:
+        """Cancel the job if it hasn't started; False if it has."""
+        if not super().cancel():
+            return False
+        self._jobid.cancel()
+        self._executor._cancelled(self)
+        return True
+
+    def _named(self, id: JobID) -> None:
+        if self._jobid.set_running_or_notify_cancel():
+            self._jobid.set_result(id)
+
+    def _refused(self, error: BaseException) -> None:
+        if self._jobid.set_running_or_notify_cancel():
+            self._jobid.set_exception(error)
+        self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        try:
+            self.set_exception(error)
+        except concurrent.futures.InvalidStateError:
+            pass  # it was cancelled, or failed before
+
+    def _event(self, entry: Mapping[str, Any]) -> bool:
+        """Take an event; return whether it is the job's last."""
+        event = JobEvent(entry["timestamp"], entry["name"], entry.get("context", {}))
+        with self._lock:
+            self._seen.append(event)
+            callbacks = [*self._event_callbacks.get(event.name, ()), *self._event_callbacks.get("*", ())]
+        if event.name == "start":
+            if self._state == "PENDING":
+                self.set_running_or_notify_cancel()
+        elif event.name == "exception" and event.context["severity"] == 0:
+            context = event.context
+            self._fail(JobException(event.timestamp, context["type"], 0, context.get("note", "")))
+        elif event.name == "finish":
+            status = event.context["status"]
+            try:
+                self.set_result(-(status & 0x7F) if status & 0x7F else status >> 8)
+            except concurrent.futures.InvalidStateError:
+                pass
+        for callback in callbacks:
+            _call(callback, self, event)
+        return event.name == "clean"
+
+
+class Executor(concurrent.futures.Executor):
+    """Submits jobs to the instance at `uri` (default: the environment's). Raises BournError where there is none."""
+
+    def __init__(self, uri: str | None = None, thread_name_prefix: str = "bourn-executor") -> None:
+        self._handle = Handle(uri)
+        self._lock = threading.Lock()
+        self._todo: deque[Callable[[], None]] = deque()
+        self._queue: deque[tuple[ExecutorFuture, JobspecLike, int, int]] = deque()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        self._closing = False
+        self._worker = _Worker(self._handle, self._queue)
+        self._thread = threading.Thread(target=self._serve, name=thread_name_prefix, daemon=True)
+        self._thread.start()
+        # A program that ends without shutdown() waits for its jobs, as with other executors.
+        atexit.register(self.shutdown)
+
+    def submit(  # type: ignore[override]
+        self, jobspec: JobspecLike, urgency: int = 16, waitable: bool = False, debug: bool = False
+    ) -> ExecutorFuture:
+        """Submit a job; RuntimeError after `shutdown`."""
+        future = ExecutorFuture(self)
+        with self._lock:
+            self._check_open()
+            first = not self._queue
+            self._queue.append((future, jobspec, urgency, WAITABLE * waitable | DEBUG * debug))
+        if first:
+            self._wake()
+        return future
+
+    def attach(self, jobid: JobID | int | str) -> ExecutorFuture:
+        """Return a future for a job that was submitted elsewhere; an unknown id is a ValueError in the future."""
+        future = ExecutorFuture(self)
+        with self._lock:
+            self._check_open()
+            self._todo.append(lambda: self._worker.attach(future, JobID(jobid)))
+        self._wake()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more jobs; wait for those there are, or cancel the ones that haven't started."""
+        atexit.unregister(self.shutdown)
+        with self._lock:
+            self._closing = True
+            if cancel_futures:
+                self._todo.append(self._worker.cancel_pending)
+        self._wake()
+        if wait:
+            self._thread.join()
+
+    def _cancelled(self, future: ExecutorFuture) -> None:
+        with self._lock:
+            self._todo.append(lambda: self._worker.cancel(future))
+        self._wake()
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise RuntimeError("cannot submit to an executor that was shut down")
+        if self._worker.broken is not None:
+            raise RuntimeError(f"executor is broken: {self._worker.broken}")
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_write, b"!")
+        except OSError:
+            pass  # the thread has ended
+
+    def _serve(self) -> None:
+        """Be the background thread."""
+        poll = select.poll()
+        poll.register(self._handle.fileno(), select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        worker = self._worker
+        try:
+            worker.open()
+            while not (self._closing and worker.idle and not self._todo):
+                for fd, _ in poll.poll():
+                    if fd == self._wake_read:
+                        os.read(fd, 4096)
+                    else:
+                        self._handle.poll()
+                while self._todo:
+                    self._todo.popleft()()
+                worker.turn()
+        except BournError as error:
+            worker.fail(error)
+        finally:
+            self._handle.close()
+            os.close(self._wake_read)
+            write, self._wake_write = self._wake_write, -1
+            os.close(write)
+
+
+class _Worker:
+    """What the thread does, between two waits: read responses and events, send the next request."""
+
+    def __init__(self, h: Handle, queue: deque[tuple[ExecutorFuture, JobspecLike, int, int]]) -> None:
+        self._h = h
+        self._queue = queue
+        self._futures: dict[int, ExecutorFuture] = {}
+        self._batch: tuple[Future, list[tuple[ExecutorFuture, JobspecLike, int, int]]] | None = None
+        self._journal: Future | None = None
+        self._logs: dict[int, Future] = {}
+        self._early: dict[int, list[Mapping[str, Any]]] = {}
+        self.broken: BournError | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not (self._futures or self._batch or self._queue)
+
+    def open(self) -> None:
+        """Start to listen, before any job is submitted."""
+        request = {"full": False, "lean": True}
+        self._journal = self._h.rpc("job-manager.journal", request, streaming=True)
+
+    def turn(self) -> None:
+        """Do what can be done now."""
+        self._read_journal()
+        for id, log in list(self._logs.items()):
+            self._read_log(id, log)
+        if self._batch is not None and self._batch[0].is_ready():
+            self._answered(*self._batch)
+        if self._batch is None and self._queue:
+            self._send([self._queue.popleft() for _ in range(min(len(self._queue), BATCH))])
+
+    def attach(self, future: ExecutorFuture, id: JobID) -> None:
+        """Follow a job by its own log: the journal doesn't tell of the past."""
+        future._named(id)
+        self._futures[id] = future
+        self._logs[id] = watch_log_async(self._h, id)
+
+    def cancel(self, future: ExecutorFuture) -> None:
+        """Cancel a future's job, if it has one by now."""
+        for id, other in self._futures.items():
+            if other is future:
+                self._raise(id)
+                return
+
+    def cancel_pending(self) -> None:
+        """Cancel all futures whose jobs haven't started."""
+        for future, *_ in list(self._queue):
+            future.cancel()
+        for future in list(self._futures.values()):
+            future.cancel()
+
+    def fail(self, error: BournError) -> None:
+        """Give up: the connection is lost."""
+        self.broken = error
+        waiting = [*self._futures.values(), *(item[0] for item in self._queue)]
+        if self._batch is not None:
+            waiting += [item[0] for item in self._batch[1]]
+        self._futures.clear()
+        self._queue.clear()
+        self._batch = None
+        for future in waiting:
+            future._refused(OSError(error.errnum, error.message))
+
+    def _send(self, batch: list[tuple[ExecutorFuture, JobspecLike, int, int]]) -> None:
+        batch = [item for item in batch if not item[0].cancelled()]
+        submission = Submission()
+        fine = []
+        for item in batch:
+            future, jobspec, urgency, flags = item
+            try:
+                submission.add(jobspec, urgency=urgency, flags=flags)
+            except Exception as error:  # whatever was given isn't a jobspec
+                future._refused(OSError(errno.EINVAL, str(error)))
+                continue
+            fine.append(item)
+        if fine:
+            try:
+                self._batch = self._h.rpc("job-ingest.submit", submission.payload()), fine
+            except (TypeError, ValueError) as error:
+                self._split(fine, OSError(errno.EINVAL, f"jobspec can't be expressed in JSON: {error}"))
+
+    def _answered(self, reply: Future, batch: list[tuple[ExecutorFuture, JobspecLike, int, int]]) -> None:
+        self._batch = None
+        try:
+            ids = reply.get()["ids"]
+        except BournError as error:
+            if self._h_lost(error):
+                raise
+            self._split(batch, OSError(error.errnum, error.message))
+            return
+        for (future, *_), id in zip(batch, ids, strict=True):
+            self._futures[id] = future
+            future._named(JobID(id))
+            if future.cancelled():
+                self._raise(id)
+            if self._journal is None:
+                self._logs[id] = watch_log_async(self._h, id)
+            for entry in self._early.pop(id, ()):
+                self._event(id, entry)
+        if not self._queue:
+            self._early.clear()
+
+    def _h_lost(self, error: BournError) -> bool:
+        return error.errnum in (errno.ECONNRESET, errno.EBADF)
+
+    def _split(self, batch: list[tuple[ExecutorFuture, JobspecLike, int, int]], error: OSError) -> None:
+        """Refuse a job; of a batch that was refused as a whole, find the job that it was for."""
+        if len(batch) == 1:
+            batch[0][0]._refused(error)
+            return
+        for item in batch:
+            submission = Submission()
+            submission.add(item[1], urgency=item[2], flags=item[3])
+            try:
+                reply = self._h.rpc("job-ingest.submit", submission.payload())
+            except (TypeError, ValueError) as reason:
+                item[0]._refused(OSError(errno.EINVAL, str(reason)))
+            else:
+                reply.is_ready() or self._h.wait_until(reply.is_ready, None, reply.topic)
+                self._answered(reply, [item])
+
+    def _read_journal(self) -> None:
+        journal = self._journal
+        while journal is not None and journal.is_ready():
+            try:
+                reply = journal.get()
+            except BournError as error:
+                if error.errnum != errno.EPERM:
+                    raise
+                # A guest follows each job by its own log.
+                self._journal = None
+                for id in self._futures:
+                    self._logs.setdefault(id, watch_log_async(self._h, id))
+                return
+            for event in reply.get("events", ()):
+                self._event(event["id"], event["entry"])
+            journal.reset()
+
+    def _read_log(self, id: int, log: Future) -> None:
+        while log.is_ready():
+            try:
+                reply = log.get()
+            except BournError as error:
+                del self._logs[id]
+                future = self._futures.pop(id, None)
+                if future is not None and not ended(error):
+                    raise
+                if future is not None and error.errnum == errno.ENOENT:
+                    future._fail(ValueError(error.message))
+                return
+            for entry in entries(reply):
+                self._event(id, entry, own=True)
+            log.reset()
+
+    def _event(self, id: int, entry: Mapping[str, Any], own: bool = False) -> None:
+        future = self._futures.get(id)
+        if future is None:
+            # The journal may tell of a job before the response that gives us its id.
+            if self._batch is not None:
+                self._early.setdefault(id, []).append(entry)
+            return
+        if own or id not in self._logs:
+            if future._event(entry):
+                del self._futures[id]
+
+    def _raise(self, id: int) -> None:
+        payload = {"ids": [int(id)], "type": "cancel", "severity": 0, "note": "future was cancelled"}
+        self._h.rpc("job-manager.raise", payload, noresponse=True)
+
+
+def _call(callback: Callable[[ExecutorFuture, JobEvent], object], future: ExecutorFuture, event: JobEvent) -> None:
+    """Call back; a callback that fails is reported as those of `concurrent.futures` are, and the others run."""
+    try:
+        callback(future, event)
+    except Exception:
+        concurrent.futures._base.LOGGER.exception("event callback for job %s failed", future)
