@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 from bourn.hookspecs import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bourn.broker.module import ModuleContext
     from bourn.model.interned import InternedJobspec
@@ -54,8 +54,8 @@ class ExecEvent:
 
     id: int
     name: str
-    """``start``, ``exception``, ``finish`` or ``release``, in this order; a job that can't be started has an
-    ``exception`` of type ``exec``, ``finish`` and ``release`` all the same."""
+    """``start``, ``exception``, ``finish`` or ``release``, in this order. A job that can't be started has an
+    ``exception`` of type ``exec`` and a ``release``; ``finish`` follows only a ``start``."""
     context: dict[str, Any]
     """start: {}; finish: {status: wait status}; release: {ranks: idset, final: bool}; exception: {type, severity,
     note}."""
@@ -71,12 +71,13 @@ class ExecClient(Protocol):
         events: Sequence[ExecEvent],
         logs: Sequence[tuple[int, str, str]],
         committed: Callable[[], None] | None = None,
+        meta: Mapping[str, object] | None = None,
     ) -> None:
         """Take what happened since the last report, in order.
 
         `logs` are (id, log name, JSON lines) for the batch that carries the events, so that a job's output is durable
-        with its end. `committed` is called once when all of it is durable; what was reported is then forgotten by
-        whoever kept it.
+        with its end; `meta` are named values of the store that belong to it as well (`Store.meta`). `committed` is
+        called once when all of it is durable; what was reported is then forgotten by whoever kept it.
         """
         ...
 
@@ -116,24 +117,32 @@ class ExecPort(Protocol):
     ctx: ModuleContext
     """The module's context: configuration, nursery, other services."""
 
-    def started(self, jobs: Sequence[tuple[int, float]]) -> None:
+    def started(self, jobs: Iterable[tuple[int, float]]) -> None:
         """Tell that each (id, time) is running."""
         ...
 
-    def finished(self, jobs: Sequence[tuple[int, float, int]]) -> None:
-        """Tell that each (id, time, wait status) is over and its resources are unused. The last call about a job."""
-        ...
-
-    def failed(self, jobs: Sequence[tuple[int, float, str, int, str]]) -> None:
+    def failed(self, jobs: Iterable[tuple[int, float, str, int, str]]) -> None:
         """Tell of an exception: (id, time, type, severity, note); `finished` still follows."""
         ...
 
-    def log(self, jobs: Sequence[tuple[int, str, str]]) -> None:
+    def finished(self, jobs: Iterable[tuple[int, float, int]]) -> None:
+        """Tell that each (id, time, wait status) is over and its resources are unused. The last call about a job."""
+        ...
+
+    def log(self, jobs: Iterable[tuple[int, str, str]]) -> None:
         """Add (id, log name, JSON lines) to the jobs' logs."""
+        ...
+
+    def mark(self, meta: Mapping[str, object]) -> None:
+        """Have named values of the store made durable together with what is told in this turn."""
         ...
 
     def when_committed(self, callback: Callable[[], None]) -> None:
         """Call back once all that was told in this turn is durable."""
+        ...
+
+    def flush(self) -> None:
+        """Pass on at once what was told; otherwise that is done at the end of the turn."""
         ...
 
 
@@ -152,8 +161,12 @@ class ExecMethod(Protocol):
         """Send each (id, signal number) to the whole of a job."""
         ...
 
+    def expiration(self, id: int, t: float) -> None:
+        """Learn that the end of a running job has moved (epoch seconds, 0 = none); job-exec sees to it itself."""
+        ...
+
     def stdin(self, id: int, ranks: str, data: bytes, eof: bool) -> None:
-        """Write to the standard input of tasks `ranks` (idset, or ``all``); ignored by methods without tasks."""
+        """Write to the standard input of tasks `ranks` (idset, or ``all``); BournError where that isn't possible."""
         ...
 
     def close(self) -> None:
@@ -205,6 +218,9 @@ def bourn_exec_methods() -> Iterable[ExecMethodSpec]:
                 self.start([job for job, _ in jobs])
 
             def kill(self, jobs):
+                pass
+
+            def expiration(self, id, t):
                 pass
 
             def stdin(self, id, ranks, data, eof):

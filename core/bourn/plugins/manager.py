@@ -56,25 +56,34 @@ class PluginManager:
     # Loading
 
     def load(
-        self, config: Config | None = None, groups: Iterable[str] = GROUPS, path: Sequence[str] | None = None
+        self,
+        config: Config | None = None,
+        groups: Iterable[str] = GROUPS,
+        path: Sequence[str] | None = None,
+        disable: Iterable[str] = (),
     ) -> None:
-        """Load what is installed, as ``[plugins]`` says.
+        """Load what is installed, as ``[plugins]`` says; `disable` is for a process that has no configuration.
 
         Raises `ConfigError` if that table names a plugin that isn't installed, and `PluginError` if a
         required one can't be used. No other fault of a plugin raises: it is in its record.
         """
-        from bourn.config.tables import PluginsTable
-
-        table = config.table("plugins", PluginsTable) if config is not None else PluginsTable()
         groups = tuple(groups)
         entries = scan(path)
-        self._check_names(table, {entry.name for entry in entries})
-        rank = {name: position for position, name in enumerate(table.order)}
+        disabled = set(disable)
+        rank: dict[str, int] = {}
+        if config is not None:
+            from bourn.config.tables import PluginsTable
+
+            table = config.table("plugins", PluginsTable)
+            self._check_names(table, {entry.name for entry in entries})
+            disabled.update(table.disable)
+            rank = {name: position for position, name in enumerate(table.order)}
         entries = [entry for entry in entries if entry.group in groups]
         entries.sort(key=lambda entry: (groups.index(entry.group), rank.get(entry.name, len(rank))))
         for entry in entries:
-            self.records.append(self._load_one(entry, blocked=entry.name in table.disable))
-        self._check_required(table)
+            self.records.append(self._load_one(entry, blocked=entry.name in disabled))
+        if config is not None:
+            self._check_required(table)
 
     def register(
         self, plugin: object, name: str = "", *, owner: str = "local", version: str = "0"

@@ -6,17 +6,19 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 USAGE = """usage: python -m bourn.shell (--socket PATH | --fd N) [--dir PATH] [--grace SECONDS]
   --socket PATH    listen there (mode 0600)
   --fd N           listen on this inherited socket
+  --unlink PATH    remove this at the end: the name of the inherited socket
   --dir PATH       where jobs' temporary directories are made
   --grace SECONDS  how long to live on, with the jobs, when the broker is gone (default 0)"""
 
 
 def main(argv: list[str]) -> int:
     """Run a host until its broker ends it."""
-    options = {"--socket": "", "--fd": "", "--dir": "", "--grace": "0"}
+    options = {"--socket": "", "--fd": "", "--unlink": "", "--dir": "", "--grace": "0"}
     words = iter(argv)
     for word in words:
         value = next(words, None)
@@ -47,8 +49,8 @@ def main(argv: list[str]) -> int:
     try:
         host.run()
     finally:
-        if path:
-            os.unlink(path)
+        with suppress(OSError):
+            os.unlink(path or options["--unlink"])
     return 0
 
 

@@ -39,6 +39,7 @@ class Host:
         self, listener: socket.socket, folder: str, plugins: list[ShellPlugin], *, grace: float = 0.0
     ) -> None:
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self.name = f"{os.getpid()}-{time.time_ns()}"
         self.uri = ""
         self.jobs: dict[int, ShellJob] = {}
         self.pids: dict[int, ShellTask] = {}
@@ -98,6 +99,8 @@ class Host:
     def _receive(self, batch: ToHost) -> None:
         if batch.uri:
             self.uri = batch.uri
+        if batch.resume is not None and batch.resume[0] == self.name:
+            self._acknowledge(batch.resume[1])
         if batch.ack:
             self._acknowledge(batch.ack)
         for key in batch.forget:
@@ -235,7 +238,7 @@ class Host:
 
     def _greet(self) -> FromHost:
         jobs = [*self.jobs, *(start.id for start in self._backlog)]
-        return FromHost(jobs=jobs, pid=os.getpid())
+        return FromHost(jobs=jobs, host=self.name, pid=os.getpid())
 
     def _broker_found(self) -> None:
         if self._giving_up is not None:

@@ -48,25 +48,16 @@ class Link:
         self._queue: deque[bytearray] = deque()
         self._offset = 0
         self._blocked = False
+        self._greeted = False
         listener.setblocking(False)
         loop.watch(listener.fileno(), self._accept)
-
-    @property
-    def connected(self) -> bool:
-        """Whether a broker is there."""
-        return self._peer is not None
-
-    @property
-    def seq(self) -> int:
-        """Sequence number of the last report."""
-        return self._seq
 
     def report(self, message: FromHost) -> int:
         """Number, keep and send a report; return its number."""
         self._seq = message.seq = self._seq + 1
         data = frame(message)
         self._kept.append((self._seq, data))
-        if self._peer is not None:
+        if self._greeted and self._peer is not None:
             self._queue.append(data)
             self._flush()
         return self._seq
@@ -76,17 +67,6 @@ class Link:
         kept = self._kept
         while kept and kept[0][0] <= seq:
             kept.popleft()
-
-    def drain(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds for what is queued to leave."""
-        if self._peer is not None:
-            self._peer.settimeout(timeout)
-            try:
-                while self._queue:
-                    self._peer.sendall(memoryview(self._queue.popleft())[self._offset :])
-                    self._offset = 0
-            except OSError:
-                pass
 
     def _accept(self, _events: int) -> None:
         try:
@@ -103,9 +83,15 @@ class Link:
         self._splitter = Splitter()
         self._offset = 0
         self._blocked = False
-        self._queue = deque([frame(self._greeting()), *(data for _, data in self._kept)])
+        self._greeted = False
+        self._queue.clear()
         self._loop.watch(peer.fileno(), self._ready)
         self._found()
+
+    def _greet(self) -> None:
+        """Tell a broker that has just come what there is, and again what it hasn't acknowledged."""
+        self._greeted = True
+        self._queue = deque([frame(self._greeting()), *(data for _, data in self._kept)])
         self._flush()
 
     def _ready(self, events: int) -> None:
@@ -121,6 +107,8 @@ class Link:
                     self._drop()
                 for body in self._splitter.feed(data):
                     self._received(to_host.decode(body))
+                    if not self._greeted:
+                        self._greet()
             except BlockingIOError:
                 pass
             except (OSError, FrameError, msgspec.DecodeError):

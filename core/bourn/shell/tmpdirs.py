@@ -7,8 +7,6 @@ its time of change, which starts at 0: clocks of file systems are too coarse to 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 
 
 class TmpDirs:
@@ -39,18 +37,26 @@ class TmpDirs:
                 return
         except OSError:
             pass
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
 
     def close(self) -> None:
         """Remove everything."""
         if self._root:
-            shutil.rmtree(self._root, ignore_errors=True)
+            _remove(self._root)
 
     def _make(self) -> str:
         if not self._root:
+            import tempfile
+
             self._root = tempfile.mkdtemp(prefix="jobtmp-", dir=self._folder or None)
         self._count += 1
         path = f"{self._root}/{self._count}"
         os.mkdir(path, 0o700)
         os.utime(path, ns=(0, 0))
         return path
+
+
+def _remove(path: str) -> None:
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)

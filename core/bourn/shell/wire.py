@@ -52,7 +52,10 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     """Broker to host. Members are taken in the order in which they stand here."""
 
     uri: str = ""
-    """Address of the instance, for the environment of tasks; sent once after connecting."""
+    """Address of the instance, for the environment of tasks; in the first batch of a connection."""
+    resume: tuple[str, int] | None = None
+    """In the first batch: name of a host and the highest number of its reports that are durable. It sends all later
+    ones again."""
     ack: int = 0
     """Highest sequence number whose frame may be forgotten."""
     forget: list[int] = []
@@ -72,7 +75,10 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     seq: int = 0
     """1, 2, ...; 0: not numbered and not kept."""
     jobs: list[int] | None = None
-    """First frame of a connection only: jobs that run, or whose end isn't acknowledged yet."""
+    """First frame of a connection only, the answer to the first batch: jobs that run, or whose end isn't
+    acknowledged yet."""
+    host: str = ""
+    """Likewise: the host's name, which no other host ever has."""
     pid: int = 0
     started: list[tuple[int, float]] = []
     """(job id, epoch seconds)"""

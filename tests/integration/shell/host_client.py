@@ -56,6 +56,7 @@ class HostClient:
         self.started: list[int] = []
         self.seq = 0
         self.reports: list[int] = []
+        self.resume: tuple[str, int] | None = None
         self.messages: list[str] = []
         self.greeting: list[int] | None = None
         self.connect()
@@ -75,6 +76,7 @@ class HostClient:
         self._socket.connect(self.path)
         self._socket.settimeout(30)
         self._splitter = Splitter()
+        self.send(uri="local:///test", resume=self.resume)
 
     def disconnect(self) -> None:
         """Go away as a broker that dies."""
@@ -125,6 +127,7 @@ class HostClient:
     def _note(self, report: FromHost) -> None:
         if report.jobs is not None:
             self.greeting = report.jobs
+            self.name = report.host
         if report.seq:
             self.seq = report.seq
             self.reports.append(report.seq)

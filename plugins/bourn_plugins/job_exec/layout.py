@@ -1,0 +1,103 @@
+"""Which tasks of a job go to which node: block by block, as many as each node has slots. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bourn.errors import BournError
+from bourn.model.idset import mask_text, parse_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bourn.model.counts import Counts
+
+
+class NodeShare(NamedTuple):
+    """A node's part of a job."""
+
+    rank: int
+    """The broker's rank."""
+    ntasks: int
+    first: int
+    """Rank of the first of its tasks."""
+    cores: str
+    """Logical ids, as an idset."""
+    gpus: str
+
+
+def split_job(R: Mapping[str, Any], counts: Counts) -> list[NodeShare]:
+    """Return the share of each node that has tasks, in the order of R; BournError if R holds no node."""
+    entries = R["execution"]["R_lite"]
+    if len(entries) == 1 and entries[0]["rank"].isdigit():
+        # One node, the usual case: all tasks go there.
+        children = entries[0]["children"]
+        rank = int(entries[0]["rank"])
+        return [NodeShare(rank, counts.ntasks, 0, children.get("core", ""), children.get("gpu", ""))]
+    nodes = [
+        (rank, entry["children"].get("core", ""), entry["children"].get("gpu", ""))
+        for entry in entries
+        for rank in _ids(entry["rank"])
+    ]
+    if not nodes:
+        raise BournError("the job's resource set holds no node")
+    nodes.sort()
+    shares: list[NodeShare] = []
+    first = 0
+    for (rank, cores, gpus), ntasks in zip(nodes, _tasks(nodes, counts), strict=True):
+        shares.append(NodeShare(rank, ntasks, first, cores, gpus))
+        first += ntasks
+    return shares
+
+
+def all_ranks(R: Mapping[str, Any]) -> str:
+    """Return the ranks of R as an idset."""
+    entries = R["execution"]["R_lite"]
+    if len(entries) == 1:
+        text: str = entries[0]["rank"]
+        return text
+    mask = 0
+    for entry in entries:
+        mask |= parse_mask(entry["rank"])
+    return mask_text(mask)
+
+
+def _tasks(nodes: list[tuple[int, str, str]], counts: Counts) -> list[int]:
+    slots = _slots(nodes, counts)
+    total = sum(slots)
+    if counts.nslots and counts.ntasks % counts.nslots == 0 and total == counts.nslots:
+        return [n * (counts.ntasks // counts.nslots) for n in slots]
+    # A total that doesn't follow the slots: in proportion, what is left over to the first nodes.
+    tasks = [counts.ntasks * n // total for n in slots]
+    for i in range(counts.ntasks - sum(tasks)):
+        tasks[i % len(tasks)] += 1
+    return tasks
+
+
+def _slots(nodes: list[tuple[int, str, str]], counts: Counts) -> list[int]:
+    if counts.nnodes and not counts.nodes_per_slot:
+        # Slots lie in nodes, the same number in each.
+        each, left = divmod(counts.nslots, len(nodes))
+        return [each + (i < left) for i in range(len(nodes))]
+    room = []
+    for _, cores, gpus in nodes:
+        fits = [counts.nslots]
+        if counts.cores_per_slot:
+            fits.append(parse_mask(cores).bit_count() // counts.cores_per_slot)
+        if counts.gpus_per_slot:
+            fits.append(parse_mask(gpus).bit_count() // counts.gpus_per_slot)
+        room.append(max(1, min(fits)))
+    if sum(room) <= counts.nslots:
+        return room
+    # Whole nodes were given for fewer slots: each node in turn takes what it can hold.
+    left, slots = counts.nslots, []
+    for n in room:
+        slots.append(min(n, left))
+        left -= slots[-1]
+    return slots
+
+
+def _ids(text: str) -> list[int]:
+    from bourn.model.idset import IdSet
+
+    return list(IdSet(text))

@@ -1,0 +1,198 @@
+"""The exec method `shell`: real processes, started by the shell hosts of each rank."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from bourn.errors import BournError
+from bourn.shell import stdio
+from bourn.shell.wire import Start, Stdin
+from bourn_plugins.job_exec.layout import NodeShare, split_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from bourn.hookspecs.exec_method import ExecPort, StartRequest
+    from bourn.model.interned import InternedJobspec
+    from bourn.shell.wire import FromHost
+    from bourn_plugins.shell_manager.module import ShellManager
+
+
+class Placed:
+    """A job of this method: where it runs and which nodes haven't reported yet."""
+
+    __slots__ = ("header", "request", "shares", "starting", "status", "working")
+
+    def __init__(self, request: StartRequest, shares: list[NodeShare]) -> None:
+        self.request = request
+        self.shares = shares
+        self.starting = len(shares)
+        self.working = len(shares)
+        self.status = 0
+        self.header = False
+        """Whether the header of its output is in the log."""
+
+
+class ShellMethod:
+    """Splits jobs by node, and puts what the nodes' shells report together."""
+
+    def __init__(self, port: ExecPort) -> None:
+        self._port = port
+        self._jobs: dict[int, Placed] = {}
+        manager: ShellManager | None = port.ctx.provider("shell-manager")
+        if manager is None:
+            raise BournError("exec method 'shell' needs the module shell-manager")
+        self._manager = manager
+        self._attached = False
+
+    def start(self, jobs: Sequence[StartRequest]) -> None:
+        """Start jobs, one batch per user and node."""
+        self._attach()
+        batches: dict[int, list[tuple[InternedJobspec, Start]]] = {}
+        for request in jobs:
+            try:
+                placed = self._place(request)
+            except BournError as error:
+                self._refuse(request.id, error.message)
+                continue
+            batch = batches.setdefault(request.userid, [])
+            batch.extend((request.jobspec, start) for start in _starts(placed))
+        for userid, batch in batches.items():
+            try:
+                self._manager.start(userid, batch)
+            except BournError as error:
+                for _, start in batch:
+                    self._refuse(start.id, error.message)
+
+    def reattach(self, jobs: Sequence[tuple[StartRequest, bool]]) -> None:
+        """Go on with jobs that their hosts still have; start anew what never started; give up the others."""
+        anew = []
+        now = time.time()
+        store = self._port.ctx.provider("store").store
+        for request, started in jobs:
+            if self._manager.has_job(request.userid, request.id):
+                placed = self._place(request)
+                placed.starting = 0 if started else placed.starting
+                placed.header = next(iter(store.events(request.id, "guest.output")), None) is not None
+                self._port.log(
+                    [(request.id, "guest.exec.eventlog", f'{{"timestamp":{now:.6f},"name":"reattach"}}\n')]
+                )
+            elif started:
+                self._refuse(request.id, "the job was lost: its shell host is gone since the broker's restart")
+            else:
+                anew.append(request)
+        self.start(anew)
+
+    def kill(self, jobs: Sequence[tuple[int, int]]) -> None:
+        """Signal all processes of jobs."""
+        for id, signum in jobs:
+            if placed := self._jobs.get(id):
+                self._manager.kill(placed.request.userid, id, signum)
+
+    def expiration(self, id: int, t: float) -> None:
+        """Tell the shells."""
+        if placed := self._jobs.get(id):
+            self._manager.expiration(placed.request.userid, id, t)
+
+    def stdin(self, id: int, ranks: str, data: bytes, eof: bool) -> None:
+        """Pass input on."""
+        if placed := self._jobs.get(id):
+            self._manager.stdin(placed.request.userid, Stdin(id, ranks, data, eof))
+
+    def close(self) -> None:
+        """Leave the hosts to the shell-manager."""
+        self._manager.detach()
+
+    def host_report(self, report: FromHost, mark: dict[str, object], durable: Callable[[], None]) -> None:
+        """Take what a host reports and pass it on in one piece."""
+        jobs, port = self._jobs, self._port
+        if report.started:
+            port.started(self._all_started(report.started))
+        if report.logs:
+            port.log(self._with_headers(report.logs))
+        if report.failed:
+            port.failed(report.failed)
+        if report.finished:
+            over: list[tuple[int, float, int]] = []
+            for id, t, status in report.finished:
+                placed = jobs.get(id)
+                if placed is None:
+                    continue
+                placed.status = _worse(placed.status, status)
+                placed.working -= 1
+                if not placed.working:
+                    del jobs[id]
+                    over.append((id, t, placed.status))
+            port.finished(over)
+        port.mark(mark)
+        port.when_committed(durable)
+        port.flush()
+
+    def host_lost(self, userid: int, jobs: Sequence[int], reason: str) -> None:
+        """Fail the jobs of a host that died."""
+        for id in jobs:
+            if id in self._jobs:
+                self._refuse(id, reason)
+
+    def _attach(self) -> None:
+        # Only once the jobs of before are known, lest their reports fall through.
+        if not self._attached:
+            self._attached = True
+            self._manager.attach(self)
+
+    def _place(self, request: StartRequest) -> Placed:
+        shares = split_job(request.R, request.jobspec.counts)
+        here = self._port.ctx.rank
+        for share in shares:
+            if share.rank != here:
+                raise BournError(f"rank {share.rank} can't be reached: the instance has rank {here} only")
+        placed = self._jobs[request.id] = Placed(request, shares)
+        return placed
+
+    def _refuse(self, id: int, note: str) -> None:
+        now = time.time()
+        self._jobs.pop(id, None)
+        self._port.failed([(id, now, "exec", 0, note)])
+        self._port.finished([(id, now, int(signal.SIGKILL))])
+
+    def _all_started(self, started: Iterable[tuple[int, float]]) -> Iterable[tuple[int, float]]:
+        for id, t in started:
+            placed = self._jobs.get(id)
+            if placed is not None:
+                placed.starting -= 1
+                if not placed.starting:
+                    yield id, t
+
+    def _with_headers(self, logs: Iterable[tuple[int, str, str]]) -> Iterable[tuple[int, str, str]]:
+        for id, name, text in logs:
+            placed = self._jobs.get(id)
+            if placed is None:
+                continue
+            if name == "guest.output" and not placed.header:
+                placed.header = True
+                text = stdio.header(placed.request.jobspec.counts.ntasks) + text
+            yield id, name, text
+
+
+def _starts(placed: Placed) -> Iterable[Start]:
+    request = placed.request
+    size = request.jobspec.counts.ntasks
+    nnodes = len(placed.shares)
+    for nodeid, share in enumerate(placed.shares):
+        yield Start(
+            request.id, 0, request.overrides, share.ntasks, share.first, size, nodeid, nnodes,
+            share.cores, share.gpus, _expiration(request),
+        )  # fmt: skip
+
+
+def _expiration(request: StartRequest) -> float:
+    if request.t_expiration:
+        return request.t_expiration
+    duration = request.jobspec.counts.duration
+    return time.time() + duration if duration else 0.0
+
+
+def _worse(one: int, other: int) -> int:
+    return max(one, other, key=lambda status: status >> 8 if not status & 0x7F else 128 + (status & 0x7F))

@@ -1,0 +1,17 @@
+"""The shell-manager: starts shell hosts, talks to them, and finds them again after a restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bourn.hookspecs import hookimpl
+from bourn.hookspecs.modules import ModuleSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@hookimpl
+def bourn_modules() -> Iterable[ModuleSpec]:
+    """Register the module `shell-manager`."""
+    yield ModuleSpec("shell-manager", "bourn_plugins.shell_manager.module:ShellManager")

@@ -1,0 +1,85 @@
+"""What the shell-manager knows of one shell host: jobspecs it was sent, the batch being made, what is durable."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import count
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bourn.shell.wire import ToHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bourn.model.interned import InternedJobspec
+    from bourn.shell.wire import FromHost, Start, Stdin
+
+SPECS_KEPT = 512
+"""Distinct jobspecs that a host remembers."""
+ACK_EVERY = 16
+"""Reports without output that may stay unacknowledged while there is nothing else to send."""
+
+
+class Outbox:
+    """Makes batches for a host. No I/O."""
+
+    def __init__(self, uri: str, resume: tuple[str, int] | None = None) -> None:
+        self.batch = ToHost(uri=uri, resume=resume)
+        self.acknowledged = 0
+        self._told = 0
+        self._pressing = True
+        self._keys: OrderedDict[bytes, int] = OrderedDict()
+        self._next = count(1)
+
+    def start(self, jobs: Iterable[tuple[InternedJobspec, Start]]) -> None:
+        """Add jobs, and those of their jobspecs that the host doesn't have."""
+        keys, batch = self._keys, self.batch
+        for jobspec, start in jobs:
+            key = keys.get(jobspec.hash)
+            if key is None:
+                key = keys[jobspec.hash] = next(self._next)
+                batch.specs.append((key, msgspec.Raw(jobspec.json)))
+                if len(keys) > SPECS_KEPT and len(batch.specs) <= SPECS_KEPT:
+                    batch.forget.append(keys.popitem(last=False)[1])
+            else:
+                keys.move_to_end(jobspec.hash)
+            start.spec = key
+            batch.start.append(start)
+        self._pressing = True
+
+    def kill(self, id: int, signum: int) -> None:
+        """Add a signal."""
+        self.batch.kill.append((id, signum))
+        self._pressing = True
+
+    def stdin(self, data: Stdin) -> None:
+        """Add input."""
+        self.batch.stdin.append(data)
+        self._pressing = True
+
+    def expire(self, id: int, when: float) -> None:
+        """Add a changed time limit."""
+        self.batch.expire.append((id, when))
+        self._pressing = True
+
+    def end(self) -> None:
+        """Tell the host to end."""
+        self.batch.end = True
+        self._pressing = True
+
+    def durable(self, report: FromHost) -> None:
+        """Note that what a report said is durable. Output is acknowledged soon: its job may be waiting."""
+        self.acknowledged = max(self.acknowledged, report.seq)
+        if report.logs or self.acknowledged - self._told >= ACK_EVERY:
+            self._pressing = True
+
+    def take(self) -> ToHost | None:
+        """Return the batch to send now, if there is one."""
+        if not self._pressing:
+            return None
+        batch, self.batch = self.batch, ToHost()
+        batch.ack = self._told = self.acknowledged
+        self._pressing = False
+        return batch

@@ -1,0 +1,99 @@
+"""The broker's side of a connection to a shell host: batches out, reports in."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from bourn.shell.wire import FrameError, FromHost, Splitter, ToHost, frame, from_host
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+ACK_EVERY = 32
+"""Reports that may stay unacknowledged when there is nothing else to send."""
+
+
+class HostLink:
+    """One connection. `send` never waits; `run` hands each report to `received` until the host is gone."""
+
+    def __init__(self, sock: socket.socket, received: Callable[[FromHost], None]) -> None:
+        self._sock = sock
+        self._received = received
+        self._out: deque[memoryview] = deque()
+        self._room = trio.Event()
+        self.closed = False
+
+    def send(self, batch: ToHost) -> None:
+        """Send a batch, now if the socket takes it."""
+        if self.closed:
+            return
+        self._out.append(memoryview(frame(batch)))
+        if len(self._out) == 1:
+            self._flush()
+
+    def close(self) -> None:
+        """Hang up."""
+        if not self.closed:
+            self.closed = True
+            trio.lowlevel.notify_closing(self._sock)
+            self._sock.close()
+            self._room.set()
+
+    async def run(self) -> None:
+        """Serve until the host hangs up or is hung up on; returns, never raises for that."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write)
+            try:
+                await self._read()
+            except (OSError, trio.ClosedResourceError, FrameError, msgspec.DecodeError):
+                pass
+            finally:
+                self.close()
+                nursery.cancel_scope.cancel()
+
+    async def _read(self) -> None:
+        splitter = Splitter()
+        sock = self._sock
+        while True:
+            try:
+                data = sock.recv(1 << 18)
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(sock)
+                continue
+            if not data:
+                return
+            for body in splitter.feed(data):
+                self._received(from_host.decode(body))
+            if len(data) < 1 << 18:
+                await trio.lowlevel.wait_readable(sock)
+
+    async def _write(self) -> None:
+        while not self.closed:
+            await self._room.wait()
+            try:
+                while self._out and not self.closed:
+                    await trio.lowlevel.wait_writable(self._sock)
+                    self._flush()
+            except (OSError, trio.ClosedResourceError):
+                return
+            self._room = trio.Event()
+
+    def _flush(self) -> None:
+        out = self._out
+        try:
+            while out:
+                sent = self._sock.send(out[0])
+                if sent == len(out[0]):
+                    out.popleft()
+                else:
+                    out[0] = out[0][sent:]
+        except BlockingIOError:
+            self._room.set()
+        except OSError:
+            # The reader sees the end of the connection, and reports it.
+            out.clear()
