@@ -1,0 +1,100 @@
+"""The interned matcher chooses what the brute-force walk over vertices chooses, for sequences of jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
+
+from bourn_plugins.sched_graph import stock
+from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.request import compile_request
+from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+
+POLICIES = ("high", "low", "hinode", "lonode", "hinodex", "lonodex")
+
+counts = st.integers(1, 3)
+spread = st.one_of(
+    counts,
+    st.builds(
+        lambda low, more, operand: {"min": low, "max": low + more, "operator": "+", "operand": operand},
+        counts,
+        st.integers(0, 4),
+        st.integers(1, 2),
+    ),
+)
+leaves = st.lists(
+    st.sampled_from(["core", "gpu", "memory"]), min_size=1, max_size=3, unique=True
+).flatmap(lambda types: st.tuples(*(st.builds(res, st.just(type), counts) for type in types)))
+
+
+@st.composite
+def shapes(draw: Any) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """A graph, and jobs that make sense on it."""
+    size = {
+        "racks": draw(st.integers(0, 2)),
+        "nodes": draw(st.integers(1, 4)),
+        "sockets": draw(st.sampled_from([0, 0, 2])),
+        "cores": draw(st.integers(1, 4)),
+        "gpus": draw(st.integers(0, 2)),
+        "memory": draw(st.integers(0, 2)),
+    }
+    return size, draw(st.lists(jobs(bool(size["sockets"]), bool(size["racks"])), min_size=1, max_size=12))
+
+
+@st.composite
+def jobs(draw: Any, sockets: bool, racks: bool) -> dict[str, Any]:
+    inner = [slot(draw(spread), *draw(leaves))]
+    exclusive = st.sampled_from([None, None, True])
+    form = draw(st.sampled_from(["slot", "node", "slot-node", "rack", "node-x"]))
+    if form == "slot":
+        return inner[0]
+    if sockets:
+        inner = [res("socket", draw(st.integers(1, 2)), *inner, exclusive=draw(exclusive))]
+    if form == "node":
+        return res("node", draw(spread), *inner, exclusive=draw(exclusive))
+    if form == "node-x":
+        return res("node", draw(spread), *inner, exclusive=True)
+    if form == "slot-node":
+        below = list(draw(leaves))
+        if sockets:
+            below = [res("socket", draw(st.integers(1, 2)), *below)]
+        return slot(draw(spread), res("node", draw(counts), *below))
+    if not racks:
+        return res("cluster", 1, res("node", draw(spread), *inner))
+    return res("rack", draw(counts), res("node", draw(spread), *inner), exclusive=draw(exclusive))
+
+
+def taken(vertices: list[Any]) -> set[str]:
+    return {vertex.path for vertex in vertices}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@settings(max_examples=150, deadline=None)
+@given(case=shapes(), frees=st.lists(st.integers(0, 11), max_size=12))
+def test_same_choice(name: str, case: tuple[dict[str, int], list[dict[str, Any]]], frees: list[int]) -> None:
+    size, requests = case
+    graph = cluster(**size)
+    spec = stock.match_policy(name)
+    policy = spec.factory({})
+    engine = Engine(graph, Chooser(policy, spec.node_exclusive))
+    walk = Traverser(graph, stock.scorer_of(policy), node_exclusive=spec.node_exclusive)
+    upper = {"cluster", "rack"}
+    for job, resources in enumerate(requests, start=1):
+        request = compile_request(jobspec([resources]))
+        result = walk.match(request, Op.ALLOCATE, job)
+        parts = engine.match(request)
+        matched = result.outcome is Outcome.MATCHED
+        assert (parts is not None) == matched, resources
+        if parts is not None:
+            own = {vertex.path for vertex in result.selected if vertex.exclusive and vertex.type not in upper}
+            assert taken(engine.vertices(parts)) == own, resources
+            engine.allocate(job, parts)
+        gone = frees[job - 1] if job - 1 < len(frees) else 0
+        if 0 < gone <= job and gone in engine.jobs:
+            engine.free(gone)
+            walk.cancel(gone)
