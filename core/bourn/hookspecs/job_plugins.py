@@ -208,7 +208,7 @@ class UpdateVerdict:
     """Whether the scheduler must find the changed jobspec feasible first."""
 
 
-class JobPlugin(Protocol):
+class JobPlugin:
     """Subclass it and define what you need; a callback that isn't defined costs nothing.
 
     In the order of a job's life. Plugins are called in load order.
