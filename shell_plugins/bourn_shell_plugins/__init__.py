@@ -1,0 +1,1 @@
+"""The stock shell plugins: one small file each, loaded in shell hosts only."""

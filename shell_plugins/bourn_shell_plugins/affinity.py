@@ -23,8 +23,8 @@ _MODES = ("on", "off", "per-task", "map:LIST", "verbose", "dry-run")
 class Affinity(ShellPlugin):
     """``cpu-affinity`` = on (default: all tasks on all of the job's cores), per-task, map:CPUS;CPUS;..., off.
 
-    ``verbose`` and ``dry-run`` may be added after a comma: they say what is bound; dry-run binds nothing. Cores that
-    the machine doesn't have (made-up resources) bind nothing either.
+    ``verbose`` and ``dry-run`` may be added after a comma: they say what is bound; dry-run binds nothing.
+    Cores that the machine doesn't have (made-up resources) bind nothing either.
     """
 
     name = "affinity"
@@ -40,7 +40,8 @@ class Affinity(ShellPlugin):
 
     def validate(self, spec: ShellSpec) -> None:
         words = str(spec.option("cpu-affinity", "on")).split(",")
-        mode, maps, said = "on", (), [word for word in words if word in ("verbose", "dry-run")]
+        mode, said = "on", [word for word in words if word in ("verbose", "dry-run")]
+        maps: tuple[set[int], ...] = ()
         if words[0].startswith("map:"):
             maps = tuple(_cpus(part) for part in ",".join(words)[4:].split(";"))
             mode, said = "map", []
@@ -79,7 +80,9 @@ class Affinity(ShellPlugin):
             self._all = os.sched_getaffinity(0)
             self._cores = machine_cores()
         found = tuple(
-            cpus for core in IdSet(text) if core < len(self._cores) and (cpus := self._cores[core] & self._all)
+            cpus
+            for core in IdSet(text)
+            if core < len(self._cores) and (cpus := self._cores[core] & self._all)
         )
         if len(self._sets) < 4096:
             self._sets[text] = found

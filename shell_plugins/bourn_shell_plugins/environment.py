@@ -42,7 +42,7 @@ class Environment(ShellPlugin):
 
 
 class EnvExpand(ShellPlugin):
-    """``env-expand`` = {NAME: template}: variables whose values hold tags, as ``{{id}}`` or ``{{taskid}}``."""
+    """``env-expand`` = {NAME: template}: variables whose values hold tags, as ``{{taskid}}``."""
 
     name = "env-expand"
     options = ("env-expand",)

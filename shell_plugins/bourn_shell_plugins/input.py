@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 class Input(ShellPlugin):
-    """``input.stdin.type`` = none (/dev/null; default), service (what clients send), file; ``.path`` may hold tags.
+    """``input.stdin.type`` = none (/dev/null; default), service (what clients send), file.
 
+    The path of a file, ``input.stdin.path``, may hold tags.
     ``input.stdin.ranks`` = all (default) or an idset: the tasks that get it; others get /dev/null.
     """
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 class SignalBeforeLimit(ShellPlugin):
-    """``signal.signum`` (default SIGUSR1) is sent ``signal.timeleft`` seconds (default 60) before the time limit."""
+    """``signal.signum`` (default SIGUSR1) is sent ``signal.timeleft`` seconds (default 60) before the time
+    limit."""
 
     name = "signal"
     options = ("signal",)

@@ -1,8 +1,8 @@
 """Execution: how the job manager has jobs run, and how an exec method runs them.
 
-The job manager calls the ``job-exec`` module (an `Executor`) once a turn with everything that changed; job-exec picks
-each job's `ExecMethod`, watches time limits, escalates kills, and reports to the job manager (an `ExecClient`), once a
-turn. All calls are plain, synchronous and batched. R and jobspec are immutable.
+The job manager calls the ``job-exec`` module (an `Executor`) once a turn with everything that changed;
+job-exec picks each job's `ExecMethod`, watches time limits, escalates kills, and reports to the job manager
+(an `ExecClient`), once a turn. All calls are plain, synchronous and batched. R and jobspec are immutable.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class ExecEvent:
     """``start``, ``exception``, ``finish`` or ``release``, in this order. A job that can't be started has an
     ``exception`` of type ``exec`` and a ``release``; ``finish`` follows only a ``start``."""
     context: dict[str, Any]
-    """start: {}; finish: {status: wait status}; release: {ranks: idset, final: bool}; exception: {type, severity,
-    note}."""
+    """start: {}; finish: {status: wait status}; release: {ranks: idset, final: bool}; exception: {type,
+    severity, note}."""
     t: float
     """When it happened (epoch seconds, the clock of the node)."""
 
@@ -75,9 +75,10 @@ class ExecClient(Protocol):
     ) -> None:
         """Take what happened since the last report, in order.
 
-        `logs` are (id, log name, JSON lines) for the batch that carries the events, so that a job's output is durable
-        with its end; `meta` are named values of the store that belong to it as well (`Store.meta`). `committed` is
-        called once when all of it is durable; what was reported is then forgotten by whoever kept it.
+        `logs` are (id, log name, JSON lines) for the batch that carries the events, so that a job's output is
+        durable with its end; `meta` are named values of the store that belong to it as well (`Store.meta`).
+        `committed` is called once when all of it is durable; what was reported is then forgotten by whoever
+        kept it.
         """
         ...
 
@@ -89,8 +90,8 @@ class Executor(Protocol):
     def exec_hello(self, client: ExecClient, running: Sequence[tuple[StartRequest, bool]]) -> None:
         """Attach the job manager, once, before any other call.
 
-        `running` are the jobs that were handed out before a restart and have no ``release``, each with whether its
-        ``start`` is in its eventlog. They are taken up again, or end with an exception.
+        `running` are the jobs that were handed out before a restart and have no ``release``, each with
+        whether its ``start`` is in its eventlog. They are taken up again, or end with an exception.
         """
         ...
 
@@ -103,7 +104,8 @@ class Executor(Protocol):
         ...
 
     def cancel(self, ids: Sequence[int]) -> None:
-        """End jobs after an exception of severity 0: ``[exec] term-signal``, then ``kill-signal`` until they're gone."""
+        """End jobs after an exception of severity 0: ``[exec] term-signal``, then ``kill-signal`` until
+        they're gone."""
         ...
 
     def expiration(self, id: int, t: float) -> None:
@@ -126,7 +128,8 @@ class ExecPort(Protocol):
         ...
 
     def finished(self, jobs: Iterable[tuple[int, float, int]]) -> None:
-        """Tell that each (id, time, wait status) is over and its resources are unused. The last call about a job."""
+        """Tell that each (id, time, wait status) is over and its resources are unused. The last call about a
+        job."""
         ...
 
     def log(self, jobs: Iterable[tuple[int, str, str]]) -> None:
@@ -147,7 +150,8 @@ class ExecPort(Protocol):
 
 
 class ExecMethod(Protocol):
-    """Runs jobs. Plain calls on the broker's loop; whatever waits belongs into tasks of ``port.ctx.nursery``."""
+    """Runs jobs. Plain calls on the broker's loop; whatever waits belongs into tasks of
+    ``port.ctx.nursery``."""
 
     def start(self, jobs: Sequence[StartRequest]) -> None:
         """Begin to run jobs; `ExecPort.started` and, in the end, `ExecPort.finished` are told of each."""
@@ -162,11 +166,12 @@ class ExecMethod(Protocol):
         ...
 
     def expiration(self, id: int, t: float) -> None:
-        """Learn that the end of a running job has moved (epoch seconds, 0 = none); job-exec sees to it itself."""
+        """Learn that the end of a running job has moved (epoch seconds, 0 = none); job-exec acts on it."""
         ...
 
     def stdin(self, id: int, ranks: str, data: bytes, eof: bool) -> None:
-        """Write to the standard input of tasks `ranks` (idset, or ``all``); BournError where that isn't possible."""
+        """Write to the standard input of tasks `ranks` (idset, or ``all``); BournError where that isn't
+        possible."""
         ...
 
     def close(self) -> None:
@@ -192,9 +197,9 @@ def bourn_exec_methods() -> Iterable[ExecMethodSpec]:
     Process: broker, rank 0.
     Order: ``[exec] method`` picks one by name (default ``shell``), a job another by
     ``attributes.system.exec.method``; order doesn't matter.
-    Errors: an exception in the hook leaves this plugin's methods out; a name that isn't there refuses the start, or
-    ends the job with an ``exec`` exception. If a method raises while it starts jobs, these jobs end with an ``exec``
-    exception that names it.
+    Errors: an exception in the hook leaves this plugin's methods out; a name that isn't there refuses the
+    start, or ends the job with an ``exec`` exception. If a method raises while it starts jobs, these jobs end
+    with an ``exec`` exception that names it.
     Since: 0.1
 
     Example::

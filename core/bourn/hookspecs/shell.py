@@ -1,7 +1,8 @@
 """The job shell: what happens around the tasks of a job, on its nodes, as its user.
 
-A shell host runs the shells of all jobs of a user on a rank. A plugin is one object per host; a job and its tasks are
-handed to each call. Stock behaviour (output, input, environment, limits, binding) is made of such plugins.
+A shell host runs the shells of all jobs of a user on a rank. A plugin is one object per host; a job and its
+tasks are handed to each call. Stock behaviour (output, input, environment, limits, binding) is made of such
+plugins.
 
 In the order of a job's life:
 
@@ -10,7 +11,8 @@ callback             when                                                       
 ==================== =========================================================== ============================
 ``validate(spec)``   once per distinct jobspec, before its first job             refuse wrong options
 ``init(job)``        the job has arrived at this node                            job-wide environment
-``task_init(job,t)`` before each task is started                                 its files, environment, binding
+``task_init(job,t)`` before each task is started                                 its files, environment,
+binding
 ``task_fork(job,t)`` the task is running                                         note its pid
 ``start(job)``       all tasks of this node are running                          timers
 ``resource_update``  the end of the time limit has moved                         timers
@@ -22,7 +24,7 @@ callback             when                                                       
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from bourn.hookspecs import hookspec
 
@@ -39,11 +41,12 @@ CALLBACKS = ("init", "task_init", "task_fork", "start", "resource_update", "task
 """The callbacks per job and task; those that a class doesn't override are never called."""
 
 
-class ShellPlugin(Protocol):
+class ShellPlugin:
     """Subclass it and override what you need; ``name`` is all that must be given.
 
-    Calls are plain and must be quick: the host has one thread. An exception fails the job with the plugin's name and
-    the message (`bourn.errors.BournError`: the message alone); it harms neither other jobs nor the host.
+    Calls are plain and must be quick: the host has one thread. An exception fails the job with the plugin's
+    name and the message (`bourn.errors.BournError`: the message alone); it harms neither other jobs nor the
+    host.
     """
 
     name: str = ""
@@ -68,7 +71,8 @@ class ShellPlugin(Protocol):
         """The job has arrived; ``job.env`` may be added to."""
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:
-        """A task is about to be started; its argv, env, cwd, stdin, stdout, stderr, affinity, rlimits may be set."""
+        """A task is about to be started; its argv, env, cwd, stdin, stdout, stderr, affinity, rlimits may be
+        set."""
 
     def task_fork(self, job: ShellJob, task: ShellTask) -> None:
         """A task has been started; ``task.pid`` is also its process group."""
@@ -83,7 +87,8 @@ class ShellPlugin(Protocol):
         """A task has ended."""
 
     def finish(self, job: ShellJob) -> None:
-        """All tasks have ended and all their output has been read; ``job.status`` is the job's wait status."""
+        """All tasks have ended and all their output has been read; ``job.status`` is the job's wait
+        status."""
 
     def exit(self, job: ShellJob) -> None:
         """The job leaves the host."""
@@ -93,11 +98,11 @@ class ShellPlugin(Protocol):
 def bourn_shell_plugins() -> Iterable[ShellPlugin]:
     """Register what happens around tasks.
 
-    Called: once, when a shell host starts. Entry points of the group ``bourn.shell_plugins`` are loaded there only.
-    Process: shell host, as the user who runs the job.
+    Called: once, when a shell host starts. Entry points of the group ``bourn.shell_plugins`` are loaded there
+    only. Process: shell host, as the user who runs the job.
     Order: `ShellPlugin.priority`, then plugin order, in every callback alike.
-    Errors: an exception in the hook leaves this plugin out and is told in the broker's log. One in a callback fails
-    the job that it was called for with an ``exec`` exception that names the plugin.
+    Errors: an exception in the hook leaves this plugin out and is told in the broker's log. One in a callback
+    fails the job that it was called for with an ``exec`` exception that names the plugin.
     Since: 0.1
 
     Example::

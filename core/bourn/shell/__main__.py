@@ -1,4 +1,5 @@
-"""`python -m bourn.shell --socket PATH`: a shell host. Normally started by the shell-manager module of a broker."""
+"""`python -m bourn.shell --socket PATH`: a shell host. Normally started by the shell-manager module of a
+broker."""
 
 from __future__ import annotations
 

@@ -159,7 +159,9 @@ class Host:
                 spec = self._specs[start.spec] = self._compile(msgspec.json.decode(self._texts[start.spec]))
             if start.overrides:
                 rest = {
-                    k: v for k, v in start.overrides.items() if not k.startswith(ENVIRONMENT) and k != JOB_NAME
+                    k: v
+                    for k, v in start.overrides.items()
+                    if not k.startswith(ENVIRONMENT) and k != JOB_NAME
                 }
                 if rest:
                     from bourn.model.overrides import apply_overrides

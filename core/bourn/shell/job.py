@@ -31,8 +31,23 @@ class ShellJob:
     """What plugins are handed. All methods are plain calls on the host's thread."""
 
     __slots__ = (
-        "_host", "_open", "_refused", "_running", "_streams", "_timers", "_unacked", "_unsent",
-        "data", "env", "ended", "id", "name", "place", "spec", "status", "tasks",
+        "_host",
+        "_open",
+        "_refused",
+        "_running",
+        "_streams",
+        "_timers",
+        "_unacked",
+        "_unsent",
+        "data",
+        "ended",
+        "env",
+        "id",
+        "name",
+        "place",
+        "spec",
+        "status",
+        "tasks",
     )  # fmt: skip
 
     def __init__(self, host: Host, spec: ShellSpec, place: Start) -> None:
@@ -286,4 +301,3 @@ class ShellJob:
 def exit_code(status: int) -> int:
     """Return the exit code that a POSIX shell gives a wait status: 128 + signal when a signal ended it."""
     return status >> 8 if not status & 0x7F else 128 + (status & 0x7F)
-

@@ -75,8 +75,10 @@ class Loop:
         return timer
 
     def run(self) -> None:
-        """Serve until `stopped`. `turn` returns whether more work waits, so that the next turn doesn't sleep."""
-        # The handler does nothing: it is the byte that the interpreter writes for each signal that wakes the loop.
+        """Serve until `stopped`. `turn` returns whether more work waits, so that the next turn doesn't
+        sleep."""
+        # The handler does nothing: it is the byte that the interpreter writes for each signal that wakes the
+        # loop.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
         poll, ready, wake = self._epoll.poll, self._ready, self._wake_r

@@ -1,8 +1,8 @@
 """Processes that tasks leave behind: they become children of the host, which ends them with their job.
 
-A process group id stays taken only as long as the group has members, so the id of an ended task may belong to somebody
-else later. Therefore a group whose leader has been waited for is signalled only after one of the host's own orphans
-was found in it.
+A process group id stays taken only as long as the group has members, so the id of an ended task may belong to
+somebody else later. Therefore a group whose leader has been waited for is signalled only after one of the
+host's own orphans was found in it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def kill_orphans(pgids: set[int], signum: int) -> None:
 
 
 def kill_children() -> None:
-    """Kill and wait for every child, those included that appear meanwhile; gives up on what can't be killed."""
+    """Kill and wait for every child, those included that appear meanwhile; gives up on what can't be
+    killed."""
     for _ in range(20):
         found = False
         for pid, _ in children():

@@ -17,7 +17,8 @@ CHUNK = 1 << 16
 
 
 class Stream:
-    """Hands what a task writes to `sink`, and b"" at the end of file; can be paused when the reader is behind."""
+    """Hands what a task writes to `sink`, and b"" at the end of file; can be paused when the reader is
+    behind."""
 
     __slots__ = ("_fd", "_job", "_loop", "_sink", "paused")
 

@@ -25,8 +25,8 @@ class ShellTask:
     """One process. Plugins set its start in ``task_init`` and read its end in ``task_exit``."""
 
     __slots__ = (
-        "affinity", "argv", "cwd", "env", "job", "local", "open_fds", "orphans", "path", "pid", "rank", "rlimits",
-        "status", "stderr", "stdin", "stdout", "usage", "writer",
+        "affinity", "argv", "cwd", "env", "job", "local", "open_fds", "orphans", "path", "pid", "rank",
+        "rlimits", "status", "stderr", "stdin", "stdout", "usage", "writer",
     )  # fmt: skip
 
     def __init__(self, job: ShellJob, rank: int, local: int, env: dict[str, str], null: int) -> None:
@@ -68,8 +68,8 @@ class ShellTask:
     def spawn(self) -> None:
         """Start the process in a process group of its own. OSError when that fails.
 
-        posix_spawn never copies the host's memory. What it can't set is set in the host for that instant, or in the
-        task right after it.
+        posix_spawn never copies the host's memory. What it can't set is set in the host for that instant, or
+        in the task right after it.
         """
         os.chdir(self.cwd)
         if self.rlimits is None:
@@ -111,7 +111,8 @@ class ShellTask:
 
 
 def find_program(name: str, path: str, cwd: str) -> str:
-    """Return the file that `name` means, as a shell finds it; FileNotFoundError or PermissionError otherwise."""
+    """Return the file that `name` means, as a shell finds it; FileNotFoundError or PermissionError
+    otherwise."""
     if "/" in name:
         return name
     denied = False

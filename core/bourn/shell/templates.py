@@ -34,7 +34,9 @@ _TASK: dict[str, Callable[[ShellTask], object]] = {
     "task.rank": lambda task: task.rank,
     "task.index": lambda task: task.local,
 }
-TAGS = sorted([*_JOB, *_TASK, "id.dec", "id.hex", "id.dothex", "id.f58", "id.f58plain", "id.words", "id.emoji"])
+TAGS = sorted(
+    [*_JOB, *_TASK, "id.dec", "id.hex", "id.dothex", "id.f58", "id.f58plain", "id.words", "id.emoji"]
+)
 
 
 def is_template(text: str) -> bool:

@@ -1,7 +1,9 @@
-"""Private directories of jobs: made at the first need, used again while they stay empty, removed with the host.
+"""Private directories of jobs: made at the first need, used again while they stay empty, removed with the
+host.
 
-Making and removing a directory would cost a short job a tenth of its time. Whether a directory was used is one look at
-its time of change, which starts at 0: clocks of file systems are too coarse to tell two changes apart.
+Making and removing a directory would cost a short job a tenth of its time. Whether a directory was used is
+one look at its time of change, which starts at 0: clocks of file systems are too coarse to tell two changes
+apart.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What travels between a broker's shell-manager and a shell host: frames of 4-byte big-endian length + JSON.
 
-Both directions are batches: one frame holds all that came together in a turn of the sender's loop. The host numbers
-its frames and keeps each until the broker acknowledges it, which it does once the content is durable.
+Both directions are batches: one frame holds all that came together in a turn of the sender's loop. The host
+numbers its frames and keeps each until the broker acknowledges it, which it does once the content is durable.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     uri: str = ""
     """Address of the instance, for the environment of tasks; in the first batch of a connection."""
     resume: tuple[str, int] | None = None
-    """In the first batch: name of a host and the highest number of its reports that are durable. It sends all later
-    ones again."""
+    """In the first batch: name of a host and the highest number of its reports that are durable. It sends all
+    later ones again."""
     ack: int = 0
     """Highest sequence number whose frame may be forgotten."""
     forget: list[int] = []

@@ -1,4 +1,5 @@
-"""Jobs that don't run: they end after a given time, in a given way. For tests, simulation and measuring the rest.
+"""Jobs that don't run: they end after a given time, in a given way. For tests, simulation and measuring the
+rest.
 
 Per job by ``attributes.system.exec.test``: ``run_duration`` (seconds or text as 1.5s), ``wait_status``,
 ``mock_exception`` (init, run); otherwise by the table ``[exec.mock]``.

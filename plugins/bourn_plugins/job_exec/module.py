@@ -218,7 +218,9 @@ class JobExec(Module):
         logs.extend((id, "guest.exec.eventlog", text) for id, text in self._exec_logs.items())
         self._events, self._logs, self._meta, self._committed = [], [], {}, []
         self._exec_logs.clear()
-        self._client.exec_report(events, logs, partial(_call_all, committed) if committed else None, meta or None)
+        self._client.exec_report(
+            events, logs, partial(_call_all, committed) if committed else None, meta or None
+        )
 
     # Inside
 
@@ -255,7 +257,9 @@ class JobExec(Module):
             except BournError:
                 raise
             except Exception as error:
-                raise BournError(self.ctx.plugins.report(owned.record, f"exec method '{name}'", error)) from error
+                raise BournError(
+                    self.ctx.plugins.report(owned.record, f"exec method '{name}'", error)
+                ) from error
         return found
 
     def _guard(self, requests: Sequence[StartRequest], call: Callable[..., None], jobs: object) -> None:
@@ -309,7 +313,9 @@ class JobExec(Module):
             ranks = all_ranks(job.request.R)
             note = f"the job's processes can't be killed (tried {job.kills} times); ranks {ranks} are drained"
             self.ctx.log.error("job %d: %s", id, note)
-            self.ctx.post("resource.drain", {"targets": ranks, "reason": f"job {id} can't be killed", "mode": "update"})
+            self.ctx.post(
+                "resource.drain", {"targets": ranks, "reason": f"job {id} can't be killed", "mode": "update"}
+            )
             now = time.time()
             self.failed([(id, now, "exec", 0, note)])
             self.finished([(id, now, int(signal.SIGKILL))])

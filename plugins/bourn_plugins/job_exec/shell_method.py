@@ -80,7 +80,9 @@ class ShellMethod:
                     [(request.id, "guest.exec.eventlog", f'{{"timestamp":{now:.6f},"name":"reattach"}}\n')]
                 )
             elif started:
-                self._refuse(request.id, "the job was lost: its shell host is gone since the broker's restart")
+                self._refuse(
+                    request.id, "the job was lost: its shell host is gone since the broker's restart"
+                )
             else:
                 anew.append(request)
         self.start(anew)

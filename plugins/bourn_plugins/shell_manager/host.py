@@ -1,4 +1,5 @@
-"""What the shell-manager knows of one shell host: jobspecs it was sent, the batch being made, what is durable."""
+"""What the shell-manager knows of one shell host: jobspecs it was sent, the batch being made, what is
+durable."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ def connect(folder: Path, name: str) -> socket.socket:
 def launch(folder: Path, name: str, *, tmpdir: Path, grace: float) -> tuple[int, int, socket.socket]:
     """Start a host; return its process id, a descriptor with what it prints, and a connection to it.
 
-    The host inherits a socket that listens already, so nobody waits for it to come up. It leads a session of its own,
-    to which its tasks belong as well: that is how they are found if it dies.
+    The host inherits a socket that listens already, so nobody waits for it to come up. It leads a session of
+    its own, to which its tasks belong as well: that is how they are found if it dies.
     """
     listener = socket.socket(socket.AF_UNIX)
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -86,7 +86,9 @@ def launch(folder: Path, name: str, *, tmpdir: Path, grace: float) -> tuple[int,
             raise
     except OSError as error:
         os.close(said_r)
-        raise BournError(f"can't start a shell host at {folder / name}: {error.strerror or error}", error.errno) from error
+        raise BournError(
+            f"can't start a shell host at {folder / name}: {error.strerror or error}", error.errno
+        ) from error
     finally:
         os.close(said_w)
         os.close(null)
@@ -106,6 +108,10 @@ async def ended(pid: int) -> None:
         await trio.lowlevel.wait_readable(fd)
     finally:
         os.close(fd)
+    _reap(pid)
+
+
+def _reap(pid: int) -> None:
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
 

@@ -36,7 +36,8 @@ class ReportSink(Protocol):
     """Who uses the hosts of this rank: an exec method."""
 
     def host_report(self, report: FromHost, mark: dict[str, object], durable: Callable[[], None]) -> None:
-        """Take a report. `mark` is to be made durable with what it says, by the store's `meta`; then call `durable`."""
+        """Take a report. `mark` is to be made durable with what it says, by the store's `meta`; then call
+        `durable`."""
         ...
 
     def host_lost(self, userid: int, jobs: Sequence[int], reason: str) -> None:
@@ -59,7 +60,8 @@ class Host:
 
 
 class ShellManager(Module):
-    """Starts, keeps and ends shell hosts. Used by direct calls of an exec method; it answers no requests but stats.
+    """Starts, keeps and ends shell hosts. Used by direct calls of an exec method; it answers no requests but
+    stats.
 
     With a state directory the hosts' sockets lie there, and hosts and jobs outlive a broker that dies by
     ``[exec] linger``; without one they end with it.
@@ -148,7 +150,8 @@ class ShellManager(Module):
         """Return the hosts: user, process and number of jobs."""
         return {
             "hosts": [
-                {"userid": host.userid, "pid": host.pid, "jobs": len(host.jobs)} for host in self._hosts.values()
+                {"userid": host.userid, "pid": host.pid, "jobs": len(host.jobs)}
+                for host in self._hosts.values()
             ]
         }
 
@@ -156,7 +159,9 @@ class ShellManager(Module):
         host = self._hosts.get(userid)
         if host is None:
             if userid != os.getuid():
-                raise BournError(f"user {userid}'s jobs can't be run: this instance runs those of user {os.getuid()} only")
+                raise BournError(
+                    f"user {userid}'s jobs can't be run: this instance runs those of user {os.getuid()} only"
+                )
             name = launch.socket_name(self.ctx.rank, userid)
             pid, said, sock = launch.launch(self._folder, name, tmpdir=self.ctx.rundir, grace=self._grace)
             host = self._adopt(userid, sock)

@@ -7,23 +7,26 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bourn.shell.wire import FromHost, Splitter, Start, ToHost, frame, from_host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 def jobspec(command: Sequence[str], options: dict[str, Any] | None = None, **system: Any) -> msgspec.Raw:
     """Return a one-task jobspec as text."""
     system.setdefault("environment", {"PATH": os.environ["PATH"]})
     system.setdefault("cwd", "/tmp")
+    slot = {"type": "slot", "count": 1, "label": "t", "with": [{"type": "core", "count": 1}]}
     return msgspec.Raw(
         msgspec.json.encode(
             {
                 "version": 1,
-                "resources": [{"type": "slot", "count": 1, "label": "t", "with": [{"type": "core", "count": 1}]}],
+                "resources": [slot],
                 "tasks": [{"command": list(command), "slot": "t", "count": {"per_slot": 1}}],
                 "attributes": {"system": {"duration": 0, "shell": {"options": options or {}}, **system}},
             }
@@ -41,11 +44,9 @@ class HostClient:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(self.path)
         listener.listen(4)
+        command = [sys.executable, "-m", "bourn.shell", "--fd", str(listener.fileno())]
         self.process = subprocess.Popen(
-            [
-                sys.executable, "-m", "bourn.shell", "--fd", str(listener.fileno()),
-                "--dir", self.folder, "--grace", str(grace),
-            ],  # fmt: skip
+            [*command, "--dir", self.folder, "--grace", str(grace)],
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
@@ -86,7 +87,9 @@ class HostClient:
         """Send a batch."""
         self._socket.sendall(frame(ToHost(**members)))
 
-    def run(self, *commands: Sequence[str], first: int = 1, options: dict[str, Any] | None = None, **system: Any) -> None:
+    def run(
+        self, *commands: Sequence[str], first: int = 1, options: dict[str, Any] | None = None, **system: Any
+    ) -> None:
         """Start a job for each command, ids from `first`."""
         ids = range(first, first + len(commands))
         self.send(
@@ -121,7 +124,9 @@ class HostClient:
     def text(self, id: int, stream: str = "stdout") -> str:
         """Return what a job wrote so far."""
         return "".join(
-            c["data"] for e in self.output.get(id, []) if (c := e["context"]).get("stream") == stream and "data" in c
+            c["data"]
+            for e in self.output.get(id, [])
+            if (c := e["context"]).get("stream") == stream and "data" in c
         )
 
     def _note(self, report: FromHost) -> None:
