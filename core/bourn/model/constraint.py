@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Test = Callable[[int, str, Collection[str]], bool]
 
 OPERATORS = ("and", "hostlist", "not", "or", "properties", "ranks")
+MAX_DEPTH = 64
 _FORBIDDEN = frozenset("!&'\"`|()")
 
 
@@ -51,7 +52,9 @@ def constraint_and(*constraints: dict[str, Any] | None) -> dict[str, Any]:
     return {"and": terms}
 
 
-def _compile(obj: object, path: str) -> Test:
+def _compile(obj: object, path: str, depth: int = 0) -> Test:
+    if depth > MAX_DEPTH:
+        raise JobspecError(path, f"is nested more than {MAX_DEPTH} deep")
     if not isinstance(obj, dict):
         raise JobspecError(path, f"must be a dictionary such as {{'properties': ['gpu']}}, not {obj!r}")
     tests: list[Test] = []
@@ -62,7 +65,7 @@ def _compile(obj: object, path: str) -> Test:
         if not isinstance(args, list):
             raise JobspecError(where, f"must be a list, not {args!r}")
         if operator in ("and", "or", "not"):
-            terms = [_compile(arg, f"{where}[{i}]") for i, arg in enumerate(args)]
+            terms = [_compile(arg, f"{where}[{i}]", depth + 1) for i, arg in enumerate(args)]
             tests.append(_logic(operator, terms))
             continue
         for i, arg in enumerate(args):

@@ -128,17 +128,17 @@ def from_nest_command(
     conf: Obj | str | None = None,
     **extra: Unpack[Extra],
 ) -> Obj:
-    """Return the jobspec of a nested instance with one broker a node that runs `command` as its program.
+    """Return the jobspec of a nested instance, one broker a node, that runs `command` as its program.
 
-    `conf` is a configuration for it: a dictionary, or TOML or JSON text.
+    An empty command is an instance with an interactive shell. `conf` is a configuration for it: a dictionary,
+    or TOML or JSON text.
     """
     opts = list(broker_opts or ())
     if conf is not None:
         opts.append("--config-path={{tmpdir}}/conf." + ("toml" if _is_toml(conf) else "json"))
     argv = ["bourn", "start", *opts]
-    rest = _command(command) if not isinstance(command, tuple) or command else []
-    if rest:
-        argv += ["--", *rest]
+    if isinstance(command, str) or (command := list(command)):
+        argv += ["--", *_command(command)]
     if num_nodes is not None and exclusive and num_slots < num_nodes:
         num_slots = num_nodes
     obj = from_command(argv, num_slots, cores_per_slot, gpus_per_slot, num_nodes, exclusive, **extra)

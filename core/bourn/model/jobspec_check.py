@@ -132,6 +132,11 @@ def _check_vertex(vertex: Any, path: str, labels: dict[str, dict[str, Any]], dep
                 _bad(f"{path}.{key}", f"must be a string, not {_kind(vertex[key])}")
         if type(vertex.get("exclusive", True)) is not bool:
             _bad(f"{path}.exclusive", f"must be true or false, not {vertex['exclusive']!r}")
+        if "label" in vertex:
+            label = vertex["label"]
+            if label in labels:
+                _bad(f"{path}.label", f"'{label}' is taken already; labels must be unique")
+            labels[label] = vertex
         if children is not None:
             if type(children) is not list:
                 _bad(f"{path}.with", f"must be a list of resources, not {_kind(children)}")
@@ -144,11 +149,6 @@ def _check_vertex(vertex: Any, path: str, labels: dict[str, dict[str, Any]], dep
             _bad(path, "misses the key 'label', which a slot must have")
         if not children:
             _bad(path, "misses the key 'with': a slot must have at least one resource")
-    if "label" in vertex:
-        label = vertex["label"]
-        if label in labels:
-            _bad(f"{path}.label", f"'{label}' is taken already; labels must be unique")
-        labels[label] = vertex
 
 
 def _check_task(task: Any, path: str, labels: dict[str, dict[str, Any]]) -> None:

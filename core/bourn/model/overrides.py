@@ -26,20 +26,18 @@ def apply_overrides(obj: Mapping[str, Any], overrides: Mapping[str, Any] | None)
     a file with dots in it: what follows `environment.` or `files.` is one key.
     """
     new = dict(obj)
-    copied: dict[str, dict[str, Any]] = {}
+    # Tables made here, by id: those may be written to. The value keeps the id from being given out again.
+    own: dict[int, dict[str, Any]] = {}
     for path, value in (overrides or {}).items():
         parents, last = split_path(path)
         here = new
-        where = ""
         for part in parents:
-            where = f"{where}.{part}"
-            child = copied.get(where)
-            if child is None:
-                old = here.get(part)
-                if old is not None and not isinstance(old, dict):
+            child: Any = here.get(part)
+            if id(child) not in own:
+                if child is not None and not isinstance(child, dict):
                     raise JobspecError(path, f"'{part}' is a value, not a table")
-                child = copied[where] = dict(old or {})
-                here[part] = child
+                child = here[part] = dict(child or {})
+                own[id(child)] = child
             here = child
         here[last] = value
     return new

@@ -197,8 +197,9 @@ class JobIngest(Module):
         """Refuse what the shell host couldn't run as anybody but the owner."""
         allowed = self.ctx.config.table("signing", SigningTable).allowed
         if "none" not in allowed or userid != self.ctx.owner:
-            names = ", ".join(name for name in allowed if name != "none") or "but none is allowed here"
-            raise BournError(f"the jobspec must be signed, by {names}", errno.EPERM)
+            names = ", ".join(name for name in allowed if name != "none")
+            hint = f"allowed: {names}" if names else "[signing] allowed names no mechanism for that"
+            raise BournError(f"the jobspec must be signed; {hint}", errno.EPERM)
 
     def _signer(self, mechanism: str) -> Signer:
         if mechanism not in self._signers:
