@@ -141,7 +141,9 @@ class StreamTransport:
                             self.flush()
                     except BournError as error:
                         session.refuse(error)
-                        await self._stream.send_all(bytes(session.out))
+                        self.flush()
+                        with trio.move_on_after(1):
+                            await session.emptied()
                     nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
@@ -157,8 +159,8 @@ class StreamTransport:
             self._work = trio.Event()
             while out:
                 data = bytes(out)
-                out.clear()
                 await self._stream.send_all(data)
+                del out[: len(data)]
                 self.session.sent()
 
     def flush(self) -> None:

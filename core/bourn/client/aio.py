@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
-__all__ = ["LATER", "ClientRequest", "Event", "Handle"]
+__all__ = ["LATER", "ClientRequest", "Event", "Events", "Handle", "Responses"]
 
 _Send = trio.MemorySendChannel[Any]
 
@@ -90,20 +90,15 @@ class Handle:
     async def rpc(self, topic: str, payload: object = None, nodeid: int = -1) -> Any:
         """Call a service and return the payload of its response; raises RPCError."""
         async with self._request(topic, payload, nodeid, 0) as responses:
-            try:
-                return self._payload(topic, await responses.receive())
-            except trio.EndOfChannel:
-                raise self._why() from None
+            return _payload(topic, await self.received(responses))
 
     @asynccontextmanager
-    async def stream(
-        self, topic: str, payload: object = None, nodeid: int = -1
-    ) -> AsyncIterator[AsyncIterator[Any]]:
+    async def stream(self, topic: str, payload: object = None, nodeid: int = -1) -> AsyncIterator[Responses]:
         """Call a streaming method; yields an async iterator of payloads. Leaving the block cancels the
         stream.
         """
         async with self._request(topic, payload, nodeid, STREAMING) as responses:
-            yield self._payloads(topic, responses)
+            yield Responses(self, topic, responses)
 
     def post(self, topic: str, payload: object = None, nodeid: int = -1) -> None:
         """Send a request that wants no response."""
@@ -125,14 +120,14 @@ class Handle:
         return int((await self.rpc("event.publish", body))["seq"])
 
     @asynccontextmanager
-    async def subscribe(self, topic: str) -> AsyncIterator[AsyncIterator[Event]]:
+    async def subscribe(self, topic: str) -> AsyncIterator[Events]:
         """Receive the events whose topic starts with `topic`, within the block."""
         send, receive = trio.open_memory_channel[Any](math.inf)
         entry = (topic, send)
         self._listeners.append(entry)
         try:
             await self.rpc("event.subscribe", {"topic": topic})
-            yield receive
+            yield Events(self, receive)
             await self.rpc("event.unsubscribe", {"topic": topic})
         finally:
             self._listeners.remove(entry)
@@ -172,18 +167,6 @@ class Handle:
         if flags:
             message["flags"] = flags
         return message
-
-    def _payload(self, topic: str, message: dict[str, Any]) -> Any:
-        if message.get("errnum"):
-            raise RPCError(message["errnum"], message.get("errstr", ""), topic)
-        return message.get("payload")
-
-    async def _payloads(self, topic: str, responses: trio.MemoryReceiveChannel[Any]) -> AsyncIterator[Any]:
-        async for message in responses:
-            if message.get("errnum") == errno.ENODATA:
-                return
-            yield self._payload(topic, message)
-        raise self._why()
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._error is not None:
@@ -270,8 +253,12 @@ class Handle:
             finally:
                 self._asked.pop(request.matchtag, None)
 
-    def _why(self) -> BournError:
-        return self._error or BournError("lost the connection", errno.ECONNRESET)
+    async def received(self, channel: trio.MemoryReceiveChannel[Any]) -> Any:
+        """Return the next thing from the channel, which ends only with the connection."""
+        try:
+            return await channel.receive()
+        except trio.EndOfChannel:
+            raise self._error or BournError("lost the connection", errno.ECONNRESET) from None
 
     def _lost(self, error: BournError) -> None:
         if self._error is None:
@@ -281,3 +268,42 @@ class Handle:
         for _, channel in self._listeners:
             channel.close()
         self._waiting.clear()
+
+
+class Responses:
+    """The payloads of a stream's responses, to its end; an error raises RPCError."""
+
+    def __init__(self, handle: Handle, topic: str, channel: trio.MemoryReceiveChannel[Any]) -> None:
+        self._handle = handle
+        self._topic = topic
+        self._channel = channel
+
+    def __aiter__(self) -> Responses:
+        return self
+
+    async def __anext__(self) -> Any:
+        message = await self._handle.received(self._channel)
+        if message.get("errnum") == errno.ENODATA:
+            raise StopAsyncIteration
+        return _payload(self._topic, message)
+
+
+class Events:
+    """The events of a subscription."""
+
+    def __init__(self, handle: Handle, channel: trio.MemoryReceiveChannel[Any]) -> None:
+        self._handle = handle
+        self._channel = channel
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> Event:
+        event: Event = await self._handle.received(self._channel)
+        return event
+
+
+def _payload(topic: str, message: dict[str, Any]) -> Any:
+    if message.get("errnum"):
+        raise RPCError(message["errnum"], message.get("errstr", ""), topic)
+    return message.get("payload")
