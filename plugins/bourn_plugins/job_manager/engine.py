@@ -1,13 +1,10 @@
-"""The engine of the job manager: jobs, the turn, and the links to store, scheduler and execution.
+"""The engine of the job manager: jobs, the turn, and what holds store, scheduler and execution together.
 
 Inputs (submissions, replies of the scheduler, reports of execution, requests) are plain calls. Each makes
-events happen
-and notes what follows; at the end of the loop's turn all of it is told to the scheduler and written in one
-batch.
-Acknowledgements, starts and notifications follow the commit. While a commit runs the next batch grows, and
-exactly one
-is being written: should it fail, it can be written again before anything later, so no eventlog is ever out
-of order.
+events happen and notes what follows; at the end of the loop's turn all of it is told to the scheduler and
+written in one batch. Acknowledgements, starts and notifications follow the commit. While a commit runs the
+next batch grows, and exactly one is being written: should it fail, it can be written again before anything
+later, so no eventlog is ever out of order.
 
 The engine has no task, socket or clock of its own: store, clock and "at the end of this turn" are given to
 it.
@@ -22,30 +19,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bourn.errors import BournError
-from bourn.hookspecs.exec_method import StartRequest
-from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob
 from bourn.hookspecs.store import RESOURCE_SET
 from bourn.model.states import State
-from bourn_plugins.job_manager.job import (
-    ALLOC_BYPASS,
-    ALLOCATED,
-    ASKED_ALLOC,
-    ASKED_ALLOC_CANCEL,
-    ASKED_EXEC_CANCEL,
-    ASKED_PRIORITY,
-    ASKED_START,
-    RELEASED,
-    STARTED,
-    Job,
-)
+from bourn_plugins.job_manager.exec_link import ExecLink
+from bourn_plugins.job_manager.job import ASKED_PRIORITY, Job
 from bourn_plugins.job_manager.machine import MAX_PRIORITY, IllegalEvent, advance, apply, merge
+from bourn_plugins.job_manager.sched_link import SchedLink
 from bourn_plugins.job_manager.turn import Submission, Turn, job_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from bourn.hookspecs.exec_method import ExecEvent, Executor
-    from bourn.hookspecs.sched import Scheduler
     from bourn.hookspecs.store import JobUpdate, NewJob, Store
     from bourn_plugins.job_manager.hooks import Hooks
     from bourn_plugins.job_manager.queues import Queues
@@ -55,7 +39,6 @@ log = logging.getLogger("bourn.job-manager")
 _encode = msgspec.json.Encoder().encode
 _SCHED = State.SCHED
 _RUN = State.RUN
-_CLEANUP = State.CLEANUP
 _INACTIVE = State.INACTIVE
 
 DEPTH = 16
@@ -102,10 +85,8 @@ class Engine:
         """Told of the journal's new rows (id, log name, lines) once they are durable."""
         self.on_gone: list[Callable[[Job], None]] = []
         """Told of each job that has become inactive, once that is durable."""
-        self.scheduler: Scheduler | None = None
-        self.executor: Executor | None = None
-        self.scheduler_lives: Callable[[Scheduler], bool] = lambda scheduler: True
-        """Says whether an attached scheduler is still there."""
+        self.sched = SchedLink(self)
+        self.exec = ExecLink(self)
         self.timer_changed: Callable[[], None] = lambda: None
         """Called when `retry_at` is set."""
         self.running = 0
@@ -115,17 +96,9 @@ class Engine:
         self.retry_at = 0.0
         self.commits = 0
         self._soon = soon
-        self._ready = False
         self._turn = Turn()
         self._inflight: Turn | None = None
         self._quiet: list[Callable[[], None]] = []
-        # Not told to the scheduler yet: its absence, a stopped queue, or the end of the turn is awaited.
-        self._waiting: dict[int, Job] = {}
-        self._asks: list[Job] = []
-        self._frees: list[FreeRequest] = []
-        self._alloc_cancels: list[int] = []
-        self._priorities: dict[int, int] = {}
-        self._unstarted: dict[int, Job] = {}
         self._later: list[tuple[Job, str, dict[str, Any] | None]] = []
         self._depth = 0
         self._now = clock()
@@ -144,11 +117,10 @@ class Engine:
     def post(
         self, job: Job, name: str, context: dict[str, Any] | None = None, t: float | None = None
     ) -> None:
-        """Make an event happen, and all that follows from it.
+        """Make an event happen at `t` (now), and all that follows from it.
 
         If the job is in the middle of another event (the call comes from a plugin), this one waits for its
-        turn.
-        IllegalEvent when it can't happen; one that had to wait is logged and left out instead.
+        turn. IllegalEvent when it can't happen; one that had to wait is logged and left out instead.
         """
         if job.queued is not None:
             job.queued.append((name, context))
@@ -160,6 +132,9 @@ class Engine:
         job.queued = []
         try:
             self._event(job, name, context, self._now if t is None else t)
+            if t is not None and t > self._now:
+                # Another clock is ahead: what follows is not earlier.
+                self._now = t
             self._follow(job)
         finally:
             job.queued = None
@@ -201,8 +176,7 @@ class Engine:
             if step is None:
                 return
             if step == "ask-alloc":
-                self._waiting[job.id] = job
-                self._asks.append(job)
+                self.sched.want(job)
             elif step == "ask-start":
                 self._turn.starts.append(job)
             elif step == "priority":
@@ -210,13 +184,10 @@ class Engine:
                 if priority is not None:
                     self._event(job, "priority", {"priority": priority}, self._now)
             elif step == "free":
-                # A scheduler that comes later isn't told of this job in its hello.
-                if self.scheduler is not None and not job.flags & ALLOC_BYPASS:
-                    assert job.R is not None
-                    self._frees.append(FreeRequest(job.id, job.R))
+                self.sched.free(job)
                 self._event(job, "free", None, self._now)
             elif step == "cancel-alloc":
-                self._cancel_alloc(job)
+                self.sched.unwant(job)
             elif step == "cancel-exec":
                 self._turn.exec_cancels.append(job)
             else:
@@ -251,8 +222,8 @@ class Engine:
                 subscribers = hooks.states.get(state.name.lower())  # type: ignore[union-attr]
                 if subscribers:
                     hooks.tell(subscribers, job, hooks.act)
-        elif name == "priority" and job.asked & ASKED_ALLOC and job.id not in self._waiting:
-            self._priorities[job.id] = job.priority
+        elif name == "priority":
+            self.sched.prioritize(job)
 
     def priority_of(self, job: Job) -> int | None:
         """Return the priority of a job: held, expedited, by a plugin, or by the policy; None: not known
@@ -336,7 +307,7 @@ class Engine:
         """End the turn: tell the scheduler, and write unless a commit runs."""
         if self._later:
             self._catch_up()
-        self._tell_scheduler()
+        self.sched.tell()
         if self._inflight is None and self._turn:
             turn, self._turn = self._turn, Turn()
             self._inflight = turn
@@ -349,7 +320,7 @@ class Engine:
 
     def when_quiet(self, callback: Callable[[], None]) -> None:
         """Call back, at once if possible, when what is durable is exactly what watchers have been told."""
-        if self._inflight is None:
+        if self._inflight is None or self.retry_at:
             callback()
         else:
             self._quiet.append(callback)
@@ -383,15 +354,13 @@ class Engine:
                         self.accept(job)
             submission.done(None)
         if turn.starts:
-            self._start(turn.starts)
+            self.exec.start(turn.starts)
         if turn.exec_cancels:
-            self._cancel_exec(turn.exec_cancels)
+            self.exec.cancel(turn.exec_cancels)
         for callback in turn.committed:
             callback()
-        quiet, self._quiet = self._quiet, []
-        for callback in quiet:
-            callback()
-        if self._turn or self._asks or self._frees or self._alloc_cancels:
+        self._be_quiet()
+        if self._turn or self.sched:
             self.kick()
 
     def _failed(self, turn: Turn, error: BournError) -> None:
@@ -409,7 +378,7 @@ class Engine:
             self._turn.drop(ids)
             self._withdraw([self.jobs.pop(id) for id in ids if id in self.jobs])
         # A job must be stoppable on a full disk; what stopped it is written when that is possible again.
-        self._cancel_exec(turn.exec_cancels)
+        self.exec.cancel(turn.exec_cancels)
         turn.exec_cancels.clear()
         if turn:
             self.retry_at = self.now() + RETRY
@@ -420,6 +389,12 @@ class Engine:
             self.kick()
         for submission in submissions:
             submission.done(BournError(f"job can't be accepted: {error.message}", error.errnum))
+        self._be_quiet()
+
+    def _be_quiet(self) -> None:
+        quiet, self._quiet = self._quiet, []
+        for callback in quiet:
+            callback()
 
     def retry(self) -> None:
         """Try again to write the batch that failed."""
@@ -429,10 +404,7 @@ class Engine:
 
     def _withdraw(self, jobs: list[Job]) -> None:
         for job in jobs:
-            if self._waiting.pop(job.id, None) is None and job.asked & ASKED_ALLOC:
-                self._alloc_cancels.append(job.id)
-            if job.R is not None and job.facts & ALLOCATED and not job.flags & ALLOC_BYPASS:
-                self._frees.append(FreeRequest(job.id, job.R))
+            self.sched.withdraw(job)
             self.hooks.tell(self.hooks.subscribers.get("destroy", ()), job)
 
     def _forget(self, job: Job) -> None:
@@ -445,260 +417,36 @@ class Engine:
         if "destroy" in subscribers:
             self.hooks.tell(subscribers["destroy"], job)
 
-    # The scheduler
-
-    def sched_hello(self, scheduler: Scheduler) -> list[HelloJob]:
-        """Attach a scheduler; a former one is forgotten with all that was asked of it."""
-        self.sched_detach()
-        self.scheduler = scheduler
-        return [
-            HelloJob(job.id, job.R, job.priority, job.userid, job.t_run, job.spec)
-            for job in self.jobs.values()
-            if job.facts & ALLOCATED and job.R is not None and not job.flags & ALLOC_BYPASS
-        ]
-
-    def sched_ready(self, scheduler: Scheduler) -> None:
-        """Hand over all that waits, in order of priority."""
-        if scheduler is self.scheduler:
-            self._ready = True
-            self.queues_changed()
-
-    def sched_detach(self, scheduler: Scheduler | None = None) -> None:
-        """Forget the scheduler (this one, if given): its jobs wait for the next."""
-        if scheduler is not None and scheduler is not self.scheduler:
-            return
-        self.scheduler = None
-        self._ready = False
-        for job in list(self.jobs.values()):
-            if job.asked & ASKED_ALLOC and job.id not in self._waiting:
-                job.asked &= ~(ASKED_ALLOC | ASKED_ALLOC_CANCEL)
-                self.pump(job)
-        self._frees.clear()
-        self._alloc_cancels.clear()
-        self._priorities.clear()
-        self.kick()
-
-    def queues_changed(self) -> None:
-        """Ask for jobs of queues that schedule; take back what was asked for those that don't."""
-        self._asks = list(self._waiting.values())
-        for job in self.jobs.values():
-            if (
-                job.asked & ASKED_ALLOC
-                and not job.asked & ASKED_ALLOC_CANCEL
-                and job.id not in self._waiting
-                and not self.queues.started(job.queue)
-            ):
-                job.asked |= ASKED_ALLOC_CANCEL
-                self._alloc_cancels.append(job.id)
-        self.kick()
-
-    def _cancel_alloc(self, job: Job) -> None:
-        if self._waiting.pop(job.id, None) is not None:
-            job.asked &= ~(ASKED_ALLOC | ASKED_ALLOC_CANCEL)
-        else:
-            self._alloc_cancels.append(job.id)
-
-    def _tell_scheduler(self) -> None:
-        scheduler = self.scheduler
-        if scheduler is None or not self._ready:
-            return
-        if not self.scheduler_lives(scheduler):
-            self.sched_detach(scheduler)
-            return
-        try:
-            if self._frees:
-                frees, self._frees = self._frees, []
-                scheduler.free(frees)
-            if self._alloc_cancels:
-                cancels, self._alloc_cancels = self._alloc_cancels, []
-                scheduler.cancel(cancels)
-            if self._priorities:
-                priorities, self._priorities = self._priorities, {}
-                scheduler.prioritize(list(priorities.items()))
-            if self._asks:
-                asks, self._asks = self._asks, []
-                self._ask(scheduler, asks)
-        except Exception:
-            log.exception("the scheduler failed; it is detached, and jobs wait for the next one")
-            self.sched_detach(scheduler)
-
-    def _ask(self, scheduler: Scheduler, jobs: list[Job]) -> None:
-        waiting = self._waiting
-        started = self.queues.started
-        requests = []
-        for job in jobs:
-            if job.id in waiting and started(job.queue):
-                del waiting[job.id]
-                requests.append(
-                    AllocRequest(
-                        job.id, job.priority, job.userid, job.t_submit, job.spec, job.overrides, job.queue
-                    )
-                )
-        if requests:
-            requests.sort(key=_order)
-            scheduler.alloc(requests)
-
-    def alloc_success(self, jobs: Sequence[tuple[int, dict[str, Any], dict[str, Any] | None]]) -> None:
-        """Take grants: (id, R, annotations or None)."""
-        self.now()
-        for id, R, notes in jobs:
-            job = self.jobs.get(id)
-            if job is None or not job.asked & ASKED_ALLOC:
-                self._frees.append(FreeRequest(id, R))
-            elif job.state is not _SCHED:
-                # Cancelled meanwhile.
-                job.asked &= ~(ASKED_ALLOC | ASKED_ALLOC_CANCEL)
-                self._frees.append(FreeRequest(id, R))
-                self.pump(job)
-            else:
-                job.R = R
-                job.expiration = R["execution"].get("expiration") or 0.0
-                job.notes = _without_reason(job.notes)
-                self.post(job, "alloc", {"annotations": notes} if notes else None)
-        self.kick()
-
-    def alloc_deny(self, jobs: Sequence[tuple[int, str]]) -> None:
-        """Take refusals: (id, reason)."""
-        self.now()
-        for id, note in jobs:
-            job = self.jobs.get(id)
-            if job is not None and job.asked & ASKED_ALLOC:
-                job.asked &= ~(ASKED_ALLOC | ASKED_ALLOC_CANCEL)
-                if job.state is _SCHED:
-                    self.post(job, "exception", {"type": "alloc", "severity": 0, "note": note})
-                else:
-                    self.pump(job)
-        self.kick()
-
-    def alloc_cancelled(self, ids: Sequence[int]) -> None:
-        """Take confirmations of what was cancelled."""
-        self.now()
-        for id in ids:
-            job = self.jobs.get(id)
-            if job is not None and job.asked & ASKED_ALLOC_CANCEL:
-                job.asked &= ~(ASKED_ALLOC | ASKED_ALLOC_CANCEL)
-                self.pump(job)
-        self.kick()
-
-    def annotate(self, jobs: Sequence[tuple[int, dict[str, Any]]]) -> None:
-        """Take what the scheduler says about pending jobs: (id, annotations)."""
-        for id, notes in jobs:
-            job = self.jobs.get(id)
-            if job is not None and job.state is _SCHED:
-                self.annotate_job(job, notes)
-
-    # Execution
-
-    def exec_attach(self, executor: Executor) -> None:
-        """Attach who runs jobs: it gets those that were handed out before, then those that wait."""
-        self.executor = executor
-        unstarted, self._unstarted = self._unstarted, {}
-        starting = {job.id for turn in (self._turn, self._inflight) if turn for job in turn.starts}
-        running = [
-            job
-            for job in self.jobs.values()
-            if job.asked & ASKED_START
-            and not job.facts & RELEASED
-            and job.id not in unstarted
-            and job.id not in starting
-        ]
-        executor.exec_hello(self, [(self._start_request(job), bool(job.facts & STARTED)) for job in running])
-        cancelled = [job.id for job in running if job.asked & ASKED_EXEC_CANCEL]
-        if cancelled:
-            executor.cancel(cancelled)
-        self._start(list(unstarted.values()))
-
-    def exec_detach(self) -> None:
-        """Nobody runs jobs now: starts, and what happens to running jobs, wait for the next one."""
-        self.executor = None
-
-    def kill(self, jobs: Sequence[tuple[int, int]]) -> None:
-        """Send signals to running jobs: (id, signal number)."""
-        if self.executor is None:
-            raise BournError("no module provides 'job-exec'", errno.ENOSYS)
-        self.executor.kill(jobs)
+    # Odds and ends for the service
 
     def move_expiration(self, job: Job, expiration: float) -> str | None:
         """Move the end of a running job (epoch seconds, 0 = none): None, or why the scheduler refuses."""
-        if self.scheduler is not None:
-            reason = self.scheduler.expiration(job.id, expiration)
-            if reason is not None:
-                return reason
-        self.post(job, "resource-update", {"expiration": expiration})
-        if self.executor is not None:
-            self.executor.expiration(job.id, expiration)
-        return None
+        scheduler = self.sched.scheduler
+        reason = scheduler.expiration(job.id, expiration) if scheduler is not None else None
+        if reason is None:
+            self.post(job, "resource-update", {"expiration": expiration})
+            self.exec.expiration(job, expiration)
+        return reason
 
-    def exec_report(
+    def add_rows(
         self,
-        events: Sequence[ExecEvent],
         logs: Sequence[tuple[int, str, str]],
-        committed: Callable[[], None] | None = None,
+        meta: Mapping[str, object] | None,
+        committed: Callable[[], None] | None,
     ) -> None:
-        """Take what happened to running jobs, with the output that belongs to it."""
-        self.now()
+        """Put others' rows into the batch of this turn."""
         turn = self._turn
         if logs:
             turn.batch.logs.extend(logs)
-        jobs = self.jobs
-        for event in events:
-            job = jobs.get(event.id)
-            if job is None:
-                continue
-            if job.queued is not None:
-                job.queued.append((event.name, event.context or None))
-                continue
-            job.queued = []
-            try:
-                self._event(job, event.name, event.context or None, event.t)
-                # The exec's clock may be ahead of this turn's reading: what follows is not earlier.
-                if event.t > self._now:
-                    self._now = event.t
-                self._follow(job)
-            except IllegalEvent as error:
-                log.error("job %d: execution reports: %s", job.id, error.message)
-            finally:
-                job.queued = None
+        if meta:
+            turn.batch.meta.update(meta)
         if committed is not None:
             turn.committed.append(committed)
-        self.kick()
 
-    def _start(self, jobs: list[Job]) -> None:
-        executor = self.executor
-        requests = []
-        for job in jobs:
-            if job.state is not _RUN:
-                # An exception came before the start; nobody has been told of the job.
-                job.asked &= ~(ASKED_START | ASKED_EXEC_CANCEL)
-                self.pump(job)
-            elif executor is None:
-                self._unstarted[job.id] = job
-            else:
-                requests.append(self._start_request(job))
-        if requests and executor is not None:
-            executor.start(requests)
-
-    def _cancel_exec(self, jobs: list[Job]) -> None:
-        ids = []
-        for job in jobs:
-            if self._unstarted.pop(job.id, None) is not None:
-                job.asked &= ~(ASKED_START | ASKED_EXEC_CANCEL)
-                self.pump(job)
-            elif job.asked & ASKED_EXEC_CANCEL and not job.facts & RELEASED:
-                ids.append(job.id)
-        # If nobody runs jobs now, the next one is told after its hello.
-        if ids and self.executor is not None:
-            self.executor.cancel(ids)
-
-    def _start_request(self, job: Job) -> StartRequest:
-        assert job.R is not None
-        return StartRequest(job.id, job.userid, job.spec, job.overrides, job.R, job.expiration, job.flags)
-
-    # Odds and ends for the service
-
-    def feasibility(self, jobspec: dict[str, Any]) -> str | None:
-        """Ask the scheduler whether a jobspec could ever run: None, or why not."""
-        return None if self.scheduler is None else self.scheduler.feasibility(jobspec)
+    def starting(self) -> set[int]:
+        """Return the jobs that will be handed to execution once their allocation is durable."""
+        turns = [self._turn] if self._inflight is None else [self._turn, self._inflight]
+        return {job.id for turn in turns for job in turn.starts}
 
     def update_row(self, update: JobUpdate) -> None:
         """Have columns of an active job follow an event."""
@@ -719,18 +467,6 @@ class Engine:
                 self.hooks.tell(subscribers, id)
         self.kick()
 
-    def ask_again(self, job: Job) -> None:
-        """Have the scheduler look at a pending job anew, because its jobspec has changed."""
-        if (
-            job.state is _SCHED
-            and job.asked & ASKED_ALLOC
-            and not job.asked & ASKED_ALLOC_CANCEL
-            and job.id not in self._waiting
-        ):
-            job.asked |= ASKED_ALLOC_CANCEL
-            self._alloc_cancels.append(job.id)
-            self.kick()
-
     def find(self, id: int) -> Job:
         """Return an active job; ENOENT if there is none, EINVAL if the job has ended."""
         job = self.jobs.get(id)
@@ -741,14 +477,3 @@ class Engine:
         if job is not None or self.store.job(id) is not None:
             raise BournError(f"job {JobID(id)} is inactive", errno.EINVAL)
         raise BournError(f"no such job {JobID(id)}", errno.ENOENT)
-
-
-def _order(request: AllocRequest) -> tuple[int, float, int]:
-    return (-request.priority, request.t_submit, request.id)
-
-
-def _without_reason(notes: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Drop what the scheduler said about waiting."""
-    if notes and "sched" in notes:
-        return merge(notes, {"sched": None})
-    return notes

@@ -113,7 +113,7 @@ class JobMethods(EngineModule):
             raise BournError(f"signal {signum} is not from 1 to 64")
         if job.state is not State.RUN or not job.facts & STARTED:
             raise BournError(f"job {JobID(job.id)} is not running")
-        self.engine.kill([(job.id, signum)])
+        self.engine.exec.kill([(job.id, signum)])
 
     @method(allow=ANYONE)
     def update(self, request: Request) -> Later:
@@ -133,7 +133,7 @@ class JobMethods(EngineModule):
             updates.update(verdict.updates)
             feasibility = feasibility or verdict.feasibility
         if feasibility:
-            reason = self.engine.feasibility(
+            reason = self._feasibility(
                 apply_overrides(job.jobspec, {**(job.overrides or {}), **updates})
             )
             if reason is not None:
@@ -153,8 +153,12 @@ class JobMethods(EngineModule):
         if columns:
             self.engine.update_row(JobUpdate(job.id, columns))
         if not all(key.startswith(LABELS) for key in updates):
-            self.engine.ask_again(job)
+            self.engine.sched.ask_again(job)
         self.engine.reprioritize([job])
+
+    def _feasibility(self, jobspec: dict[str, Any]) -> str | None:
+        scheduler = self.engine.sched.scheduler
+        return None if scheduler is None else scheduler.feasibility(jobspec)
 
     def _move_expiration(self, job: Job, duration: float) -> None:
         start = (job.R or {}).get("execution", {}).get("starttime") or job.t_run

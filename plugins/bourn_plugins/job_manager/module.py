@@ -28,7 +28,7 @@ from bourn_plugins.job_manager.restart import load, resume
 from bourn_plugins.job_manager.waiting import WaitRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bourn.broker.module import ModuleContext
     from bourn.config import Config
@@ -73,7 +73,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.actions = Actions(engine, self._wake_timer)
         self.intake = Intake(engine)
         engine.timer_changed = self._wake_timer
-        engine.scheduler_lives = self._scheduler_lives
+        engine.sched.lives = self._scheduler_lives
         engine.watchers += [self.journal_rows, self._publish]
         engine.on_gone.append(self._gone)
         self._load_plugins()
@@ -105,7 +105,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         engine = self.engine
         for queue in engine.queues:
             queue.started, queue.stop_reason = False, "the instance is shutting down"
-        engine.queues_changed()
+        engine.sched.queues_changed()
         pending_too = self.ctx.statedir is None
         ending = [
             job
@@ -138,7 +138,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         """Attach a scheduler: one of this process, or, by request, one of another."""
         if isinstance(scheduler, Request):
             return super().sched_hello(scheduler)
-        found: list[HelloJob] = self.engine.sched_hello(scheduler)
+        found: list[HelloJob] = self.engine.sched.sched_hello(scheduler)
         return found
 
     def sched_ready(self, scheduler: Scheduler | Request) -> None:
@@ -146,40 +146,41 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         if isinstance(scheduler, Request):
             super().sched_ready(scheduler)
         else:
-            self.engine.sched_ready(scheduler)
+            self.engine.sched.sched_ready(scheduler)
 
     def alloc_success(self, jobs: Sequence[tuple[int, dict[str, Any], dict[str, Any] | None]]) -> None:
         """Take grants of the scheduler."""
-        self.engine.alloc_success(jobs)
+        self.engine.sched.alloc_success(jobs)
 
     def alloc_deny(self, jobs: Sequence[tuple[int, str]]) -> None:
         """Take refusals of the scheduler."""
-        self.engine.alloc_deny(jobs)
+        self.engine.sched.alloc_deny(jobs)
 
     def alloc_cancelled(self, ids: Sequence[int]) -> None:
         """Take the scheduler's word that requests are forgotten."""
-        self.engine.alloc_cancelled(ids)
+        self.engine.sched.alloc_cancelled(ids)
 
     def annotate(self, jobs: Sequence[tuple[int, dict[str, Any]]]) -> None:
         """Take what the scheduler says about pending jobs."""
-        self.engine.annotate(jobs)
+        self.engine.sched.annotate(jobs)
 
     def exec_report(
         self,
         events: Sequence[ExecEvent],
         logs: Sequence[tuple[int, str, str]],
         committed: Callable[[], None] | None = None,
+        meta: Mapping[str, object] | None = None,
     ) -> None:
         """Take a report of job-exec."""
-        self.engine.exec_report(events, logs, committed)
+        self.engine.exec.exec_report(events, logs, committed, meta)
 
     def exec_attach(self, executor: Executor) -> None:
         """Attach job-exec; it gets its hello at once."""
-        self.engine.exec_attach(executor)
+        self.engine.exec.attach(executor)
 
     def exec_detach(self) -> None:
         """Job-exec has gone."""
-        self.engine.exec_detach()
+        self.engine.exec.detach()
 
     def list_active(self) -> list[Job]:
         """Return the jobs that the store doesn't have as inactive yet."""
@@ -270,7 +271,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.engine.queues.reconfigure(config)
         self.table = config.table("job-manager", JobManagerTable)
         self.engine.policy = self._choose_policy()
-        self.engine.queues_changed()
+        self.engine.sched.queues_changed()
         self._wake_timer()
 
     # Inside

@@ -67,7 +67,7 @@ class QueueMethods(EngineModule):
     def _changed(self, request: Request) -> Later:
         if not request.get("nocheckpoint", bool, False):
             self.engine.write_meta(META, self.engine.queues.state())
-        self.engine.queues_changed()
+        self.engine.sched.queues_changed()
         return self.answer_when_durable(request)
 
     @method(allow=_OPERATORS)

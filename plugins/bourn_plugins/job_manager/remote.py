@@ -92,36 +92,36 @@ class SchedMethods(EngineModule):
                     "t_alloc": job.t_alloc,
                     "jobspec": job.jobspec.obj,
                 }
-                for job in self.engine.sched_hello(self._remote)
+                for job in self.engine.sched.sched_hello(self._remote)
             ]
         }
 
     @method(allow=Role.OWNER)
     def sched_ready(self, request: Request) -> None:
         """Say that requests may come."""
-        self.engine.sched_ready(self._attached(request))
+        self.engine.sched.sched_ready(self._attached(request))
 
     @method(allow=Role.OWNER)
     def sched_reply(self, request: Request) -> None:
         """Take replies; {success?, deny?, cancelled?, annotate?} as above."""
         self._attached(request)
-        engine = self.engine
+        link = self.engine.sched
         try:
-            engine.alloc_success([(id, R, notes) for id, R, notes in request.get("success", list, [])])
-            engine.alloc_deny([(id, str(note)) for id, note in request.get("deny", list, [])])
-            engine.alloc_cancelled(request.get("cancelled", list, []))
-            engine.annotate([(id, notes) for id, notes in request.get("annotate", list, [])])
+            link.alloc_success([(id, R, notes) for id, R, notes in request.get("success", list, [])])
+            link.alloc_deny([(id, str(note)) for id, note in request.get("deny", list, [])])
+            link.alloc_cancelled(request.get("cancelled", list, []))
+            link.annotate([(id, notes) for id, notes in request.get("annotate", list, [])])
         except (TypeError, ValueError, KeyError) as error:
             raise BournError(f"sched-reply: malformed: {error}", errno.EPROTO) from None
 
     def _attached(self, request: Request) -> RemoteScheduler:
         remote = self._remote
-        if remote is None or remote.client != request.client or self.engine.scheduler is not remote:
+        if remote is None or remote.client != request.client or self.engine.sched.scheduler is not remote:
             raise BournError("send sched-hello first: you aren't the scheduler in use", errno.EPROTO)
         return remote
 
     def disconnect(self, client: str) -> None:
         """A scheduler that goes away leaves its jobs to the next one."""
         if self._remote is not None and self._remote.client == client:
-            self.engine.sched_detach(self._remote)
+            self.engine.sched.detach(self._remote)
             self._remote = None

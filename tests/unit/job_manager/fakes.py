@@ -232,8 +232,8 @@ class Rig:
         self.intake = Intake(self.engine)
         self.exec = FakeExec(instant)
         self.exec.now = lambda: self.t
-        self.engine.exec_attach(self.exec)  # type: ignore[arg-type]
-        self.sched = FakeSched(self.engine, greedy)
+        self.engine.exec.attach(self.exec)  # type: ignore[arg-type]
+        self.sched = FakeSched(self.engine.sched, greedy)
         host = Host(self.engine, self.actions, self.config, None)
         for plugin in plugins:
             self.engine.hooks.add(plugin, "test 1.0", host)  # type: ignore[arg-type]
