@@ -26,8 +26,7 @@ class Output(ShellPlugin):
     """Gives each task its standard output and error.
 
     * ``output.{stdout,stderr}.type`` = kvs (the store; default), file, none; ``.path`` may hold tags;
-      ``.label``
-      puts the task's rank before each line; ``.buffer.type`` = line (default), none
+      ``.label`` puts the task's rank before each line; ``.buffer.type`` = line (default), none
     * ``output.mode`` = truncate (default), append
     * ``output.limit`` = SIZE: what a job may write to the store, as 10M
 

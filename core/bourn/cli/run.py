@@ -9,6 +9,7 @@ from bourn.cli import jobspec_args, options
 from bourn.cli.extend import PluginOptions
 from bourn.cli.parser import Parser
 from bourn.client.submission import Submission
+from bourn.model.jobspec_build import set_shell_option
 
 
 def main(argv: list[str]) -> int:
@@ -17,11 +18,16 @@ def main(argv: list[str]) -> int:
     options.add_command(parser)
     options.add_resource_options(parser)
     options.add_job_options(parser)
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="print the id; twice shows the events")
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="print the id; twice shows the events"
+    )
     plugins = PluginOptions("run", parser)
     args = parser.parse_args(argv)
     plugins.preinit(args)
     obj = plugins.apply(args, jobspec_args.jobspec(args, options.command_of(args)))
+    stdin_ranks = _stdin_ranks(args.input)
+    if stdin_ranks is not None:
+        set_shell_option(obj, "input.stdin", {"type": "service", "ranks": stdin_ranks})
     if args.dry_run:
         print(json.dumps(obj, ensure_ascii=False))
         return 0
@@ -38,7 +44,7 @@ def main(argv: list[str]) -> int:
             h,
             id,
             label=args.label_io,
-            stdin_ranks=_stdin_ranks(args.input),
+            stdin_ranks=stdin_ranks,
             show_events=args.verbose > 1,
             show_exec=args.verbose > 2,
         ).run()

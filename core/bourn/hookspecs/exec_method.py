@@ -169,9 +169,9 @@ class ExecMethod(Protocol):
         """Learn that the end of a running job has moved (epoch seconds, 0 = none); job-exec acts on it."""
         ...
 
-    def stdin(self, id: int, ranks: str, data: bytes, eof: bool) -> None:
+    def stdin(self, id: int, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
         """Write to the standard input of tasks `ranks` (idset, or ``all``); BournError where that isn't
-        possible."""
+        possible. `taken` is called when there is room for more."""
         ...
 
     def close(self) -> None:
@@ -228,8 +228,8 @@ def bourn_exec_methods() -> Iterable[ExecMethodSpec]:
             def expiration(self, id, t):
                 pass
 
-            def stdin(self, id, ranks, data, eof):
-                pass
+            def stdin(self, id, ranks, data, eof, taken):
+                taken()
 
             def close(self):
                 pass

@@ -55,6 +55,7 @@ class Host:
         self._started: list[tuple[int, float]] = []
         self._finished: list[tuple[int, float, int]] = []
         self._logs: dict[tuple[int, str], list[str]] = {}
+        self._taken: list[int] = []
         self._messages: list[tuple[int, str]] = []
         self._unacked: deque[tuple[int, int, int]] = deque()
         self._ended: deque[tuple[int, int]] = deque()
@@ -132,7 +133,9 @@ class Host:
             self._start_now(stdin.id)
         job = self.jobs.get(stdin.id)
         if job is not None and not job.ended:
-            job.feed_tasks(stdin.ranks, stdin.data, stdin.eof)
+            job.feed_tasks(stdin.ranks, stdin.data, stdin.eof, lambda: self._taken.append(stdin.serial))
+        else:
+            self._taken.append(stdin.serial)
 
     def _start_now(self, id: int) -> None:
         # What came for a job that still waits in the backlog would be lost: start it first.
@@ -201,6 +204,9 @@ class Host:
         backlog = self._backlog
         for _ in range(min(len(backlog), SPAWNS_PER_TURN)):
             self._start(backlog.popleft())
+        if self._taken:
+            self._link.tell(FromHost(taken=self._taken))
+            self._taken = []
         if self._finished or self.failed:
             self._report()
         elif self._flush_at is None and (self._started or self._logs or self._messages):

@@ -196,12 +196,23 @@ class ShellJob:
         for callback in self.spec.hooks["resource_update"]:
             self._guard(callback, self)
 
-    def feed_tasks(self, ranks: str, data: bytes, eof: bool) -> None:
-        """Write to the standard input of tasks that take it from clients."""
+    def feed_tasks(self, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
+        """Write to the standard input of tasks that take it from clients; `taken` is called when all have
+        it."""
         chosen = -1 if ranks == "all" else parse_mask(ranks)
-        for task in self.tasks:
-            if task.writer is not None and chosen >> task.rank & 1:
-                task.writer.write(data, eof)
+        writers = [t.writer for t in self.tasks if t.writer is not None and chosen >> t.rank & 1]
+        left = len(writers)
+
+        def one_has() -> None:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                taken()
+
+        if not writers:
+            taken()
+        for writer in writers:
+            writer.write(data, eof, one_has)
 
     def abandon(self) -> None:
         """Kill everything and let go, without a report."""

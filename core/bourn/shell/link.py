@@ -62,6 +62,12 @@ class Link:
             self._flush()
         return self._seq
 
+    def tell(self, message: FromHost) -> None:
+        """Send what is of use only to the broker that is there now."""
+        if self._greeted and self._peer is not None:
+            self._queue.append(frame(message))
+            self._flush()
+
     def acknowledge(self, seq: int) -> None:
         """Forget the reports up to number `seq`."""
         kept = self._kept

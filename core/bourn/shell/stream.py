@@ -65,7 +65,7 @@ class Stream:
 class Writer:
     """The writing end of a task's input pipe: queues what doesn't fit, closes after the end of file."""
 
-    __slots__ = ("_eof", "_fd", "_loop", "_queue", "_watched", "queued")
+    __slots__ = ("_eof", "_fd", "_loop", "_queue", "_taken", "_watched")
 
     def __init__(self, loop: Loop, fd: int) -> None:
         self._loop = loop
@@ -73,35 +73,36 @@ class Writer:
         self._queue: list[bytes] = []
         self._eof = False
         self._watched = False
-        self.queued = 0
+        self._taken: list[Callable[[], None]] = []
 
-    def write(self, data: bytes, eof: bool) -> None:
-        """Add data, and whether it is the last; ignored once the reader is gone."""
+    def write(self, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
+        """Add data, and whether it is the last; `taken` is called when the pipe has all of it, or nobody
+        reads."""
         if self._fd < 0 or self._eof:
+            taken()
             return
         if data:
             self._queue.append(data)
-            self.queued += len(data)
         self._eof = eof
+        self._taken.append(taken)
         self._flush(0)
 
     def close(self) -> None:
         """Close now, whatever is queued."""
         self._queue.clear()
-        self.queued = 0
         if self._fd >= 0:
             if self._watched:
                 self._loop.close(self._fd)
             else:
                 os.close(self._fd)
             self._fd = -1
+        self._tell()
 
     def _flush(self, _events: int) -> None:
         queue = self._queue
         try:
             while queue:
                 sent = os.write(self._fd, queue[0])
-                self.queued -= sent
                 if sent == len(queue[0]):
                     del queue[0]
                 else:
@@ -119,3 +120,10 @@ class Writer:
             self._loop.unwatch(self._fd)
         if self._eof:
             self.close()
+        else:
+            self._tell()
+
+    def _tell(self) -> None:
+        waiting, self._taken = self._taken, []
+        for taken in waiting:
+            taken()

@@ -46,6 +46,8 @@ class Stdin(msgspec.Struct, array_like=True):
     """Idset of task ranks, or `all`."""
     data: bytes
     eof: bool
+    serial: int = 0
+    """Comes back in `FromHost.taken` when the tasks have room for more."""
 
 
 class ToHost(msgspec.Struct, omit_defaults=True):
@@ -88,6 +90,8 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     """(job id, epoch seconds, exception type, severity, note)"""
     finished: list[tuple[int, float, int]] = []
     """(job id, epoch seconds, wait status)"""
+    taken: list[int] = []
+    """Serial numbers of input that the tasks have read, or that nobody will read."""
     messages: list[tuple[int, str]] = []
     """(logging level, text) for the broker's log."""
 

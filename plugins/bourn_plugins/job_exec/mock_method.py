@@ -19,7 +19,7 @@ from bourn.model.duration import parse_duration
 from bourn_plugins.job_exec.deadlines import Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bourn.hookspecs.exec_method import ExecPort, StartRequest
     from bourn_plugins.job_exec.deadlines import Due
@@ -78,7 +78,7 @@ class MockMethod:
     def expiration(self, id: int, t: float) -> None:
         """Nothing to tell."""
 
-    def stdin(self, id: int, ranks: str, data: bytes, eof: bool) -> None:
+    def stdin(self, id: int, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
         """Refuse it."""
         raise BournError(f"job {id} is mocked and has no standard input")
 

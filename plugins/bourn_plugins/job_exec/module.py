@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from bourn.broker.module import Module, Request, Role, method
+from bourn.broker.module import LATER, Module, Request, Role, method
 from bourn.config.tables import ExecTable
 from bourn.errors import BournError, ConfigError, suggest
 from bourn.hookspecs.exec_method import ExecEvent, bourn_exec_methods
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bourn.broker.module import ModuleContext
+    from bourn.broker.request import Later
     from bourn.hookspecs.exec_method import ExecClient, ExecMethod, StartRequest
     from bourn_plugins.job_exec.deadlines import Due
 
@@ -31,7 +32,7 @@ DURATION = "attributes.system.duration"
 class Running:
     """A job that was handed out."""
 
-    __slots__ = ("due", "kills", "method", "request", "started", "t_init")
+    __slots__ = ("due", "inputs", "kills", "method", "request", "started", "t_init")
 
     def __init__(self, request: StartRequest, method: ExecMethod, started: bool) -> None:
         self.request = request
@@ -40,6 +41,8 @@ class Running:
         self.t_init = time.time()
         self.kills = -1
         """How often it has been killed; -1: it isn't being ended."""
+        self.inputs: set[Request] = set()
+        """Input that the tasks haven't taken yet."""
         self.due: Due | None = None
         """Its time limit or, once it is being ended, the next kill."""
 
@@ -79,8 +82,11 @@ class JobExec(Module):
                 exec_method.close()
 
     @method(allow=Role.OWNER | Role.USER)
-    def stdin(self, request: Request) -> None:
-        """Write to tasks: {id, ranks="all", data, encoding?="UTF-8"|"base64", eof?}."""
+    def stdin(self, request: Request) -> Later:
+        """Write to tasks: {id, ranks="all", data, encoding?="UTF-8"|"base64", eof?}.
+
+        The response comes when the tasks have room for more.
+        """
         id = request.get("id", int)
         job = self._jobs.get(id)
         if job is None:
@@ -94,7 +100,16 @@ class JobExec(Module):
             data = b64decode(text)
         else:
             data = text.encode("utf-8", "surrogateescape")
-        job.method.stdin(id, request.get("ranks", str, "all"), data, request.get("eof", bool, False))
+        job.inputs.add(request)
+
+        def taken() -> None:
+            job.inputs.discard(request)
+            request.respond()
+
+        request.on_cancel = lambda: job.inputs.discard(request)
+        ranks = request.get("ranks", str, "all")
+        job.method.stdin(id, ranks, data, request.get("eof", bool, False), taken)
+        return LATER
 
     def stats(self) -> dict[str, object]:
         """Return how many jobs run, by method, and counts since the start."""
@@ -179,6 +194,8 @@ class JobExec(Module):
             self._counts["finished"] += 1
             if job.due is not None:
                 self._deadlines.cancel(job.due)
+            while job.inputs:
+                job.inputs.pop().respond()
             if job.started:
                 events.append(ExecEvent(id, "finish", {"status": status}, t))
                 now = f'{{"timestamp":{t:.6f},"name":'

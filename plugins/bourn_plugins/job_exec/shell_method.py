@@ -98,10 +98,10 @@ class ShellMethod:
         if placed := self._jobs.get(id):
             self._manager.expiration(placed.request.userid, id, t)
 
-    def stdin(self, id: int, ranks: str, data: bytes, eof: bool) -> None:
+    def stdin(self, id: int, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
         """Pass input on."""
         if placed := self._jobs.get(id):
-            self._manager.stdin(placed.request.userid, Stdin(id, ranks, data, eof))
+            self._manager.stdin(placed.request.userid, Stdin(id, ranks, data, eof), taken)
 
     def close(self) -> None:
         """Leave the hosts to the shell-manager."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -55,6 +56,8 @@ class Host:
         self.outbox = outbox
         self.link: HostLink | None = None
         self.jobs: set[int] = set()
+        self.taken: dict[int, Callable[[], None]] = {}
+        """What to call when input, by serial number, has been taken."""
         self.greeted = trio.Event()
         self.ending = False
 
@@ -73,6 +76,7 @@ class ShellManager(Module):
         self._folder: Path = ctx.statedir or ctx.rundir
         self._grace = table.linger if ctx.statedir else 0.0
         self._hosts: dict[int, Host] = {}
+        self._serials = count(1)
         self._sink: ReportSink | None = None
         self._outlived = ctx.statedir is not None
         """Whether hosts may live on when this broker ends without a `cleanup`."""
@@ -134,9 +138,11 @@ class ShellManager(Module):
             host.outbox.kill(id, signum)
             self.ctx.soon(self._flush)
 
-    def stdin(self, userid: int, data: Stdin) -> None:
-        """Write to the standard input of a job's tasks."""
+    def stdin(self, userid: int, data: Stdin, taken: Callable[[], None]) -> None:
+        """Write to the standard input of a job's tasks; `taken` is called when they have room for more."""
         if host := self._hosts.get(userid):
+            data.serial = next(self._serials)
+            host.taken[data.serial] = taken
             host.outbox.stdin(data)
             self.ctx.soon(self._flush)
 
@@ -237,6 +243,11 @@ class ShellManager(Module):
             host.pid, host.name = report.pid, report.host
             host.jobs.update(report.jobs)
             host.greeted.set()
+            return
+        for serial in report.taken:
+            if taken := host.taken.pop(serial, None):
+                taken()
+        if not report.seq:
             return
         for level, text in report.messages:
             self.ctx.log.log(level, "%s", text)
