@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 import trio
 
 from bourn.broker.module import Module, Request, Role, method
+from bourn.model.counts import jobspec_counts
+from bourn.model.overrides import LABELS, apply_overrides
 from bourn_plugins.sched_simple.backlog import Backlog, Waiting
 from bourn_plugins.sched_simple.compile import ask_of, nodes_of, rset_of, shares_of
 from bourn_plugins.sched_simple.config import SimpleTable
@@ -129,8 +131,6 @@ class SchedSimple(Module):
 
     def feasibility(self, jobspec: dict[str, Any]) -> str | None:
         """Say why `jobspec` could never run here, or None."""
-        from bourn.model.counts import jobspec_counts
-
         ask = self._checked(jobspec_counts(jobspec), _constraints(jobspec))
         return ask if isinstance(ask, str) else None
 
@@ -181,10 +181,7 @@ class SchedSimple(Module):
             self._client.annotate(news)
 
     def _ask(self, jobspec: InternedJobspec, overrides: dict[str, Any] | None) -> Ask | str:
-        if overrides and not _light(overrides):
-            from bourn.model.counts import jobspec_counts
-            from bourn.model.overrides import apply_overrides
-
+        if overrides and not all(path.startswith(LABELS) for path in overrides):
             obj = apply_overrides(jobspec.obj, overrides)
             return self._checked(jobspec_counts(obj), _constraints(obj))
         ask = self._asks.get(jobspec)
@@ -209,12 +206,6 @@ class SchedSimple(Module):
             if constraint.match(node.rank, node.host, node.properties)
         }
         return lambda node: node.rank in ranks
-
-
-def _light(overrides: Mapping[str, Any]) -> bool:
-    from bourn.model.overrides import are_light
-
-    return are_light(overrides)
 
 
 def _constraints(jobspec: Mapping[str, Any]) -> dict[str, Any] | None:
