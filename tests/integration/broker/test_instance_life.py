@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bourn.broker.start import StartOptions, run_start
+from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BARE = [sys.executable, str(Path(__file__).with_name("bare_instance.py"))]
+
+
+class Place:
+    """A directory in which instances run, and from which they have to be gone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.env = {**os.environ, "TMPDIR": str(path), "BOURN_JOB_ID": "", "SHELL": "/bin/sh"}
+        for name in ("XDG_RUNTIME_DIR", "BOURN_URI"):
+            self.env.pop(name, None)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*BARE, *command],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start an instance and wait for a line from its program."""
+        process = subprocess.Popen(
+            [*BARE, *command],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        self.first_line = process.stdout.readline().strip()
+        return process
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    found = Place(tmp_path)
+    yield found
+    assert list(tmp_path.iterdir()) == [], "an instance left something behind"
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and waits for its parent doesn't."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [(["true"], 0), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 137)],
+)
+def test_the_status_is_the_programs(place: Place, command: list[str], status: int) -> None:
+    done = place.run(*command)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "reason"),
+    [("no-such-program", 127, "command not found"), ("/etc/passwd", 126, "Permission denied")],
+)
+def test_a_program_that_cannot_run(place: Place, command: str, status: int, reason: str) -> None:
+    done = place.run(command)
+    assert (done.returncode, done.stderr) == (status, f"bourn-start: error: {command}: {reason}\n")
+
+
+def test_the_program_finds_its_instance(place: Place) -> None:
+    script = (
+        "import bourn, os\nwith bourn.Handle() as h:\n"
+        "    attrs = h.rpc('attr.list').get()['attrs']\n"
+        "    print(attrs['rank'], attrs['size'], attrs['instance-level'], attrs['local-uri'] == os.environ['BOURN_URI'],"
+        " int(attrs['broker.pid']) == os.getppid(), attrs['broker.starttime'] > '1', h.rpc('broker.uptime').get()['state'])"
+    )
+    done = place.run(sys.executable, "-c", script)
+    assert done.stdout == "0 1 0 True True True run\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_it_cleanly(place: Place, signum: signal.Signals, status: int) -> None:
+    process = place.start("sh", "-c", "sleep 1000 & echo $!; wait")
+    process.send_signal(signum)
+    process.communicate()
+    assert process.returncode == status
+    assert not alive(int(place.first_line))
+
+
+def test_a_second_signal_ends_it_at_once(place: Place) -> None:
+    process = place.start("sh", "-c", "trap '' TERM HUP; sleep 1000 & echo $!; wait; sleep 1000")
+    process.send_signal(signal.SIGTERM)
+    # The first has been acted on when the broker has nothing pending.
+    status = Path(f"/proc/{process.pid}/status")
+    while any(
+        int(line.split()[1], 16) & (1 << 14) for line in status.read_text().splitlines() if "Pnd" in line
+    ):
+        pass
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 143
+    assert not alive(int(place.first_line))
+
+
+def test_what_the_program_left_running_is_ended(place: Place) -> None:
+    process = place.start("sh", "-c", "sleep 1000 & echo $!")
+    process.communicate()
+    assert process.returncode == 0
+    assert not alive(int(place.first_line))
+
+
+def test_shutdown_by_request(place: Place) -> None:
+    script = "import bourn, time\nh = bourn.Handle()\nh.rpc('broker.shutdown').get()\ntime.sleep(1000)"
+    done = place.run(sys.executable, "-c", script)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_given_rundir_is_left_as_it_was(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
+    rundir = tmp_path_factory.mktemp("r")
+    (rundir / "mine").touch()
+    assert place.run("-S", f"rundir={rundir}", "true").returncode == 0
+    assert [path.name for path in rundir.iterdir()] == ["mine"]
+
+
+def test_state_directory_trouble_is_one_line(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("s") / "file"
+    file.touch()
+    done = place.run("-S", f"statedir={file}", "true")
+    assert (done.returncode, done.stderr) == (1, f"bourn-start: error: statedir {file}: not a directory\n")
+    done = place.run("-S", "rank=3", "true")
+    assert done.stderr == "bourn-start: error: -S rank=3: the broker sets this attribute itself\n"
+    done = place.run("-S", "log-stderr-level=loud", "true")
+    assert "log-stderr-level 'loud': no such level" in done.stderr
+
+
+def test_several_brokers_are_refused_with_the_reason() -> None:
+    with pytest.raises(BournError, match="--test-size 4: there is no overlay network yet"):
+        run_start(StartOptions(["true"], test_size=4))
+
+
+def test_an_interrupt_from_the_terminal_is_the_programs_affair(place: Place) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        script = "trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.01; done"
+        os.execve(BARE[0], [*BARE, "sh", "-c", script], place.env)
+    seen = b""
+    while b"ready" not in seen:
+        seen += os.read(terminal, 1024)
+    os.write(terminal, b"\x03")
+    try:
+        while piece := os.read(terminal, 1024):
+            seen += piece
+    except OSError:
+        pass
+    os.close(terminal)
+    assert b"caught" in seen
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
