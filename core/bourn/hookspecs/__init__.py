@@ -9,7 +9,7 @@ Rules that hold for every hook:
 * A hook is synchronous and quick: it *registers*. Asynchronous work lives in the objects that it returns.
 * It returns any iterable; a generator is fine.
 * Order: stock plugins first, then by entry-point name; ``[plugins] order`` in TOML moves plugins to the
-front.
+  front.
 * An exception leaves this one plugin's objects out and is recorded with the plugin's name and version (see
   ``bourn plugins``); all others go on. A plugin under ``[plugins] require`` stops the start instead.
 * Two objects of one name at one extension point: the first in order is kept, and both owners are reported.

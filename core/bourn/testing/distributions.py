@@ -48,7 +48,8 @@ def fake_distribution(
 
 
 def forget_modules(folder: Path) -> None:
-    """Drop the modules that were imported from `folder`, so that a later test may have others of their names."""
+    """Drop the modules that were imported from `folder`, so that a later test may have others of their
+    names."""
     for name, module in list(sys.modules.items()):
         origin = getattr(module, "__file__", None)
         if origin and str(folder) in origin:

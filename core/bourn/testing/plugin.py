@@ -1,6 +1,7 @@
 """Fixtures for authors of plugins: ``pytest_plugins = ["bourn.testing.plugin"]`` in a conftest.py.
 
-`plugin_manager` is empty; `installed` makes distributions that look installed, for `PluginManager.load` to find.
+`plugin_manager` is empty; `installed` makes distributions that look installed, for `PluginManager.load` to
+find.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Installed:
         requires: tuple[str, ...] = (),
         plugins: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Path:
-        """Add a distribution with one plugin, whose module has this source; or with the entry points `plugins`."""
+        """Add a distribution with one plugin, whose module has this source; or with the entry points
+        `plugins`."""
         folder = self._folder / f"site{len(self.path)}"
         module = module or f"module_of_{name.replace('-', '_')}"
         info = fake_distribution(
