@@ -15,15 +15,15 @@ from bourn_plugins.sched_graph.constraint import compile_constraint
 from bourn_plugins.sched_graph.fit import Fitter, Pick, bits_of, join, lowest
 from bourn_plugins.sched_graph.index import Index, Order
 from bourn_plugins.sched_graph.request import SLOT
-from bourn_plugins.sched_graph.states import Interner
+from bourn_plugins.sched_graph.states import Interner, down_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
     from bourn_plugins.sched_graph.policy import Chooser
     from bourn_plugins.sched_graph.request import Need, Request
-    from bourn_plugins.sched_graph.states import Cell
+    from bourn_plugins.sched_graph.states import Cell, State
 
 Parts = list[tuple[int, Pick]]
 """What a job gets: (atom, pick); an atom comes once."""
@@ -40,24 +40,28 @@ class Upper:
     """The atoms below it."""
     direct: frozenset[str]
     """The types of the atoms right below it."""
+    children: list[int]
+    """The atoms right below it."""
     uppers: list[Upper] = field(factory=list)
-    masks: dict[int, int] = field(factory=dict)
-    taken: bool = False
+    masks: dict[tuple[int, bool], int] = field(factory=dict)
 
-    def mask(self, order: Order) -> int:
-        """Return the mask of what is below it."""
-        mask = self.masks.get(id(order))
+    def mask(self, order: Order, direct: bool = False) -> int:
+        """Return the mask of what is below it, or right below it."""
+        key = (id(order), direct)
+        mask = self.masks.get(key)
         if mask is None:
-            mask = self.masks[id(order)] = order.mask(self.atoms)
+            mask = self.masks[key] = order.mask(self.children if direct else self.atoms)
         return mask
 
 
 class Engine:
     """Matches requests now, and keeps what jobs hold. No clock: `planner` adds time."""
 
-    def __init__(self, graph: ResourceGraph, chooser: Chooser, subsystem: str = "containment") -> None:
+    def __init__(self, graph: ResourceGraph, chooser: Chooser, *, all_up: bool = False) -> None:
         self.graph = graph
         self.chooser = chooser
+        self.all_up = all_up
+        """Whether to take everything as up: to say what could ever fit."""
         self.fitter = Fitter(chooser.high, frozenset({"node"} if chooser.node_exclusive else ()))
         self.jobs: dict[int, Parts] = {}
         self.version = 0
@@ -66,7 +70,7 @@ class Engine:
 
     def _load(self) -> None:
         root = self.graph.roots["containment"]
-        self.interner = Interner(self.chooser.sibling)
+        self.interner = Interner(self.chooser.sibling, self.all_up)
         self.cells: list[Cell] = []
         self.uppers: dict[str, list[Upper]] = {}
         has_nodes = any(vertex.type == "node" for vertex in self.graph)
@@ -91,15 +95,17 @@ class Engine:
         first = len(self.cells)
         inner: list[Upper] = []
         direct: set[str] = set()
+        children: list[int] = []
         for kid in vertex.kids:
             if kid.type == "node" or not kid.kids or not has_nodes:
                 cell = self.interner.cell(kid)
                 self._number(cell, len(self.cells))
                 self.cells.append(cell)
                 direct.add(kid.type)
+                children.append(cell.atom)
             else:
                 inner.append(self._upper(kid, has_nodes))
-        upper = Upper(vertex, list(range(first, len(self.cells))), frozenset(direct), inner)
+        upper = Upper(vertex, list(range(first, len(self.cells))), frozenset(direct), children, inner)
         self.uppers.setdefault(vertex.type, []).append(upper)
         return upper
 
@@ -155,6 +161,20 @@ class Engine:
             return False
         del self.jobs[job]
         return True
+
+    def _up(self, vertex: Vertex) -> bool:
+        if self.all_up:
+            return True
+        above: Vertex | None = vertex
+        while above is not None:
+            if not above.up:
+                return False
+            above = above.parent
+        return True
+
+    def what_if(self, gone: Iterable[Parts], taken: Iterable[Parts]) -> WhatIf:
+        """Return a context in which some jobs are gone and other parts are taken; matches in it commit nothing."""
+        return WhatIf(self, gone, taken)
 
     def _changed(self) -> None:
         self.version += 1
@@ -223,12 +243,20 @@ class Engine:
         atoms = self.order.atoms
         return order.mask([atoms[place] for place in bits_of(allowed)])
 
-    def _select(self, need: Need, allowed: int | None, parts: dict[int, Pick], exclusive: bool) -> bool:
-        """Add what one need of the top level gets to `parts`."""
+    def _select(
+        self,
+        need: Need,
+        allowed: int | None,
+        parts: dict[int, Pick],
+        exclusive: bool,
+        above: Upper | None = None,
+    ) -> bool:
+        """Add what one need gets to `parts`. Below a vertex that was asked for (`above`) no level is left out."""
         if need.type == SLOT:
-            return self._select_slots(need, allowed, parts)
+            return self._select_slots(need, allowed, parts, above)
         if need.type in self.uppers and need.type not in self.types:
-            return self._select_uppers(need, allowed, parts, exclusive)
+            options = self.uppers[need.type] if above is None else above.uppers
+            return self._select_uppers(need, options, allowed, parts, exclusive)
         return self._select_atoms(need, allowed, parts, exclusive)
 
     def _index(self, key: Any, order: Order, rank: Any) -> Index:
@@ -247,7 +275,7 @@ class Engine:
         fit, type, rank = self.fitter.fit, need.type, self.chooser.rank
 
         def value(cell: Cell) -> Any:
-            if cell.vertex.type != type or not cell.vertex.up or fit(cell.state, need, exclusive) is None:
+            if cell.vertex.type != type or not self._up(cell.vertex) or fit(cell.state, need, exclusive) is None:
                 return None
             return rank(cell)
 
@@ -281,50 +309,74 @@ class Engine:
         for _, mask in index.candidates(allowed):
             number = mask.bit_count()
             if self.chooser.choose is not None and number > wanted:
-                mask, number = self.chooser.choose(mask, wanted, self._groups()), wanted
+                mask, number = self.chooser.choose(mask, wanted, self.groups()), wanted
             if number >= wanted:
                 return chosen | lowest(mask, wanted)
             chosen |= mask
             wanted -= number
         return None
 
-    def _groups(self) -> list[int]:
+    def idle_fit(self, need: Need) -> int:
+        """Return the atoms that are up and would fit a need by themselves if they were idle."""
+        key = ("idle", need)
+        index = self._index(key, self.order, lambda cell: self._idle_rank(cell, need))
+        return index.buckets.get(0, 0)
+
+    def _idle_rank(self, cell: Cell, need: Need) -> int | None:
+        if cell.vertex.type != need.type or not self._up(cell.vertex) or cell.closed:
+            return None
+        return None if self.fitter.fit(self.interner.idle(cell.shape), need, True) is None else 0
+
+    def groups(self) -> list[int]:
         """Return the masks of what stands together: the lowest vertices above atoms."""
         return [
             upper.mask(self.order) for uppers in self.uppers.values() for upper in uppers if upper.direct
         ]
 
     def _select_uppers(
-        self, need: Need, allowed: int | None, parts: dict[int, Pick], exclusive: bool
+        self,
+        need: Need,
+        uppers: Sequence[Upper],
+        allowed: int | None,
+        parts: dict[int, Pick],
+        exclusive: bool,
     ) -> bool:
-        options: list[tuple[int, dict[int, Pick]]] = []
+        options: list[dict[int, Pick]] = []
         exclusive = exclusive or bool(need.exclusive)
-        for upper in sorted(self.uppers[need.type], key=lambda each: self.chooser.sibling(each.vertex)):
+        for upper in sorted(uppers, key=lambda each: self.chooser.sibling(each.vertex)):
             mine = upper.mask(self.order)
-            if not upper.vertex.up or (exclusive and self.busy & mine):
+            if upper.vertex.type != need.type or not self._up(upper.vertex) or (exclusive and self.busy & mine):
                 continue
             inner: dict[int, Pick] = {}
-            within = mine if allowed is None else mine & allowed
-            if exclusive and need.exclusive and within != mine:
+            if need.exclusive and allowed is not None and mine & ~allowed:
                 continue
-            if all(self._select(child, within, inner, exclusive) for child in need.children):
+            within = self._within(upper, allowed)
+            if all(
+                self._select(child, mine if child.type in self.uppers else within, inner, exclusive, upper)
+                for child in need.children
+            ):
                 if need.exclusive:
                     inner = {atom: _whole(self.cells[atom]) for atom in upper.atoms}
-                options.append((upper.vertex.id, inner))
+                options.append(inner)
             if len(options) == need.count.most:
                 break
         wanted = need.count.choose(len(options))
         if wanted == 0:
             return False
-        for _, inner in options[:wanted]:
+        for inner in options[:wanted]:
             parts.update(inner)
         return True
 
-    def _select_slots(self, slot: Need, allowed: int | None, parts: dict[int, Pick]) -> bool:
+    def _within(self, upper: Upper, allowed: int | None) -> int:
+        mine = upper.mask(self.order, direct=True)
+        return mine if allowed is None else mine & allowed
+
+    def _select_slots(
+        self, slot: Need, allowed: int | None, parts: dict[int, Pick], above: Upper | None = None
+    ) -> bool:
         children = {child.type for child in slot.children}
-        hosts = [
-            upper for uppers in self.uppers.values() for upper in uppers if children and children <= upper.direct
-        ]
+        places = [upper for uppers in self.uppers.values() for upper in uppers] if above is None else [above]
+        hosts = [upper for upper in places if children and children <= upper.direct and self._up(upper.vertex)]
         if hosts:
             return self._slots_of_atoms(slot, hosts, allowed, parts)
         chooser, slots = self.chooser, self.fitter.slots
@@ -335,7 +387,7 @@ class Engine:
         whole = self.fitter.whole_types
 
         def value(cell: Cell) -> Any:
-            if not cell.vertex.up or (cell.vertex.type in whole and not cell.state.idle):
+            if not self._up(cell.vertex) or (cell.vertex.type in whole and not cell.state.idle):
                 return None
             found = slots(cell.state, slot)
             if not found:
@@ -433,8 +485,7 @@ class Engine:
         limit = slot.count.most
         sign = -1 if self.chooser.high else 1
         for k, host in enumerate(hosts):
-            mine = host.mask(self.order)
-            within = mine if allowed is None else mine & allowed
+            within = self._within(host, allowed)
             for i in range(limit):
                 inner: dict[int, Pick] = {}
                 if not all(self._select_atoms(child, within, inner, True) for child in slot.children):
@@ -495,9 +546,60 @@ class Engine:
             kid.closed = not kid.vertex.up
             self._status(kid)
         for i, group in enumerate(cell.leaves):
-            cell.down[i] = sum(1 << k for k, leaf in enumerate(group) if not leaf.up)
+            cell.down[i] = down_mask(group)
         cell.state = self.interner.state(cell)
 
 
+class WhatIf:
+    """Another state of affairs, undone at the end."""
+
+    def __init__(self, engine: Engine, gone: Iterable[Parts], taken: Iterable[Parts]) -> None:
+        self.engine = engine
+        self.gone = gone
+        self.taken = taken
+        self._kept: list[tuple[Cell, list[int], int, bool, State]] = []
+        self._busy = 0
+        self._touched: set[int] = set()
+
+    def __enter__(self) -> WhatIf:
+        self._busy = self.engine.busy
+        for parts in self.gone:
+            self.release(parts)
+        for parts in self.taken:
+            self._touch(parts)
+            for atom, pick in parts:
+                self.engine._apply(self.engine.cells[atom], pick)
+        self.engine._changed()
+        return self
+
+    def release(self, parts: Parts) -> None:
+        """Let one more job be gone."""
+        self._touch(parts)
+        for atom, pick in parts:
+            self.engine._revert(self.engine.cells[atom], pick)
+        self.engine._changed()
+
+    def _touch(self, parts: Parts) -> None:
+        for atom, _ in parts:
+            if atom not in self._touched:
+                self._touched.add(atom)
+                self._keep(self.engine.cells[atom])
+
+    def __exit__(self, *exc: object) -> None:
+        engine = self.engine
+        for cell, free, users, taken, state in reversed(self._kept):
+            cell.free[:] = free
+            cell.users, cell.taken, cell.state = users, taken, state
+            if cell.parent is None:
+                engine.log.append(cell.atom)
+        engine.busy = self._busy
+        engine._changed()
+
+    def _keep(self, cell: Cell) -> None:
+        self._kept.append((cell, list(cell.free), cell.users, cell.taken, cell.state))
+        for kid in cell.kids:
+            self._keep(kid)
+
+
 def _whole(cell: Cell) -> Pick:
-    return Pick(True, True, cell.state.free, ())
+    return Pick(True, True, (0,) * len(cell.leaves), ())

@@ -69,8 +69,8 @@ class Fitter:
         pick = self.children(state, need.children, exclusive)
         if pick is None:
             return None
-        if whole:
-            return Pick(True, True, state.free, ())
+        if whole or (exclusive and not need.children):
+            return Pick(True, True, _none(state.shape), ())
         return Pick(exclusive, False, pick.leaves, pick.kids)
 
     def children(self, state: State, needs: tuple[Need, ...], exclusive: bool) -> Pick | None:

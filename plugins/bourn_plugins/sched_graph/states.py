@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bourn_plugins.sched_graph.graph import Vertex
 
@@ -119,11 +119,11 @@ class Cell:
 class Interner:
     """Makes shapes and states, one for all that are equal."""
 
-    def __init__(self, order: Callable[[Vertex], Any]) -> None:
+    def __init__(self, order: Callable[[Vertex], Any], all_up: bool = False) -> None:
         self.order = order
+        self.all_up = all_up
         self._shapes: dict[Any, Shape] = {}
         self._states: dict[Any, State] = {}
-        self._sortless: dict[Any, tuple[int, ...]] = {}
 
     def cell(self, vertex: Vertex, parent: Cell | None = None) -> Cell:
         """Return a cell for a vertex and all that it contains; everything in it is free."""
@@ -152,14 +152,11 @@ class Interner:
         if shape is None:
             shape = self._shapes[key] = Shape(len(self._shapes), *key)
         free = [(1 << len(group)) - 1 for group in leaves.values()]
-        down = [
-            sum(1 << i for i, kid in enumerate(group) if not kid.up) if any(not kid.up for kid in group) else 0
-            for group in leaves.values()
-        ]
+        down = [0 if self.all_up else down_mask(group) for group in leaves.values()]
         cell = Cell(vertex, shape, tuple(map(tuple, leaves.values())), kids, free, down, _NO_STATE, parent)
         for kid in kids:
             kid.parent = cell
-            kid.closed = not kid.vertex.up
+            kid.closed = not (kid.vertex.up or self.all_up)
         cell.state = self.state(cell)
         return cell
 
@@ -188,6 +185,15 @@ class Interner:
         if state is None:
             state = self._states[key] = State(shape, True, False, free, kids)
         return state
+
+
+def down_mask(group: Sequence[Vertex]) -> int:
+    """Return the mask of the vertices that are down."""
+    mask = 0
+    for i, vertex in enumerate(group):
+        if not vertex.up:
+            mask |= 1 << i
+    return mask
 
 
 _MOST_STATES = 200_000

@@ -1,0 +1,315 @@
+"""Time: when running jobs end, what is reserved, and the earliest time at which a request fits.
+
+A profile holds, for each stretch of time between two changes, the mask of the atoms that are in use then and the
+number of units. Whole-node requests are planned on the masks alone; for others the counts say when it may be, and
+the engine, in a what-if of that time, whether it is.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+from attrs import Factory, define
+
+from bourn_plugins.sched_graph.fit import Pick, bits_of, lowest
+from bourn_plugins.sched_graph.request import SLOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bourn_plugins.sched_graph.engine import Engine, Parts
+    from bourn_plugins.sched_graph.request import Need, Request
+
+FOREVER = math.inf
+
+
+@define(eq=False)
+class Reservation:
+    """Resources that are promised to a job from a time on, during one pass."""
+
+    job: int
+    start: float
+    end: float
+    parts: Parts
+    mask: int
+    """All its atoms, as a mask of the engine's order."""
+    whole: bool
+    """Whether it has all its atoms to itself."""
+
+
+class Profile:
+    """Use over time: `times[i]` begins a stretch with the atoms `busy[i]` and `units[i]` in use."""
+
+    def __init__(self, now: float) -> None:
+        self.times = [now]
+        self.busy = [0]
+        self.units = [0]
+
+    @classmethod
+    def of(cls, now: float, uses: list[tuple[float, int, int]]) -> Profile:
+        """Return the profile of what is in use from now on until each (end, mask, units)."""
+        profile = cls(now)
+        uses.sort(key=lambda use: use[0], reverse=True)
+        times, busy, units = [FOREVER], [0], [0]
+        for end, mask, count in uses:
+            if end == times[-1]:
+                busy[-1] |= mask
+                units[-1] += count
+            else:
+                times.append(end)
+                busy.append(busy[-1] | mask)
+                units.append(units[-1] + count)
+        # What ends at times[k] is in use in the stretch before it.
+        profile.times = [now, *reversed(times[1:])]
+        profile.busy = busy[::-1]
+        profile.units = units[::-1]
+        return profile
+
+    def add(self, start: float, end: float, mask: int, units: int) -> None:
+        """Put something into the stretches of [start, end)."""
+        low = self._point(start)
+        high = len(self.times) if end == FOREVER else self._point(end)
+        busy, counts = self.busy, self.units
+        for i in range(low, high):
+            busy[i] |= mask
+            counts[i] += units
+
+    def _point(self, time: float) -> int:
+        if time <= self.times[0]:
+            return 0
+        at = bisect_left(self.times, time)
+        if at == len(self.times) or self.times[at] != time:
+            self.times.insert(at, time)
+            self.busy.insert(at, self.busy[at - 1])
+            self.units.insert(at, self.units[at - 1])
+        return at
+
+    def find_atoms(self, fitting: int, wanted: int, duration: float) -> tuple[float, int] | None:
+        """Return the earliest (time, mask of free atoms) with enough atoms free for the whole duration."""
+        times, busy = self.times, self.busy
+        last = len(times)
+        i = 0
+        while i < last:
+            free = fitting & ~busy[i]
+            if free.bit_count() < wanted:
+                i += 1
+                continue
+            end = times[i] + duration
+            k = i + 1
+            while k < last and times[k] < end:
+                free &= ~busy[k]
+                if free.bit_count() < wanted:
+                    break
+                k += 1
+            else:
+                return times[i], free
+            # What starts before the stretch that is short on its own fails there too.
+            i = k if (fitting & ~busy[k]).bit_count() < wanted else i + 1
+        return None
+
+    def openings(self, units: int, limit: int, duration: float, after: float) -> Iterator[float]:
+        """Yield the times at which at most `limit - units` units are in use for the whole duration."""
+        times, used = self.times, self.units
+        last, most = len(times), limit - units
+        i = bisect_right(times, after)
+        while i < last:
+            end = times[i] + duration
+            k = i
+            while k < last and times[k] < end and used[k] <= most:
+                k += 1
+            if k < last and times[k] < end:
+                i = k + 1
+                continue
+            yield times[i]
+            i += 1
+
+
+@define(eq=False)
+class Planner:
+    """An engine in time. `now` moves with `begin`; ends are on the same clock."""
+
+    engine: Engine
+    ends: dict[int, float] = Factory(dict)
+    now: float = 0.0
+    reservations: list[Reservation] = Factory(list)
+    _profile: Profile | None = None
+    _uses: dict[int, tuple[Parts, int, int]] = Factory(dict)
+    _unit_total: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._unit_total = sum(self._units(cell.shape.totals) for cell in self.engine.cells)
+
+    # -- what runs --
+
+    def start(self, job: int, parts: Parts, end: float = FOREVER) -> None:
+        """Give a job what was matched, until `end`."""
+        self.engine.allocate(job, parts)
+        self.ends[job] = end
+        self._profile = None
+
+    def finish(self, job: int, ranks: list[int] | None = None) -> None:
+        """Take back what a job has, or has on some ranks; early or late doesn't matter."""
+        if self.engine.free(job, ranks):
+            self.ends.pop(job, None)
+            self._uses.pop(job, None)
+        self._profile = None
+
+    def expire(self, job: int, end: float) -> None:
+        """Move the end of a running job."""
+        if job in self.ends:
+            self.ends[job] = end
+            self._profile = None
+
+    # -- a pass --
+
+    def begin(self, now: float) -> None:
+        """Start a pass: reservations of the pass before are dropped."""
+        self.now = now
+        if self.reservations:
+            self.reservations = []
+            self._profile = None
+
+    def fit_now(self, request: Request, duration: float) -> Parts | None:
+        """Return what a request gets now without delaying what is reserved; None if it doesn't fit."""
+        end = self.now + duration
+        ahead = [r for r in self.reservations if r.start < end]
+        if not ahead:
+            return self.engine.match(request)
+        forbidden = 0
+        partial: list[Parts] = []
+        whole = self._whole_atoms(request) is not None
+        for reservation in ahead:
+            if reservation.whole or whole:
+                forbidden |= reservation.mask
+            else:
+                partial.append(reservation.parts)
+        if not partial:
+            return self.engine.match(request, forbidden)
+        with self.engine.what_if((), partial):
+            return self.engine.match(request, forbidden)
+
+    def reserve(self, job: int, request: Request, duration: float) -> Reservation | None:
+        """Reserve resources at the earliest time at which they are free; None if there is no such time."""
+        whole = self._whole_atoms(request)
+        found = self._reserve_atoms(request, whole, duration) if whole else self._reserve_units(request, duration)
+        if found is None:
+            return None
+        start, parts = found
+        mask = self.engine.order.mask([atom for atom, _ in parts])
+        reservation = Reservation(job, start, start + duration, parts, mask, whole is not None)
+        self.reservations.append(reservation)
+        self._current().add(start, reservation.end, mask, self._parts_units(parts))
+        return reservation
+
+    def _current(self) -> Profile:
+        if self._profile is None:
+            # A job that overruns its end is taken to end any moment now.
+            soon = math.nextafter(self.now, FOREVER)
+            uses = [(max(end, soon), *self._use(job)) for job, end in self.ends.items()]
+            profile = Profile.of(self.now, uses)
+            for reservation in self.reservations:
+                units = self._parts_units(reservation.parts)
+                profile.add(reservation.start, reservation.end, reservation.mask, units)
+            self._profile = profile
+        return self._profile
+
+    def _use(self, job: int) -> tuple[int, int]:
+        """Return the mask and the units of a running job; what a job has seldom changes, so they're kept."""
+        parts = self.engine.jobs[job]
+        kept = self._uses.get(job)
+        if kept is None or kept[0] is not parts:
+            mask = self.engine.order.mask([atom for atom, _ in parts])
+            kept = self._uses[job] = (parts, mask, self._parts_units(parts))
+        return kept[1], kept[2]
+
+    # -- whole atoms --
+
+    def _whole_atoms(self, request: Request) -> tuple[Need, int] | None:
+        """Return (need, number) if a request asks for a fixed number of whole atoms and nothing else."""
+        if len(request.needs) != 1:
+            return None
+        need, number = request.needs[0], 1
+        if need.type == SLOT and len(need.children) == 1:
+            number, need = need.count.least, need.children[0]
+            if request.needs[0].count.most != number or len(self.engine.uppers) > 1:
+                return None
+        elif need.type == SLOT or not (need.exclusive or need.type in self.engine.fitter.whole_types):
+            return None
+        if need.type not in self.engine.types or need.count.least != need.count.most:
+            return None
+        return need, number * need.count.least
+
+    def _reserve_atoms(
+        self, request: Request, whole: tuple[Need, int], duration: float
+    ) -> tuple[float, Parts] | None:
+        engine = self.engine
+        need, wanted = whole
+        fitting = engine.idle_fit(need)
+        if request.constraint:
+            fitting &= engine.order.mask(engine.constrained(request.constraint))
+        found = self._current().find_atoms(fitting, wanted, duration)
+        if found is None:
+            return None
+        start, free = found
+        if engine.chooser.choose is not None and free.bit_count() > wanted:
+            free = engine.chooser.choose(free, wanted, engine.groups())
+        parts: Parts = []
+        for place in bits_of(lowest(free, wanted)):
+            atom = engine.order.atoms[place]
+            pick = engine.fitter.fit(engine.interner.idle(engine.cells[atom].shape), need, True)
+            assert isinstance(pick, Pick)
+            parts.append((atom, pick))
+        return start, parts
+
+    # -- parts of atoms --
+
+    def _reserve_units(self, request: Request, duration: float) -> tuple[float, Parts] | None:
+        units = self._units(request.totals)
+        times = self._current().openings(units, self._unit_total, duration, self.now)
+        jobs = self.engine.jobs
+        leaving = iter(sorted((end, job) for job, end in self.ends.items() if end != FOREVER))
+        ahead = next(leaving, None)
+        with self.engine.what_if((), ()) as world:
+            for time in times:
+                while ahead is not None and ahead[0] <= time:
+                    world.release(jobs[ahead[1]])
+                    ahead = next(leaving, None)
+                taken = [r.parts for r in self.reservations if r.start < time + duration and r.end > time]
+                if taken:
+                    with self.engine.what_if((), taken):
+                        parts = self.engine.match(request)
+                else:
+                    parts = self.engine.match(request)
+                if parts is not None:
+                    return time, parts
+        return None
+
+    @staticmethod
+    def _units(totals: dict[str, int]) -> int:
+        """Count what makes a match fail most often."""
+        return totals.get("core", 0)
+
+    def _parts_units(self, parts: Parts) -> int:
+        cells = self.engine.cells
+        total = 0
+        for atom, pick in parts:
+            shape = cells[atom].shape
+            if pick.whole or pick.exclusive:
+                total += shape.totals.get("core", 0)
+            else:
+                total += _cores(pick, shape)
+        return total
+
+
+def _cores(pick: Pick, shape: object) -> int:
+    from bourn_plugins.sched_graph.states import Shape
+
+    assert isinstance(shape, Shape)
+    place = shape.leaf_index.get("core")
+    total = 0 if place is None else pick.leaves[place].bit_count()
+    for i, kid in pick.kids:
+        inner = shape.kids[i][0]
+        total += inner.totals.get("core", 0) if kid.whole or kid.exclusive else _cores(kid, inner)
+    return total
