@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bourn.errors import BournError, ConfigError, suggest
+from bourn.errors import BournError, ConfigError, JobspecError, suggest
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.ingest import Frobnicator, SubmitInfo
 from bourn.model.duration import parse_duration
@@ -30,10 +30,13 @@ def defaults(jobspec: dict[str, Any], info: SubmitInfo) -> dict[str, Any]:
     system = jobspec["attributes"]["system"]
     name = system.get("queue") or general.get("queue")
     if name is not None and name not in queues:
-        raise BournError(f"there is no queue '{name}'{suggest(str(name), queues)}")
+        raise JobspecError(
+            "attributes.system.queue", f"there is no queue '{name}'{suggest(str(name), queues)}"
+        )
     if name is None and queues:
-        raise BournError(
-            f"the job names no queue, and there is no default; there are: {', '.join(sorted(queues))}"
+        there = ", ".join(sorted(queues))
+        raise JobspecError(
+            "attributes.system", f"misses the key 'queue', and no queue is default; there are: {there}"
         )
     of_queue = _defaults(queues[name], f"queues.{name}.") if name is not None else {}
     for key, value in {**general, **of_queue}.items():

@@ -1,9 +1,10 @@
-"""Validator `schema`: the jobspec that the frobnicators made is one, and version 1 keeps to RFC 14's tree."""
+"""Validator `schema`: what the frobnicators made is a jobspec (RFC 14)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bourn.errors import JobspecError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.ingest import SubmitInfo, Validator
 from bourn.model.jobspec_check import check_jobspec
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
 
 
 def schema(jobspec: dict[str, Any], info: SubmitInfo) -> str | None:
-    """Raise JobspecError, with the path of the bad field."""
-    check_jobspec(jobspec)
+    """Refuse what is no jobspec, with the path of the bad field."""
+    try:
+        check_jobspec(jobspec)
+    except JobspecError as err:
+        return err.message
     return None
 
 

@@ -172,7 +172,8 @@ def from_batch_command(
         raise BournError("a batch script must start with '#!' and the path of its interpreter")
     if "\0" in script:
         raise BournError("a batch script must be text; this one has a null byte")
-    extra.setdefault("name", jobname)
+    if extra.get("name") is None:
+        extra["name"] = jobname
     obj = from_nest_command(
         ["{{tmpdir}}/script", *(args or ())],
         num_slots,

@@ -150,12 +150,13 @@ class Pipeline:
         tree: dict[str, Any],
         info: SubmitInfo,
     ) -> Any:
-        """Call a plugin's function: BournError is its refusal, anything else its failure."""
+        """Call a plugin's function; what it raises refuses the job and names the plugin."""
         try:
             return function(tree, info)
-        except BournError:
-            raise
         except Exception as err:
+            if kind == "frobnicator" and isinstance(err, JobspecError):
+                # A refusal on purpose; a validator returns its reason instead.
+                raise
             raise self._failed(kind, owned, err) from err
 
     def _failed(self, kind: str, owned: Owned[Any], error: Exception) -> BournError:

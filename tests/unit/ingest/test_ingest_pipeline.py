@@ -99,6 +99,17 @@ def test_a_plugin_that_fails_is_named_with_its_version(step: Frobnicator | Valid
     assert reports == [caught.value.message]
 
 
+def refuse(tree: dict[str, Any], info: SubmitInfo) -> Any:
+    raise JobspecError("attributes.user.tag", "name one")
+
+
+def test_a_frobnicator_may_refuse_on_purpose_a_validator_returns_its_reason() -> None:
+    with pytest.raises(JobspecError, match=r"^attributes.user.tag: name one$"):
+        pipeline(Frobnicator("f", refuse)).check(jobspec(), *WHO)
+    with pytest.raises(BournError, match=r"site-dist 1.2.*validator 'v': JobspecError: .*name one"):
+        pipeline(Validator("v", refuse)).check(jobspec(), *WHO)
+
+
 def test_verdicts_are_kept_when_every_step_is_pure() -> None:
     pure, moody = Calls(), Calls()
     line = pipeline(Validator("v", pure, pure=True))

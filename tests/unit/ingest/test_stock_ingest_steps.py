@@ -8,6 +8,14 @@ from bourn.config import Config
 from bourn.errors import BournError, ConfigError
 from bourn.hookspecs.ingest import SubmitInfo
 from bourn.plugins import PluginManager
+from bourn.testing import check_frobnicator, check_validator, submit_info
+from bourn_plugins import (
+    ingest_constraints,
+    ingest_defaults,
+    ingest_feasibility,
+    ingest_require_instance,
+    ingest_schema,
+)
 from bourn_plugins.ingest_constraints import constraints
 from bourn_plugins.ingest_defaults import defaults
 from bourn_plugins.ingest_feasibility import feasibility
@@ -56,7 +64,7 @@ def test_a_queue_that_is_not_there_is_named() -> None:
         defaults(jobspec(queue="debgu"), info(QUEUES))
     with pytest.raises(BournError, match="there is no queue 'x'; there are none"):
         defaults(jobspec(queue="x"), info())
-    with pytest.raises(BournError, match="the job names no queue, and there is no default; there are: a, b"):
+    with pytest.raises(BournError, match="misses the key 'queue', and no queue is default; there are: a, b"):
         defaults(jobspec(), info({"queues": {"b": {}, "a": {}}}))
 
 
@@ -84,8 +92,9 @@ def test_constraints_of_the_queue_join_the_user_s() -> None:
 
 def test_schema_and_feasibility() -> None:
     assert schema(jobspec(), info()) is None
-    with pytest.raises(BournError, match=r"attributes.system.duration"):
-        schema(jobspec(duration=-1), info())
+    assert schema(jobspec(duration=-1), info()) == (
+        "attributes.system.duration: must be a number of seconds from 0, not -1"
+    )
     assert feasibility(jobspec(), info(reason="needs 3 nodes, the instance has 1")) == (
         "needs 3 nodes, the instance has 1"
     )
@@ -124,6 +133,17 @@ def test_require_instance(table: dict[str, int], nodes: int | None, cores: int, 
 
 def test_a_batch_script_is_an_instance() -> None:
     assert require_instance(jobspec(files={"script": {}}), info()) is None
+
+
+def test_the_stock_steps_keep_to_the_contract() -> None:
+    queued = submit_info({**QUEUES, "ingest": {"require-instance": {"minnodes": 2}}})
+    for module in (ingest_defaults, ingest_constraints):
+        for frobnicator in module.bourn_frobnicators():
+            check_frobnicator(frobnicator)
+            check_frobnicator(frobnicator, info=queued)
+    for module in (ingest_schema, ingest_feasibility, ingest_require_instance):
+        for validator in module.bourn_validators():
+            check_validator(validator, accepts=[jobspec()], info=queued)
 
 
 def test_the_stock_steps_are_in_use_by_default_in_a_sensible_order() -> None:
