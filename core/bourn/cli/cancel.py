@@ -29,7 +29,8 @@ def main(argv: list[str]) -> int:
         if args.dry_run:
             print(f"Would cancel {len(ids)} jobs", file=sys.stderr)
             return 0
-        job.raise_many(h, ids, "cancel", 0, args.message)
+        if ids:
+            job.raise_jobs_async(h, ids, "cancel", 0, args.message).get()
         if not args.quiet:
             print(f"Canceled {len(ids)} jobs", file=sys.stderr)
     return 0

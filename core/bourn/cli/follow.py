@@ -1,7 +1,7 @@
-"""Following the jobs of a submission: `--wait`, `--wait-event`, `--watch`, `--log`, `--progress`.
+"""Following jobs: `--wait`, `--wait-event`, `--watch`, `--log`, `--progress`, and `bourn watch`.
 
-One stream of the instance's journal tells of all jobs; a user who may not read it follows each job's own eventlog.
-The journal is opened before the jobs are submitted, so that no event is missed.
+One stream of the instance's journal tells of all jobs of a submission; it is opened before they are submitted, so that
+no event is missed. A user who may not read it, and whoever follows jobs that are there already, reads each job's log.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
 
 
 class Follower:
-    """Submits, then follows to the end."""
+    """Follows the jobs of a submission, or any others, to the end."""
 
-    def __init__(self, h: Handle, args: Namespace, items: Sequence[Item]) -> None:
+    def __init__(self, h: Handle, args: Namespace) -> None:
         self._h = h
         self._args = args
-        self._items = items
         self._wanted = args.wait_event or "clean"
         self._table = ProgressTable(())
         self._files: dict[str, BinaryIO] = {}
@@ -43,45 +42,69 @@ class Follower:
         self._bar: ProgressBar | None = None
         self._zero = time.time()
 
-    def run(self, submit: Callable[[], list[JobID]]) -> int:
-        """Return the worst exit status of the jobs."""
-        args = self._args
-        verbose = args.verbose > 1
-        allow = {"start", "finish", "exception", "clean", self._wanted}
-        request: dict[str, Any] = {"full": False, "since": self._zero - 1}
-        if not verbose:
-            request["allow"] = sorted(allow)
-        journal = self._h.rpc("job-manager.journal", request, streaming=True)
+    def submit(self, items: Sequence[Item], submit: Callable[[], list[JobID]]) -> int:
+        """Submit, follow, and return the worst exit status."""
+        journal = self._open_journal()
         try:
             ids = submit()
-            self._table = ProgressTable(ids, self._wanted)
-            for id, item in zip(ids, self._items, strict=True):
+            for id, item in zip(ids, items, strict=True):
                 out = self._file(item.args.log, sys.stdout.buffer)
-                if not args.quiet:
+                if not self._args.quiet:
                     out.write(f"{id}\n".encode())
-                    out.flush()
-                if args.watch or args.log or args.log_stderr:
-                    err = self._file(item.args.log_stderr, out if item.args.log else sys.stderr.buffer)
-                    self._printers[id] = OutputPrinter(out, err, args.label_io)
-            if not (args.wait or args.wait_event or args.watch or args.progress):
-                self._table.left = 0
-            if args.progress:
-                from bourn.cli.progressbar import ProgressBar
-
-                self._bar = ProgressBar(self._table, args.jps)
-            self._follow(journal)
+                err = self._file(item.args.log_stderr, out if item.args.log else sys.stderr.buffer)
+                self._printers[id] = OutputPrinter(out, err, self._args.label_io)
+            sys.stdout.flush()
+            if self._args.wait or self._args.wait_event or self._args.watch or self._args.progress:
+                return self._follow(ids, journal)
         finally:
-            if self._bar is not None:
-                self._bar.close()
-            for file in self._files.values():
-                file.close()
-        return 0 if args.wait_event else self._table.exitcode
+            self._close()
+        return 0
 
-    def _follow(self, journal: Future) -> None:
-        if not self._table.left:
-            return
-        journal.then(self._journal)
-        self._h.reactor_run()
+    def follow(self, ids: Sequence[JobID]) -> int:
+        """Follow jobs that are there already; return the worst exit status."""
+        for id in ids:
+            self._printers[id] = OutputPrinter(sys.stdout.buffer, sys.stderr.buffer, self._args.label_io)
+        try:
+            return self._follow(ids, None)
+        finally:
+            self._close()
+
+    def _open_journal(self) -> Future | None:
+        """Open the journal and wait until it is live; None if we may not read it."""
+        request: dict[str, Any] = {"full": False}
+        if self._args.verbose < 2:
+            request["allow"] = sorted({"start", "finish", "exception", "clean", self._wanted})
+        journal = self._h.rpc("job-manager.journal", request, streaming=True)
+        try:
+            while not journal.get().get("sentinel"):
+                journal.reset()
+        except RPCError as error:
+            if error.errnum != errno.EPERM:
+                raise
+            return None
+        journal.reset()
+        return journal
+
+    def _follow(self, ids: Sequence[JobID], journal: Future | None) -> int:
+        self._table = ProgressTable(ids, self._wanted)
+        if self._args.progress:
+            from bourn.cli.progressbar import ProgressBar
+
+            self._bar = ProgressBar(self._table, self._args.jps)
+        if journal is not None:
+            journal.then(self._journal)
+        else:
+            for id in ids:
+                watch_log_async(self._h, id).then(self._own_log, id)
+        if ids:
+            self._h.reactor_run()
+        return 0 if self._args.wait_event else self._table.exitcode
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        for file in self._files.values():
+            file.close()
 
     def _file(self, path: str | None, default: BinaryIO) -> BinaryIO:
         if path is None:
@@ -91,15 +114,7 @@ class Follower:
         return self._files[path]
 
     def _journal(self, future: Future) -> None:
-        try:
-            reply = future.get()
-        except RPCError as error:
-            if error.errnum != errno.EPERM:
-                raise
-            for id in self._table.jobs:
-                watch_log_async(self._h, id).then(self._own_log, id)
-            return
-        for event in reply.get("events", ()):
+        for event in future.get().get("events", ()):
             self._event(event["id"], event["entry"])
         future.reset()
         self._check()

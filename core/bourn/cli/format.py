@@ -28,13 +28,14 @@ NOTHING = ("", None, "0s", "0.0", "0:00:00", "1970-01-01T00:00:00")
 class Column:
     """One field of a format, with the text before it."""
 
-    __slots__ = ("align", "collapse", "expand", "get", "heading", "literal", "render", "source", "width")
+    __slots__ = ("align", "collapse", "expand", "get", "heading", "literal", "name", "render", "source", "width")
 
     def __init__(self, literal: str, name: str, conversion: str | None, spec: str, lookup: Lookup) -> None:
         prefix = PREFIX.search(literal)
         flags = prefix.group(1) if prefix else ""
         self.literal = literal[: prefix.start()] if prefix else literal
         self.collapse, self.expand = "?" in flags, "+" in flags
+        self.name = name
         self.heading, self.get = lookup(name)
         self.source = (conversion, spec)
         match = SPEC.match(_split(conversion, spec)[1].rstrip("+h"))

@@ -103,7 +103,7 @@ def submit_items(args: Namespace, items: list[Item]) -> int:
         if follow:
             from bourn.cli.follow import Follower
 
-            return Follower(h, args, items).run(lambda: send(h, items, urgency, flags))
+            return Follower(h, args).submit(items, lambda: send(h, items, urgency, flags))
         for id in send(h, items, urgency, flags):
             if not args.quiet:
                 print(id)

@@ -23,7 +23,7 @@ from bourn.model.states import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Record = dict[str, Any]
 
@@ -209,6 +209,44 @@ def field(name: str) -> tuple[str, Callable[[Record], Any]]:
     from bourn.errors import BournError, suggest
 
     raise BournError(f"unknown field '{name}'{suggest(name, FIELDS)}")
+
+
+_RUNTIME = ("t_run", "t_cleanup", "t_inactive")
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "username": ("userid",),
+    "runtime": _RUNTIME,
+    "t_remaining": ("expiration", "state"),
+    "returncode": ("state", "waitstatus"),
+    "success": ("state", "result"),
+    "state_single": ("state",),
+    "status": ("state", "result"),
+    "status_abbrev": ("state", "result"),
+    "result_abbrev": ("result",),
+    "contextual_time": ("state", "duration", *_RUNTIME),
+    "contextual_info": ("state", "nodelist", "dependencies", "urgency", "priority", "annotations"),
+    "inactive_reason": (
+        "state",
+        "result",
+        "waitstatus",
+        "exception_type",
+        "exception_severity",
+        "exception_note",
+    ),
+}
+"""The attributes that computed fields are computed from."""
+
+
+def attrs_of(names: Iterable[str]) -> list[str]:
+    """Return the attributes of a record that these fields need."""
+    attrs = {"id", "state"}
+    for name in names:
+        if name.startswith(("annotations", "sched.", "user.")):
+            attrs.add("annotations")
+        elif name.startswith("exception."):
+            attrs.add(name.replace(".", "_"))
+        else:
+            attrs.update(_NEEDS.get(name, () if name.startswith("id.") else (name,)))
+    return sorted(attrs)
 
 
 class JobInfo:
