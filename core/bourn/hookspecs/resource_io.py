@@ -56,16 +56,22 @@ class GraphBuilder(Protocol):
         unit: str = "",
         properties: Mapping[str, str] | None = None,
         status: str = "up",
+        subsystem: str = "containment",
+        uniq_id: int | None = None,
+        paths: Mapping[str, str] | None = None,
     ) -> int:
-        """Add a vertex under `parent` in the containment tree, and return its handle.
+        """Add a vertex under `parent` in a subsystem, and return its handle.
 
-        `basename` is the type, `id` counts up among siblings and `name` is basename and id, unless given.
-        `status` is "up" or "down".
+        `basename` is the type and `name` is basename and id, unless given; an `id` of -1 is none. `status`
+        is "up" or "down". The first vertex without a parent is the root of its subsystem. `uniq_id` is the
+        handle unless given. `paths` (subsystem -> path) is given where a document says them.
         """
         ...
 
-    def edge(self, source: int, target: int, subsystem: str, relation: str = "contains") -> None:
-        """Add an edge of another subsystem, such as power."""
+    def edge(
+        self, source: int, target: int, subsystem: str = "containment", relation: str = "contains"
+    ) -> None:
+        """Relate two vertices in a subsystem; a vertex is contained in one other at most."""
         ...
 
 

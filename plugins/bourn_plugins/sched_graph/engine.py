@@ -269,13 +269,15 @@ class Engine:
             index.refresh()
         return index
 
-    def _select_atoms(
-        self, need: Need, allowed: int | None, parts: dict[int, Pick], exclusive: bool
-    ) -> bool:
+    def _select_atoms(self, need: Need, allowed: int | None, parts: dict[int, Pick], exclusive: bool) -> bool:
         fit, type, rank = self.fitter.fit, need.type, self.chooser.rank
 
         def value(cell: Cell) -> Any:
-            if cell.vertex.type != type or not self._up(cell.vertex) or fit(cell.state, need, exclusive) is None:
+            if (
+                cell.vertex.type != type
+                or not self._up(cell.vertex)
+                or fit(cell.state, need, exclusive) is None
+            ):
                 return None
             return rank(cell)
 
@@ -329,9 +331,7 @@ class Engine:
 
     def groups(self) -> list[int]:
         """Return the masks of what stands together: the lowest vertices above atoms."""
-        return [
-            upper.mask(self.order) for uppers in self.uppers.values() for upper in uppers if upper.direct
-        ]
+        return [upper.mask(self.order) for uppers in self.uppers.values() for upper in uppers if upper.direct]
 
     def _select_uppers(
         self,
@@ -345,7 +345,11 @@ class Engine:
         exclusive = exclusive or bool(need.exclusive)
         for upper in sorted(uppers, key=lambda each: self.chooser.sibling(each.vertex)):
             mine = upper.mask(self.order)
-            if upper.vertex.type != need.type or not self._up(upper.vertex) or (exclusive and self.busy & mine):
+            if (
+                upper.vertex.type != need.type
+                or not self._up(upper.vertex)
+                or (exclusive and self.busy & mine)
+            ):
                 continue
             inner: dict[int, Pick] = {}
             if need.exclusive and allowed is not None and mine & ~allowed:
@@ -376,7 +380,9 @@ class Engine:
     ) -> bool:
         children = {child.type for child in slot.children}
         places = [upper for uppers in self.uppers.values() for upper in uppers] if above is None else [above]
-        hosts = [upper for upper in places if children and children <= upper.direct and self._up(upper.vertex)]
+        hosts = [
+            upper for upper in places if children and children <= upper.direct and self._up(upper.vertex)
+        ]
         if hosts:
             return self._slots_of_atoms(slot, hosts, allowed, parts)
         chooser, slots = self.chooser, self.fitter.slots

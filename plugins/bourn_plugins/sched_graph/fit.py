@@ -176,9 +176,7 @@ class Fitter:
             if need.children:
                 return []
             ids, sizes = shape.ids[place], shape.sizes[place]
-            return [
-                (sizes[i], ids[i] + 2, place, 1 << i, None) for i in bits_of(state.free[place])
-            ]
+            return [(sizes[i], ids[i] + 2, place, 1 << i, None) for i in bits_of(state.free[place])]
         found: list[_Part] = []
         for i, kid in enumerate(state.kids):
             if kid.shape.type == need.type:

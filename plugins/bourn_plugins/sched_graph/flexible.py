@@ -111,9 +111,9 @@ class FlexibleWalker(Walker):
             memo[counts] = (best + 1, choice)
             stack.pop()
         result: list[Need] = []
-        counts: Counts | None = have
-        while counts is not None and memo[counts][1] >= 0:
-            slot = slots[memo[counts][1]]
+        left: Counts | None = have
+        while left is not None and memo[left][1] >= 0:
+            slot = slots[memo[left][1]]
             result.append(slot)
-            counts = spend(counts, slot)
+            left = spend(left, slot)
         return result

@@ -135,4 +135,4 @@ class Ledger:
     def forget(self, vertex: Vertex) -> None:
         """Drop all records of a vertex that leaves the graph."""
         for table in (self.plans, self.users, self.totals, self.tags, self.allocations, self.reservations):
-            table.pop(vertex.index, None)  # type: ignore[attr-defined]
+            table.pop(vertex.index, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+
 from bourn.errors import BournError, suggest
 from bourn_plugins.sched_graph.pruning import DEFAULT_FILTERS
 

@@ -193,7 +193,9 @@ class Planner:
     def reserve(self, job: int, request: Request, duration: float) -> Reservation | None:
         """Reserve resources at the earliest time at which they are free; None if there is no such time."""
         whole = self._whole_atoms(request)
-        found = self._reserve_atoms(request, whole, duration) if whole else self._reserve_units(request, duration)
+        found = (
+            self._reserve_atoms(request, whole, duration) if whole else self._reserve_units(request, duration)
+        )
         if found is None:
             return None
         start, parts = found

@@ -133,10 +133,12 @@ def _write_graph(graph: ResourceGraph, basename: str, format: str) -> None:
     print("INFO: Write the target graph of the matcher...")
     digraph = graph.digraph()
     if format == "graphml":
-        named = digraph.copy()
-        for index in named.node_indices():
-            named[index] = {"name": digraph[index].name, "type": digraph[index].type}
-        rustworkx.write_graphml(named, f"{basename}.graphml")
+        rustworkx.write_graphml(
+            digraph,
+            f"{basename}.graphml",
+            node_attrs=lambda vertex: {"name": vertex.name, "type": vertex.type, "size": str(vertex.size)},
+            edge_attrs=lambda subsystem: {"subsystem": subsystem},
+        )
         return
     text = digraph.to_dot(
         node_attr=lambda vertex: {"label": f'"{vertex.name}"'},

@@ -15,7 +15,7 @@ FOREVER = 1 << 63
 class Spans:
     """The units of a pool that are taken, as a step function of time, with the span that each job put there."""
 
-    __slots__ = ("jobs", "_times", "_used", "total")
+    __slots__ = ("_times", "_used", "jobs", "total")
 
     def __init__(self, total: int) -> None:
         self.total = total

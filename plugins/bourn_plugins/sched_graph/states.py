@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 class Shape:
     """What never changes about equal subtrees: types, ids and sizes. Interned: compare by identity."""
 
-    __slots__ = ("ids", "kid_types", "leaf_index", "leaf_types", "memo", "number", "sizes", "totals", "type", "kids", "size")
+    __slots__ = (
+        "ids",
+        "kid_types",
+        "kids",
+        "leaf_index",
+        "leaf_types",
+        "memo",
+        "number",
+        "size",
+        "sizes",
+        "totals",
+        "type",
+    )
 
     def __init__(
         self,
@@ -59,7 +71,9 @@ class State:
 
     __slots__ = ("free", "idle", "kids", "memo", "shape", "taken")
 
-    def __init__(self, shape: Shape, idle: bool, taken: bool, free: tuple[int, ...], kids: tuple[State, ...]) -> None:
+    def __init__(
+        self, shape: Shape, idle: bool, taken: bool, free: tuple[int, ...], kids: tuple[State, ...]
+    ) -> None:
         self.shape = shape
         self.idle = idle
         self.taken = taken

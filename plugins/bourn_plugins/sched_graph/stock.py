@@ -95,4 +95,5 @@ def scorer_of(policy: Any) -> Scorer:
         return scorer
     from bourn_plugins.sched_graph.generic import KeyScorer
 
-    return KeyScorer(policy)
+    generic: Scorer = KeyScorer(policy)
+    return generic

@@ -76,6 +76,8 @@ class Traverser:
         self.graph = graph
         self.ledger = Ledger(graph, subsystem, PruneFilters(filters))
         self.walker: Walker = (FlexibleWalker if flexible else Walker)(self.ledger, scorer)
+        if hasattr(scorer, "ledger"):
+            scorer.ledger = self.ledger
         self.exclusive_types = frozenset({"node"} if node_exclusive else ())
         self.duration = duration
         self.preorder = 0

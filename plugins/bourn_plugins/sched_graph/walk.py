@@ -270,10 +270,8 @@ class Walker:
         return None, matched
 
     def _has_all(self, vertex: Vertex, slot: Need) -> bool:
-        for child in slot.children:
-            if not any(kid.type == child.type for kid in self._out(vertex)):
-                return False
-        return True
+        types = {kid.type for kid in self._out(vertex)}
+        return all(child.type in types for child in slot.children)
 
     def _passes(self, vertex: Vertex, needs: tuple[Need, ...], exclusive: bool) -> bool:
         window, ledger = self._window, self.ledger

@@ -44,7 +44,9 @@ def slot(count: Any, *children: dict[str, Any]) -> dict[str, Any]:
     return {"type": "slot", "count": count, "label": "s", "with": list(children)}
 
 
-def res(type: str, count: Any = 1, *children: dict[str, Any], exclusive: bool | None = None) -> dict[str, Any]:
+def res(
+    type: str, count: Any = 1, *children: dict[str, Any], exclusive: bool | None = None
+) -> dict[str, Any]:
     item: dict[str, Any] = {"type": type, "count": count}
     if children:
         item["with"] = list(children)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
 
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.engine import Engine
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
 
 POLICIES = ("high", "low", "hinode", "lonode", "hinodex", "lonodex")
 
@@ -27,9 +27,9 @@ spread = st.one_of(
         st.integers(1, 2),
     ),
 )
-leaves = st.lists(
-    st.sampled_from(["core", "gpu", "memory"]), min_size=1, max_size=3, unique=True
-).flatmap(lambda types: st.tuples(*(st.builds(res, st.just(type), counts) for type in types)))
+leaves = st.lists(st.sampled_from(["core", "gpu", "memory"]), min_size=1, max_size=3, unique=True).flatmap(
+    lambda types: st.tuples(*(st.builds(res, st.just(type), counts) for type in types))
+)
 
 
 @st.composite

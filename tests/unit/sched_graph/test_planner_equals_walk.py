@@ -1,0 +1,68 @@
+"""Reservations start when, and take what, the walk over vertices with their plans says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bourn_plugins.sched_graph import stock
+from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.planner import Planner
+from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.request import compile_request
+from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
+
+counts = st.integers(1, 3)
+
+
+@st.composite
+def jobs(draw: Any) -> tuple[dict[str, Any], int]:
+    duration = draw(st.integers(1, 8)) * 10
+    inner = slot(draw(counts), res("core", draw(counts)))
+    form = draw(st.sampled_from(["slot", "node", "node-x", "slot-node"]))
+    if form == "slot":
+        return inner, duration
+    if form == "node":
+        return res("node", draw(counts), inner), duration
+    if form == "node-x":
+        return res("node", draw(counts), inner, exclusive=True), duration
+    return slot(draw(counts), res("node", 1, res("core", draw(counts)))), duration
+
+
+@pytest.mark.parametrize("name", ["low", "high", "hinode", "lonode", "lonodex"])
+@settings(max_examples=120, deadline=None)
+@given(
+    racks=st.integers(0, 2),
+    nodes=st.integers(1, 3),
+    cores=st.integers(1, 4),
+    requests=st.lists(jobs(), min_size=1, max_size=14),
+)
+def test_same_start_and_choice(
+    name: str, racks: int, nodes: int, cores: int, requests: list[tuple[dict[str, Any], int]]
+) -> None:
+    graph = cluster(racks=racks, nodes=nodes, cores=cores)
+    spec = stock.match_policy(name)
+    policy = spec.factory({})
+    planner = Planner(Engine(graph, Chooser(policy, spec.node_exclusive)))
+    walk = Traverser(graph, stock.scorer_of(policy), node_exclusive=spec.node_exclusive)
+    planner.begin(0)
+    for job, (resources, duration) in enumerate(requests, start=1):
+        request = compile_request(jobspec([resources], duration))
+        result = walk.match(request, Op.ALLOCATE_OR_RESERVE, job)
+        parts = planner.fit_now(request, duration)
+        start = 0.0
+        if parts is not None:
+            planner.start(job, parts, duration)
+        else:
+            reservation = planner.reserve(job, request, duration)
+            if reservation is not None:
+                start, parts = reservation.start, reservation.parts
+        assert (parts is not None) == (result.outcome is Outcome.MATCHED), resources
+        if parts is not None:
+            assert start == result.at, resources
+            own = {vertex.path for vertex in result.selected if vertex.exclusive}
+            assert {vertex.path for vertex in planner.engine.vertices(parts)} == own, resources
