@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from .tree import Node
 from .wire import entry_out, value_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bourn.broker.module import Request
+
+    from .tree import Node
 
 
 def touches(key: str, changed: Iterable[str]) -> bool:

@@ -86,7 +86,8 @@ def check_body(path: Path) -> None:
         return
     problems = []
     try:
-        db = connect(path, "ro")
+        # Without a log to look into, SQLite needn't make one: we hold the lock, so nothing changes.
+        db = connect(path, "ro" if wal_size(path) else "ro&immutable=1")
         try:
             problems = [row[0] for row in db.execute("PRAGMA quick_check(3)").fetchall()]
         finally:
@@ -120,8 +121,8 @@ def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
     try:
         db = connect(path)
         try:
-            # Off while creating: a crash then leaves a file that is refused or empty, never half a schema,
-            # because the rollback journal is still there; and a start doesn't wait for the disk.
+            # A start doesn't wait for the disk: as long as nothing is acknowledged, nothing can be lost.
+            db.execute("PRAGMA synchronous = OFF")
             if not exists:
                 create(db)
             db.execute("PRAGMA journal_mode = WAL")
@@ -144,6 +145,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
     db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
     db.execute("PRAGMA temp_store = MEMORY")
     return db
+
+
+def free_pages(db: sqlite3.Connection) -> int:
+    """Return how many pages of the file hold nothing."""
+    count: int = db.execute("PRAGMA freelist_count").fetchone()[0]
+    return count
+
+
+def vacuum(db: sqlite3.Connection, pages: int = 0) -> None:
+    """Give free pages back to the file system, all of them or so many."""
+    # The pragma makes a row without columns for every page, which only executescript steps through.
+    db.executescript(f"PRAGMA incremental_vacuum({pages})")
 
 
 def errno_of(error: sqlite3.Error) -> int:

@@ -18,7 +18,7 @@ from bourn.hookspecs.store import Batch, StoreBackend, StoreOptions
 from .apply import Applier
 from .archive import load_archive, write_archive
 from .lockfile import InstanceLock
-from .opening import connect, open_reader, open_writer, wal_size
+from .opening import connect, free_pages, open_reader, open_writer, vacuum, wal_size
 from .read import Reader
 from .schema import DB_NAME
 from .writer import Writer
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 SYNCHRONOUS = ("normal", "full", "off")
-VACUUM_PAGES = 2000
 
 
 class SqliteStore(Reader):
@@ -128,8 +127,8 @@ class SqliteStore(Reader):
         def tidy() -> None:
             db = self._writer_db
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            if db.execute("PRAGMA freelist_count").fetchone()[0]:
-                db.execute("PRAGMA incremental_vacuum").fetchall()
+            if free_pages(db):
+                vacuum(db)
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
         await self._writer.run(tidy)

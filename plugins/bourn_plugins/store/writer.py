@@ -22,7 +22,7 @@ import trio
 
 from bourn.errors import BournError
 
-from .opening import connect, describe, wal_size
+from .opening import connect, describe, free_pages, vacuum, wal_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,7 @@ SLOW_COMMIT = 0.02  # s; a commit on the loop that took longer ...
 SLOW_PAUSE = 5.0  # s; ... sends the following to the thread for so long
 WAL_BYTES = 32 << 20  # a log longer than this is folded into the database
 WAL_LOOK = 16  # commits between looks at its length
+VACUUM_PAGES = 1000  # given back at a time
 
 
 class Waiting(NamedTuple):
@@ -68,6 +69,7 @@ class Writer:
         self._busy = False
         self._closed = False
         self._checkpointing = False
+        self._tidying = False
         self._work: SimpleQueue[Task | None] = SimpleQueue()
         self._results: deque[Task] = deque()
         self._token = trio.lowlevel.current_trio_token()
@@ -172,6 +174,8 @@ class Writer:
             self.batches += len(group)
             if self.commits % WAL_LOOK == 0:
                 self._look_at_wal()
+            if any(item.batch is not None and item.batch.purge for item in group):
+                self._tidy()
         else:
             self._undo()
             if len(group) > 1:
@@ -209,17 +213,38 @@ class Writer:
             self._hand(self._fold_beside)
 
     def _want_wal_empty(self) -> None:
-        def task() -> None:
-            try:
-                self._truncate_wal()
-            except sqlite3.Error as e:
-                log.warning("job store: the write-ahead log could not be folded in: %s", e)
-            self._post(end)
-
         def end() -> None:
             self.checkpoints += 1
             self._checkpointing = False
+
+        self._upkeep(self._truncate_wal, end)
+
+    def _tidy(self) -> None:
+        """Give back what a purge has freed, in pieces between which other batches get their turn."""
+        left = free_pages(self.db)
+
+        def end() -> None:
+            self._tidying = False
+            if not self._closed and not self._busy and 0 < free_pages(self.db) < left:
+                self._tidy()
+
+        if not self._tidying:
+            self._tidying = True
+            self._upkeep(lambda: vacuum(self.db, VACUUM_PAGES), end)
+
+    def _upkeep(self, work: Task, then: Task) -> None:
+        """Let the thread do what may fail without harm."""
+
+        def task() -> None:
+            try:
+                work()
+            except sqlite3.Error as e:
+                log.warning("job store %s: upkeep was put off: %s", self.path, e)
+            self._post(end)
+
+        def end() -> None:
             self._released()
+            then()
 
         self._exclusive += 1
         self._enqueue(Waiting(None, None, task))
