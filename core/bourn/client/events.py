@@ -25,7 +25,7 @@ def watch_log_async(h: Handle, id: JobID | int, path: str = "eventlog", follow: 
 
 def entries(reply: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the events of one response."""
-    return [_decode(line) for line in reply["event"].splitlines()]
+    return [_decode(line) for line in reply["event"].rstrip("\n").split("\n")]
 
 
 def watch_batches(

@@ -82,7 +82,7 @@ class JobInfo(Module):
         jobspec = store.jobspec(id) or {}
         for text in store.events(id):
             if '"jobspec-update"' in text:
-                for line in text.splitlines():
+                for line in text.rstrip("\n").split("\n"):
                     entry = _decode(line)
                     if entry["name"] == "jobspec-update":
                         jobspec = apply_overrides(jobspec, entry["context"])

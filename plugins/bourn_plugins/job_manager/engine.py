@@ -194,17 +194,21 @@ class Engine:
                 self._event(job, step, None, self._now)
 
     def _event(self, job: Job, name: str, context: dict[str, Any] | None, t: float) -> None:
-        before = job.state
-        apply(job, name, t, context)
         if t != self._t:
             self._t = t
             self._t_text = f'{{"timestamp":{t!r},"name":"'
+        if context:
+            try:
+                line = f'{self._t_text}{name}","context":{_encode(context).decode()}}}\n'
+            except (TypeError, UnicodeEncodeError, msgspec.MsgspecError) as error:
+                raise IllegalEvent(f"event '{name}': the context is not JSON: {error}") from None
+        else:
+            line = f'{self._t_text}{name}"}}\n'
+        before = job.state
+        apply(job, name, t, context)
         if not job.text:
             self._turn.dirty.append(job)
-        if context:
-            job.text += f'{self._t_text}{name}","context":{_encode(context).decode()}}}\n'
-        else:
-            job.text += f'{self._t_text}{name}"}}\n'
+        job.text += line
         hooks = self.hooks
         if name in hooks.events:
             hooks.tell(hooks.events[name], job, name, context or {}, hooks.act)

@@ -114,7 +114,7 @@ class Consumer:
     ) -> None:
         number = counts.get(id, 0)
         ended = False
-        for line in text.splitlines():
+        for line in text.rstrip("\n").split("\n"):
             if number == end:
                 break
             entry = _decode(line)

@@ -37,7 +37,7 @@ _decode = msgspec.json.Decoder().decode
 
 def replay(job: Job, text: str) -> None:
     """Make the events of an eventlog happen to a new job; BournError if one can't."""
-    for line in text.splitlines():
+    for line in text.rstrip("\n").split("\n"):
         try:
             entry: dict[str, Any] = _decode(line)
             apply(job, entry["name"], entry["timestamp"], entry.get("context"))
@@ -78,6 +78,7 @@ def resume(engine: Engine, jobs: Iterable[Job]) -> None:
     jobs = list(jobs)
     hooks = engine.hooks
     engine.jobs.update((job.id, job) for job in jobs)
+    engine.running += sum(1 for job in jobs if job.t_run)
     for job in jobs:
         job.queued = []
         hooks.tell(hooks.create, job, hooks.act)

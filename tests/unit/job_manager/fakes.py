@@ -99,7 +99,7 @@ class FakeStore:
         return []
 
     def eventlog(self, id: int) -> list[tuple[str, dict[str, Any]]]:
-        entries = [json.loads(line) for line in "".join(self.events(id)).splitlines()]
+        entries = [json.loads(line) for line in "".join(self.events(id)).split("\n")[:-1]]
         return [(entry["name"], entry.get("context", {})) for entry in entries]
 
     def names(self, id: int) -> str:
