@@ -33,7 +33,7 @@ class Doom(ShellPlugin):
         timeout: float | None
         if given == "none":
             timeout = None
-        elif isinstance(given, str):
+        elif isinstance(given, str | int | float):
             from bourn.model.duration import parse_duration
 
             try:
@@ -41,7 +41,7 @@ class Doom(ShellPlugin):
             except BournError as error:
                 raise BournError(f"-o exit-timeout: {error.message}") from error
         else:
-            timeout = float(given)
+            raise BournError(f"-o exit-timeout={given}: right is a duration such as 30s, or none")
         spec.data[self.name] = (timeout, spec.switch("exit-on-error"))
 
     def task_exit(self, job: ShellJob, task: ShellTask) -> None:

@@ -18,13 +18,18 @@ PACKAGES = {
     "bourn_shell_plugins": ROOT / "shell_plugins/bourn_shell_plugins",
 }
 
-# Stock plugins of one idea that are made of several entry points: those on the left may use those on the right.
+# What a stock plugin may take from another's package, because the two are parts of one thing.
 FAMILIES = {
     "ingest_constraints": {"job_ingest"},
     "ingest_defaults": {"job_ingest"},
     "ingest_feasibility": {"job_ingest"},
     "ingest_require_instance": {"job_ingest"},
     "ingest_schema": {"job_ingest"},
+    "job_exec": {"shell_manager"},
+    "job_info": {"job_manager"},
+    "job_list": {"job_manager"},
+    "sched_graph": {"graph_readers"},
+    "store": {"kvs"},
 }
 
 
@@ -33,9 +38,18 @@ def files(package):
 
 
 def imports(path):
-    """Return the modules that a file names in import statements, wherever they stand."""
+    """Return the modules that a file imports, wherever that stands; imports for type checking don't count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
+        if node in typing_only:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:

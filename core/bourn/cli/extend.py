@@ -1,6 +1,7 @@
-"""Commands and options of third-party distributions (`bourn.hookspecs.cli`).
+"""Commands and options that plugins add (`bourn.hookspecs.cli`).
 
-Nothing is imported unless the scan of installed distributions finds one that offers such a plugin.
+Commands are looked for when a verb isn't one of the table's. Options are looked for only if the scan of installed
+distributions finds a third party's plugin for the command line.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
+from bourn.plugins import cli_scan
 
 if TYPE_CHECKING:
     import argparse
@@ -20,9 +22,7 @@ if TYPE_CHECKING:
 
 def plugin_commands() -> dict[str, CliCommand]:
     """Return the commands that plugins add, by name."""
-    manager = _manager()
-    if manager is None:
-        return {}
+    manager = _load()
     commands = {command.name: command for _, command in manager.collect("bourn_cli_commands")}
     _tell(manager)
     return commands
@@ -33,9 +33,9 @@ class PluginOptions:
 
     def __init__(self, verb: str, parser: Parser) -> None:
         self._options: list[tuple[PluginRecord, CliOption, str]] = []
-        manager = _manager()
-        if manager is None:
-            return
+        if not cli_scan():
+            return  # stock plugins have no options, so that nobody pays for looking
+        manager = _load()
         group = parser.add_argument_group("plugins")
         for record, option in manager.collect("bourn_cli_options"):
             if verb in option.commands:
@@ -66,11 +66,7 @@ class PluginOptions:
         return [(record, option, value) for record, option, value in found if value not in (None, False)]
 
 
-def _manager() -> PluginManager | None:
-    from bourn.plugins import cli_scan
-
-    if not cli_scan():
-        return None
+def _load() -> PluginManager:
     from bourn.hookspecs import CLI_GROUP
     from bourn.plugins import PluginManager
 

@@ -23,13 +23,19 @@ _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # `decode` w
 def socket_path(uri: str | None) -> str:
     """Return the socket that a URI stands for; by default that of the environment's BOURN_URI.
 
-    Takes `local:///path`, `/path`, and a run directory. Raises BournError with what to do about it.
+    Takes `local:///path`, `/path`, a run directory, and what a plugin resolves, as `pid:4711`. Raises BournError
+    with what to do about it.
     """
     wanted = uri or os.environ.get("BOURN_URI")
     if not wanted:
         raise BournError(
             "no Bourn instance here: BOURN_URI isn't set; `bourn start` raises one", errno.ENOENT
         )
+    scheme, colon, _ = wanted.partition(":")
+    if colon and scheme != "local" and scheme.isidentifier():
+        from bourn.plugins.uri import resolve_uri
+
+        wanted = resolve_uri(wanted)
     path = wanted.removeprefix("local://")
     if not path.startswith("/"):
         raise BournError(

@@ -169,12 +169,15 @@ def bourn_resource_readers() -> Iterable[ResourceReader]:
 
     Example::
 
+        from bourn.errors import BournError
         from bourn.hookspecs import hookimpl
         from bourn.hookspecs.resource_io import ResourceReader, Resources
 
 
         def read_hosts(content, options):
             '''One host a line, each with as many cores as the option says.'''
+            if not content.isascii():
+                raise BournError("a list of hosts is ASCII text")
             hosts = content.decode().split()
             cores = f"0-{int(options.get('cores', 1)) - 1}"
             lite = [{"rank": f"0-{len(hosts) - 1}", "children": {"core": cores}}]
@@ -205,7 +208,7 @@ def bourn_resource_writers() -> Iterable[ResourceWriter]:
 
 
         def write_paths(selection):
-            return " ".join(vertex.path for vertex in selection.vertices)
+            return "".join(f"{vertex.path}\\n" for vertex in selection.vertices)
 
 
         @hookimpl

@@ -99,7 +99,8 @@ def bourn_shell_plugins() -> Iterable[ShellPlugin]:
     """Register what happens around tasks.
 
     Called: once, when a shell host starts. Entry points of the group ``bourn.shell_plugins`` are loaded there
-    only. Process: shell host, as the user who runs the job.
+    only.
+    Process: shell host, as the user who runs the job.
     Order: `ShellPlugin.priority`, then plugin order, in every callback alike.
     Errors: an exception in the hook leaves this plugin out and is told in the broker's log. One in a callback
     fails the job that it was called for with an ``exec`` exception that names the plugin.

@@ -128,6 +128,6 @@ async def _run(
                 ensure(port.ended[5] != 0, f"{what}: a job of `false` ended with status 0")
                 ensure(6 in port.failures, f"{what}: a program that doesn't exist raised no exception")
             method.kill([(4, 15), (12345, 9)])
-            method.stdin(12345, "all", b"", True)
+            method.expiration(12345, 0.0)
             method.close()
             nursery.cancel_scope.cancel()

@@ -121,7 +121,7 @@ def check_scheduler(spec: ModuleSpec, *, config: Mapping[str, Any] | None = None
     ensure("sched" in spec.provides, f"{what}: must provide sched")
     for running in (
         (),
-        (HelloJob(500, resource_set(2, CORES), 16, 1000, 1.0, interned(jobspec(num_nodes=2))),),
+        (HelloJob(500, resource_set(2, CORES), 16, 1000, 1.0, interned(jobspec(num_nodes=2, num_tasks=2))),),
     ):
         trio.run(_work, spec, what, config, running)
 
@@ -166,7 +166,7 @@ async def _script(
     client.release(scheduler, 2)
     await broker.turns()
     ensure(free + 2 in client.given, f"{what}: a freed core isn't given to the job that waits")
-    impossible = jobspec(num_nodes=NODES + 1)
+    impossible = jobspec(num_nodes=NODES + 1, num_tasks=NODES + 1)
     reason = scheduler.feasibility(impossible)
     ensure(reason is not None, f"{what}: finds {NODES + 1} nodes feasible, there are {NODES}")
     ensure_reason(reason, f"{what}: feasibility")

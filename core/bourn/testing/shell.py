@@ -85,7 +85,7 @@ class FakeShellJob:
         self.status = 0
         self.ended = False
         self.tasks: list[FakeShellTask] = []
-        self.tmpdir = tmpdir
+        self._tmpdir = tmpdir
         self.logs: dict[str, str] = {}
         self.exceptions: list[tuple[str, str, int]] = []
         self.kills: list[int] = []
@@ -123,6 +123,10 @@ class FakeShellJob:
     def kill(self, signum: int) -> None:
         """Take note."""
         self.kills.append(signum)
+
+    def tmpdir(self) -> str:
+        """Return a directory that goes when the check ends."""
+        return self._tmpdir
 
 
 def check_shell_plugin(plugin: ShellPlugin, options: Mapping[str, Any] | None = None) -> FakeShellJob:
