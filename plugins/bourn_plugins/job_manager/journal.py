@@ -40,12 +40,17 @@ class Filter:
     allow: frozenset[str] | None = None
     deny: frozenset[str] = frozenset()
     since: float = 0.0
+    lean: bool = False
+    """Whether jobspec and R are left out: reading them costs more than the events."""
 
     @classmethod
     def from_request(cls, request: Request) -> Filter:
-        """Read {allow?, deny?, since?}."""
+        """Read {allow?, deny?, since?, lean?}."""
         return cls(
-            _names(request, "allow"), _names(request, "deny") or frozenset(), request.get("since", float, 0.0)
+            _names(request, "allow"),
+            _names(request, "deny") or frozenset(),
+            request.get("since", float, 0.0),
+            request.get("lean", bool, False),
         )
 
     def wants(self, entry: dict[str, Any]) -> bool:
@@ -129,6 +134,8 @@ class Consumer:
 
     def _event(self, id: int, number: int, entry: dict[str, Any]) -> dict[str, Any]:
         event = {"id": id, "eventlog_seq": number, "entry": entry}
+        if self.filter.lean:
+            return event
         if entry["name"] == "submit":
             event["jobspec"] = self.store.jobspec(id)
         elif entry["name"] == "alloc":
@@ -156,7 +163,7 @@ class JournalMethods(EngineModule):
 
     @method(allow=Role.OWNER | Role.ADMIN, streaming=True)
     async def journal(self, request: Request) -> None:
-        """Stream events: {full?, since?, allow?, deny?} -> {events: [{id, eventlog_seq, entry, jobspec?,
+        """Stream events: {full?, since?, allow?, deny?, lean?} -> {events: [{id, eventlog_seq, entry, jobspec?,
         R?}]} ...
 
         First the events of active jobs so far (`full`: of inactive ones too), then {sentinel: true}, then

@@ -19,6 +19,7 @@ from bourn_plugins.job_manager.actions import Actions, Host
 from bourn_plugins.job_manager.engine import Engine
 from bourn_plugins.job_manager.hooks import Hooks
 from bourn_plugins.job_manager.intake import Intake
+from bourn_plugins.job_manager.job import WAITABLE
 from bourn_plugins.job_manager.job_methods import JobMethods
 from bourn_plugins.job_manager.journal import JournalMethods
 from bourn_plugins.job_manager.queue_methods import QueueMethods
@@ -132,7 +133,16 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
 
     def submit(self, jobs: Sequence[IngestedJob], done: Callable[[BournError | None], None]) -> None:
         """Accept jobs from ingest, all or none; `done` gets None once they are durable, or the reason."""
-        self.intake.submit(jobs, done)
+
+        def accepted(error: BournError | None) -> None:
+            if error is None:
+                for item in jobs:
+                    if item.flags & WAITABLE:
+                        self.waiting.running.add(item.id)
+            done(error)
+
+        waitable = any(item.flags & WAITABLE for item in jobs)
+        self.intake.submit(jobs, accepted if waitable else done)
 
     def sched_hello(self, scheduler: Scheduler | Request) -> Any:
         """Attach a scheduler: one of this process, or, by request, one of another."""
