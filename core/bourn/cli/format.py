@@ -152,11 +152,15 @@ def renderer(conversion: str | None, spec: str) -> Callable[[Any], str]:
 
 
 def short_duration(seconds: float) -> str:
-    """Return a duration in the greatest unit that it reaches, with four digits: `1.25m`."""
+    """Return a duration as the field prints it: in the greatest unit that it reaches, less than 1 ms is `0s`."""
+    if seconds < 0.001:
+        return "0s"
+    if seconds < 10:
+        return f"{seconds:.3f}s"
     for unit, size in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
         if seconds >= size:
             return f"{seconds / size:.4g}{unit}"
-    return f"{seconds:.4g}s" if seconds >= 0.001 or seconds == 0 else f"{seconds * 1000:.4g}ms"
+    return f"{seconds:.4g}s"
 
 
 def _padder(spec: str) -> Callable[[Any], str]:
