@@ -15,6 +15,9 @@ _JOB = "attributes.system.job."
 _SYSTEM = "attributes.system."
 _USER = "attributes.user."
 
+CHECKED = (_ENVIRONMENT, _JOB)
+"""Where `check_overrides` sees all that can be wrong; elsewhere the whole jobspec must be looked at."""
+
 LABELS = (_ENVIRONMENT, _JOB, _USER)
 """What jobs of a batch usually differ in: neither resources nor queue nor limits hang on it."""
 
@@ -68,6 +71,8 @@ def check_overrides(overrides: object) -> None:
         elif path.startswith(_JOB):
             if not isinstance(value, str):
                 raise JobspecError(path, f"must be a string, not {value!r}")
+            if "." in path[len(_JOB) :] or path == _JOB:
+                raise JobspecError(path, "is not a key right under attributes.system.job")
         elif path.startswith(_SYSTEM) and len(path) > len(_SYSTEM):
             check_system_value(path[len(_SYSTEM) :], value)
         elif not path.startswith(_USER):

@@ -15,20 +15,21 @@ from bourn.errors import BournError
 from bourn.hookspecs.ingest import SubmitInfo, bourn_frobnicators, bourn_validators
 from bourn.hookspecs.store import Batch
 from bourn.model.fluid import FluidGenerator
-from bourn.model.interned import IngestedJob, InternedJobspec
 from bourn_plugins.job_ingest.envelope import unwrap
-from bourn_plugins.job_ingest.ledger import Ack, Flight, Ledger
+from bourn_plugins.job_ingest.ledger import Ack, Ledger
 from bourn_plugins.job_ingest.pipeline import Pipeline, select
-from bourn_plugins.job_ingest.request import Item, items
+from bourn_plugins.job_ingest.request import items
+from bourn_plugins.job_ingest.submission import Entry, Submission
 
 if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.broker.request import Later
     from bourn.config import Config
     from bourn.hookspecs.signing import Signer
+    from bourn.model.interned import IngestedJob
+    from bourn_plugins.job_ingest.ledger import Flight, Key
 
 EPOCH = "job-ingest.epoch-ms"
-_OWNER = int(Role.OWNER)
 
 
 class JobIngest(Module):
@@ -105,35 +106,22 @@ class JobIngest(Module):
         most = self.ctx.config.table("ingest", IngestTable).max_jobs
         if most and len(jobs) > most:
             raise BournError(f"{len(jobs)} jobs in one request; [ingest] max-jobs is {most}", errno.E2BIG)
-        batch = _Batch(self, request, jobspecs)
+        submission = Submission(
+            self._pipeline,
+            request.userid,
+            request.rolemask,
+            lambda index: self._open(jobspecs[index], request.userid),
+            self._known,
+        )
         position = 0
         try:
-            for item in items(jobs, len(jobspecs), batch.is_owner):
-                batch.add(item)
+            for item in items(jobs, len(jobspecs), request.is_owner):
+                submission.add(item)
                 position += 1
         except BournError as err:
             where = f"job {position}: " if len(jobs) > 1 else ""
             raise BournError(f"{where}{err.message}", err.errnum) from None
-        now = time.time()
-        fresh = iter(self._fluid.batch(len(batch.accepted), int(now * 1000)))
-        ids: list[int] = []
-        ready: list[IngestedJob] = []
-        keys: list[tuple[tuple[int, str], int]] = []
-        userid = request.userid
-        of_key: dict[str, int] = {}
-        for jobid, key in batch.slots:
-            if jobid is None and key is not None:
-                jobid = of_key.get(key)
-            if jobid is None:
-                jobid = next(fresh)
-                jobspec, item, overrides, signed = batch.accepted[len(ready)]
-                ready.append(
-                    IngestedJob(jobid, userid, item.urgency, item.flags, now, jobspec, overrides, key, signed)
-                )
-                if key is not None:
-                    of_key[key] = jobid
-                    keys.append(((userid, key), jobid))
-            ids.append(jobid)
+        ids = submission.number(self._fluid, time.time())
 
         def answer(error: BournError | None) -> None:
             if error is not None:
@@ -141,25 +129,25 @@ class JobIngest(Module):
             else:
                 request.respond({"ids": ids})
 
-        own = self._ledger.start(keys) if ready else None
-        flights = batch.flights | {own} if own else batch.flights
+        own = self._ledger.start(submission.keys) if submission.jobs else None
+        flights = submission.flights | {own} if own else submission.flights
         ack = Ack(answer, len(flights))
         for flight in flights:
             flight.acks.append(ack)
         if own:
-            self._hand_over(ready, own)
+            self._hand_over(submission.jobs, own)
 
-    def _hand_over(self, ready: list[IngestedJob], flight: Flight) -> None:
+    def _hand_over(self, jobs: list[IngestedJob], flight: Flight) -> None:
         """Give jobs to the job manager; whatever comes of it, the flight lands."""
         try:
             manager = self.ctx.provider("job-manager")
             if manager is None:
                 raise BournError("the job manager isn't running; jobs can't be submitted now", errno.EAGAIN)
-            manager.submit(ready, lambda error: self._landed(flight, len(ready), error))
+            manager.submit(jobs, lambda error: self._landed(flight, len(jobs), error))
         except BournError as err:
-            self._landed(flight, len(ready), err)
+            self._landed(flight, len(jobs), err)
         except Exception as err:
-            self._landed(flight, len(ready), BournError(f"the job manager failed: {err!r}", errno.EIO))
+            self._landed(flight, len(jobs), BournError(f"the job manager failed: {err!r}", errno.EIO))
             raise
 
     def _landed(self, flight: Flight, njobs: int, error: BournError | None) -> None:
@@ -170,28 +158,27 @@ class JobIngest(Module):
             self._refused += njobs
         self._ledger.land(flight, error)
 
-    def known(self, userid: int, key: str) -> tuple[int, Flight | None] | None:
-        """Return the job that a user submitted under an idempotency key, and its flight until it lands."""
-        flying = self._ledger.find((userid, key))
+    def _known(self, key: Key) -> tuple[int, Flight | None] | None:
+        flying = self._ledger.find(key)
         if flying is not None:
             return flying
-        stored: int | None = self.ctx.provider("store").store.job_by_key(userid, key)
+        stored: int | None = self.ctx.provider("store").store.job_by_key(*key)
         return None if stored is None else (stored, None)
 
-    def open_jobspec(self, source: Any, userid: int) -> tuple[Any, str | None]:
-        """Return the jobspec object of an entry of `jobspecs`, and its J if it is one."""
+    def _open(self, source: Any, userid: int) -> Entry:
+        """Take an entry of `jobspecs`: an object, its JSON text, or a J."""
         if isinstance(source, str) and not source.lstrip().startswith("{"):
             jobspec, mechanism = unwrap(source, userid, self._signer)
             if mechanism == "none":
                 self._allow_unsigned(userid)
-            return jobspec, source
+            return Entry(jobspec, source)
         self._allow_unsigned(userid)
         if isinstance(source, str):
             try:
-                return msgspec.json.decode(source), None
+                return Entry(msgspec.json.decode(source), None)
             except msgspec.DecodeError as err:
                 raise BournError(f"the jobspec is not JSON: {err}") from None
-        return source, None
+        return Entry(source, None)
 
     def _allow_unsigned(self, userid: int) -> None:
         """Refuse what the shell host couldn't run as anybody but the owner."""
@@ -210,59 +197,3 @@ class JobIngest(Module):
                 raise BournError(f"jobs signed by '{mechanism}' are refused; allowed: {names}", errno.EPERM)
             self._signers[mechanism] = known[mechanism].value.open(table.options)
         return self._signers[mechanism]
-
-
-class _Batch:
-    """The jobs of one request while they are checked."""
-
-    def __init__(self, ingest: JobIngest, request: Request, jobspecs: list[Any]) -> None:
-        self._ingest = ingest
-        self._pipeline = ingest._pipeline
-        self._jobspecs = jobspecs
-        self._who = (request.userid, request.rolemask)
-        self._opened: dict[int, tuple[Any, str | None]] = {}
-        self._checked: dict[tuple[int, int, int], InternedJobspec] = {}
-        self._keys: set[str] = set()
-        self.is_owner = bool(request.rolemask & _OWNER)
-        self.accepted: list[tuple[InternedJobspec, Item, dict[str, Any] | None, str | None]] = []
-        """The jobs that are new."""
-        self.slots: list[tuple[int | None, str | None]] = []
-        """For each job of the request its id, if it exists already, and its key."""
-        self.flights: set[Flight] = set()
-        """What the answer must wait for."""
-
-    def add(self, item: Item) -> None:
-        """Check one job; BournError refuses the request."""
-        if item.key is not None and self._is_known(item.key):
-            return
-        index, urgency, flags, key, overrides = item
-        opened = self._opened.get(index)
-        if opened is None:
-            opened = self._opened[index] = self._ingest.open_jobspec(self._jobspecs[index], self._who[0])
-        obj, signed = opened
-        jobspec = self._checked.get((index, urgency, flags))
-        if jobspec is None:
-            jobspec = self._checked[index, urgency, flags] = self._pipeline.check(
-                obj, *self._who, urgency, flags
-            )
-        if overrides is not None:
-            jobspec, overrides = self._pipeline.check_overrides(
-                obj, jobspec, overrides, (*self._who, urgency, flags)
-            )
-        self.accepted.append((jobspec, item, overrides, signed))
-        self.slots.append((None, key))
-
-    def _is_known(self, key: str) -> bool:
-        if key in self._keys:
-            # Twice in this request: the second is the first.
-            self.slots.append((None, key))
-            return True
-        self._keys.add(key)
-        known = self._ingest.known(self._who[0], key)
-        if known is None:
-            return False
-        jobid, flight = known
-        if flight is not None:
-            self.flights.add(flight)
-        self.slots.append((jobid, key))
-        return True

@@ -11,7 +11,7 @@ from bourn.errors import BournError, JobspecError
 from bourn.model.flags import NOVALIDATE
 from bourn.model.interned import INTERNED, InternedJobspec, jobspec_hash
 from bourn.model.jobspec_check import check_jobspec
-from bourn.model.overrides import LABELS, apply_overrides
+from bourn.model.overrides import CHECKED, LABELS, apply_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -97,13 +97,15 @@ class Pipeline:
         `obj` is the jobspec as submitted, `checked` what became of it. Settings that no frobnicator cares for
         stay beside the shared jobspec; others make a jobspec of its own.
         """
-        if all(path.startswith(self._ignores) for path in overrides):
+        unseen = all(path.startswith(self._ignores) for path in overrides)
+        if unseen and all(path.startswith(CHECKED) for path in overrides):
             return checked, overrides
         if not all(path.startswith(self._frob_ignores) for path in overrides):
             return self.check(apply_overrides(obj, overrides), *who), None
         tree = apply_overrides(checked.obj, overrides)
         check_jobspec(tree)
-        self._validate(tree, self._info(*who), tuple(overrides))
+        if not unseen:
+            self._validate(tree, self._info(*who), tuple(overrides))
         return checked, overrides
 
     @property
@@ -167,6 +169,6 @@ def _common_prefixes(ignores: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """Return the prefixes under which every step ignores everything."""
     sets = [tuple(prefixes) for prefixes in ignores]
     if not sets:
-        # Nobody looks: nothing but the structure, which each setting is held to by itself, is checked.
+        # Nobody looks, but resources, queue and limits belong to a jobspec of its own.
         return LABELS
     return tuple(p for prefixes in sets for p in prefixes if all(p.startswith(other) for other in sets))

@@ -206,3 +206,18 @@ def test_steps_are_chosen_by_name_or_by_default(tmp_path: Any) -> None:
         names("[ingest]", 'validators = ["a", "x"]')
     with pytest.raises(ConfigError, match="'a' is named twice"):
         names("[ingest]", 'validators = ["a", "a"]')
+
+
+def test_a_setting_that_spoils_the_jobspec_is_refused_though_nobody_looks() -> None:
+    line = pipeline(Validator("v", Calls(), ignores=("attributes.system.shell.", *LABELS)))
+    assert overridden(line, jobspec(), {"attributes.system.shell.options.x": 5})[1] is None
+    line = pipeline(
+        Validator("v", Calls(), ignores=("attributes.system.shell.", *LABELS)),
+        Frobnicator("f", lambda tree, info: tree, ignores=("attributes.system.shell.", *LABELS)),
+    )
+    overrides = {"attributes.system.shell.options.x": 5}
+    assert overridden(line, jobspec(), overrides)[1] == overrides
+    with pytest.raises(JobspecError, match=r"attributes.system.shell.options: must be a dictionary"):
+        overridden(line, jobspec(), {"attributes.system.shell.options": 5})
+    with pytest.raises(JobspecError, match="'x' is a value"):
+        overridden(line, jobspec(), {"attributes.user.x": 1, "attributes.user.x.y": 1})

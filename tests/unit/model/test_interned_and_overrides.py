@@ -117,6 +117,8 @@ def test_what_may_be_set_for_one_job(overrides: dict[str, Any]) -> None:
             "attributes.system.environment.X: must be a string, or null",
         ),
         ({"attributes.system.environment.X=": "1"}, "has no '='"),
+        ({"attributes.system.job.a.b": "x"}, "is not a key right under"),
+        ({"attributes.system.job.": "x"}, "is not a key right under"),
         ({"attributes.system.job.name": 1}, "attributes.system.job.name: must be a string"),
         ({"attributes.system.duration": "1h"}, "attributes.system.duration: must be a number of seconds"),
         ({"attributes.system.environment": {"A": 1}}, "attributes.system.environment.A: must be a string"),
