@@ -40,8 +40,9 @@ def main(argv: list[str]) -> int:
     from bourn.shell.plugins import load_plugins
 
     adopt_orphans()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Terminals are the users'; a task's limit of CPU time may touch the host for an instant.
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
+        signal.signal(ignored, signal.SIG_IGN)
     plugins, problems = load_plugins()
     host = Host(listener, options["--dir"], plugins, grace=float(options["--grace"]))
     for level, text in problems:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
 
 _DUP2 = os.POSIX_SPAWN_DUP2
 # What the host ignores; an ignored signal, unlike a handled one, would be inherited through exec.
-_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP)
-# Set in the host for the instant of the spawn, so that they hold from the first instruction on.
-_AROUND = {resource.RLIMIT_STACK, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_MEMLOCK}
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGXCPU, signal.SIGINT, signal.SIGHUP)
+_MEMORY = {resource.RLIMIT_AS: "-v", resource.RLIMIT_DATA: "-d"}
 
 
 class ShellTask:
@@ -72,36 +70,39 @@ class ShellTask:
         in the task right after it.
         """
         os.chdir(self.cwd)
-        if self.rlimits is None:
-            self.pid = self._spawn()
+        if self.affinity is None and self.rlimits is None:
+            self.pid = self._spawn(self.path, self.argv)
         else:
-            self._spawn_limited(self.rlimits)
-        if self.affinity is not None:
-            # Binding the host for that instant instead would make it wait for busy CPUs.
-            with suppress(ProcessLookupError):
-                os.sched_setaffinity(self.pid, self.affinity)
+            self._spawn_bound()
 
-    def _spawn_limited(self, limits: dict[int, int]) -> None:
-        saved: list[tuple[int, tuple[int, int]]] = []
+    def _spawn_bound(self) -> None:
+        path, argv, saved = self.path, self.argv, []
+        cpus = os.sched_getaffinity(0)
+        memory = ""
         try:
-            for which, soft in limits.items():
-                if which in _AROUND:
+            for which, soft in (self.rlimits or {}).items():
+                if which in _MEMORY:
+                    # This would bite the host itself: a shell sets it on the way.
+                    memory += f"ulimit -S {_MEMORY[which]} {soft // 1024 if soft >= 0 else 'unlimited'}; "
+                else:
                     saved.append((which, resource.getrlimit(which)))
                     resource.setrlimit(which, (soft, saved[-1][1][1]))
-            self.pid = self._spawn()
+            if memory:
+                argv = ["sh", "-c", memory + 'exec "$0" "$@"', path, *argv[1:]]
+                path = "/bin/sh"
+            if self.affinity is not None:
+                os.sched_setaffinity(0, self.affinity)
+            self.pid = self._spawn(path, argv)
         finally:
+            if self.affinity is not None:
+                os.sched_setaffinity(0, cpus)
             for which, values in saved:
                 resource.setrlimit(which, values)
-        for which, soft in limits.items():
-            if which not in _AROUND:
-                # These would bite the host itself (its memory, its CPU time).
-                with suppress(ProcessLookupError):
-                    resource.prlimit(self.pid, which, (soft, resource.getrlimit(which)[1]))
 
-    def _spawn(self) -> int:
+    def _spawn(self, path: str, argv: list[str]) -> int:
         return os.posix_spawn(
-            self.path,
-            self.argv,
+            path,
+            argv,
             self.env,
             file_actions=((_DUP2, self.stdin, 0), (_DUP2, self.stdout, 1), (_DUP2, self.stderr, 2)),
             setpgroup=0,

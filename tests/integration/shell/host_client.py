@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bourn.shell.wire import FromHost, Splitter, Start, ToHost, frame, from_host
+from bourn.shell.wire import FromHost, Splitter, Start, Stdin, ToHost, frame, from_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +58,8 @@ class HostClient:
         self.seq = 0
         self.reports: list[int] = []
         self.resume: tuple[str, int] | None = None
+        self.taken: list[int] = []
+        self._serial = 0
         self.messages: list[str] = []
         self.greeting: list[int] | None = None
         self.connect()
@@ -96,6 +98,12 @@ class HostClient:
             specs=[(id, jobspec(c, options, **system)) for id, c in zip(ids, commands, strict=True)],
             start=[Start(id, id) for id in ids],
         )
+
+    def feed(self, id: int, data: bytes, *, eof: bool = False) -> int:
+        """Write to a job's standard input; return the number that `taken` will hold."""
+        self._serial += 1
+        self.send(stdin=[Stdin(id, "all", data, eof, self._serial)])
+        return self._serial
 
     def receive(self) -> list[FromHost]:
         """Wait for reports, note and return them."""
@@ -136,6 +144,7 @@ class HostClient:
         if report.seq:
             self.seq = report.seq
             self.reports.append(report.seq)
+        self.taken += report.taken
         self.messages += [text for _, text in report.messages]
         self.started += [id for id, _ in report.started]
         for id, _, lines in report.logs:
