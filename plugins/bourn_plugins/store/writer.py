@@ -111,7 +111,11 @@ class Writer:
         if self._closed:
             return
         self._closed = True
-        await self.run(self._truncate_wal)
+        try:
+            await self.run(self._truncate_wal)
+        except BournError as e:
+            # The log itself is safe, and found at the next start.
+            log.warning("%s", e.message)
         if self._thread is not None:
             self._work.put(None)
             self._thread.join()
