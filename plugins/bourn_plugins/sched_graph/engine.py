@@ -65,7 +65,9 @@ class Engine:
         self.fitter = Fitter(chooser.high, frozenset({"node"} if chooser.node_exclusive else ()))
         self.jobs: dict[int, Parts] = {}
         self.version = 0
-        """Changes with every change of what is free."""
+        """Changes with every change of what is free, in what-ifs too."""
+        self.epoch = 0
+        """Changes when jobs, or the status of vertices, do."""
         self._load()
 
     def _load(self) -> None:
@@ -80,6 +82,7 @@ class Engine:
         self.found = Order([0] * len(vertices))
         self.centric = Order([self.chooser.centric(vertex) for vertex in vertices])
         self.types = frozenset(vertex.type for vertex in vertices)
+        self._atom_of = {cell.vertex.index: cell.atom for cell in self.cells}
         self.by_rank = {cell.vertex.rank: cell.atom for cell in self.cells if cell.vertex.rank >= 0}
         self.log: list[int] = []
         self.busy = 0
@@ -141,6 +144,7 @@ class Engine:
         for atom, pick in parts:
             self._apply(self.cells[atom], pick)
         self.jobs[job] = parts
+        self.epoch += 1
         self._changed()
 
     def free(self, job: int, ranks: Sequence[int] | None = None) -> bool:
@@ -155,6 +159,7 @@ class Engine:
                 self._revert(self.cells[atom], pick)
             else:
                 left.append((atom, pick))
+        self.epoch += 1
         self._changed()
         if left:
             self.jobs[job] = left
@@ -536,16 +541,22 @@ class Engine:
             vertex.up = up
             for atom in self._refresh_status(vertex):
                 self.log.append(atom)
+        self.epoch += 1
         self._changed()
 
     def _refresh_status(self, vertex: Vertex) -> list[int]:
-        ranks = {each.index for each in self.graph.subtree(vertex)}
-        changed: list[int] = []
-        for cell in self.cells:
-            if cell.vertex.index in ranks or vertex in self.graph.subtree(cell.vertex):
-                self._status(cell)
-                changed.append(cell.atom)
-        return changed
+        atom = self._atom_of.get(vertex.index)
+        if atom is None:
+            above: Vertex | None = vertex
+            while above is not None and above.index not in self._atom_of:
+                above = above.parent
+            if above is not None:
+                atom = self._atom_of[above.index]
+        if atom is not None:
+            self._status(self.cells[atom])
+            return [atom]
+        below = [each.index for each in self.graph.subtree(vertex)]
+        return [self._atom_of[index] for index in below if index in self._atom_of]
 
     def _status(self, cell: Cell) -> None:
         for kid in cell.kids:

@@ -17,7 +17,7 @@ class Pick:
     `exclusive`: the vertex itself is the job's alone. `whole`: so is all that it contains.
     """
 
-    __slots__ = ("exclusive", "kids", "leaves", "whole")
+    __slots__ = ("exclusive", "ids", "kids", "leaves", "whole")
 
     def __init__(
         self,
@@ -30,6 +30,8 @@ class Pick:
         self.whole = whole
         self.leaves = leaves
         self.kids = kids
+        self.ids: dict[str, str] | None = None
+        """The idsets of R, by type, once they have been asked for."""
 
 
 class Slot:

@@ -1,0 +1,274 @@
+"""The broker module `sched-graph`: the graph scheduler of an instance (RFC 27)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import trio
+
+from bourn.broker.module import Module, Request, Role, method
+from bourn.config.tables import QueueTable, SchedulerTable
+from bourn.errors import BournError, ConfigError
+from bourn.model.idset import IdSet
+from bourn.model.overrides import LABELS, apply_overrides
+from bourn_plugins.sched_graph import stock
+from bourn_plugins.sched_graph.allocation import parts_of, rset_of
+from bourn_plugins.sched_graph.book import Book
+from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.graph import ResourceGraph
+from bourn_plugins.sched_graph.planner import FOREVER, Planner
+from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.reasons import Reasons
+from bourn_plugins.sched_graph.request import Request as Wanted
+from bourn_plugins.sched_graph.request import compile_request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bourn.broker.module import ModuleContext
+    from bourn.hookspecs.queue_policy import QueuePolicy
+    from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob, SchedClient
+    from bourn.model.interned import InternedJobspec
+
+
+class SchedGraph(Module):
+    """Implements `bourn.hookspecs.sched.Scheduler` over a `Planner` and a `Book`."""
+
+    def __init__(self, ctx: ModuleContext) -> None:
+        super().__init__(ctx)
+        self._table = ctx.config.table("scheduler", SchedulerTable)
+        self._spec = stock.match_policy(self._table.match_policy)
+        self._policies: dict[str, QueuePolicy] = {}
+        self._policy_of("")
+        self._rset: dict[str, Any] = {}
+        self._end = FOREVER
+        self._requests: WeakKeyDictionary[InternedJobspec, Wanted | str] = WeakKeyDictionary()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take the resources, then the running jobs, then requests; follow changes until cancelled."""
+        async with self.ctx.stream("resource.acquire") as updates:
+            self._acquire(await anext(updates))
+            for job in self._client.sched_hello(self):
+                self._claim(job)
+            self._client.sched_ready(self)
+            task_status.started()
+            async for update in updates:
+                self._update(update)
+
+    @property
+    def _client(self) -> SchedClient:
+        client: SchedClient = self.ctx.provider("job-manager")
+        return client
+
+    # -- resources --
+
+    def _acquire(self, first: Mapping[str, Any]) -> None:
+        self._rset = first["resources"]
+        end = self._rset["execution"].get("expiration", 0.0)
+        self._end = end or FOREVER
+        graph = self._graph()
+        chooser = Chooser(self._spec.factory(self._table.match_options), self._spec.node_exclusive)
+        up = IdSet(first["up"])
+        for vertex in graph.nodes():
+            vertex.up = vertex.rank in up
+        self._engine = Engine(graph, chooser)
+        self._planner = Planner(self._engine)
+        self._reasons = Reasons(self._engine)
+        self._book = Book(self._planner, self._policy_of, self._reasons.not_now, lambda: self._end)
+
+    def _graph(self) -> ResourceGraph:
+        """Return the graph of the configured file, or the one that R implies."""
+        from bourn_plugins.graph_readers.rv1 import build_rv1
+
+        if self._table.load_file:
+            from bourn_plugins.sched_graph.session import load_graph
+
+            return load_graph(self._table.load_file, self._table.load_format or "grug", {})
+        graph = ResourceGraph()
+        build_rv1(graph, self._rset)
+        return graph
+
+    def _update(self, update: Mapping[str, Any]) -> None:
+        if "resources" in update:
+            held = {job: self._held(job) for job in self._engine.jobs}
+            ends = dict(self._planner.ends)
+            waiting = self._book.pending()
+            self._acquire(update)
+            self._requests.clear()
+            for job, rset in held.items():
+                self._install(job, rset, False, ends.get(job, FOREVER))
+            for request in waiting:
+                self._enqueue(request)
+        else:
+            nodes = {vertex.rank: vertex for vertex in self._engine.graph.nodes()}
+            for key, up in (("up", True), ("down", False)):
+                ranks = IdSet(update.get(key, ""))
+                self._engine.mark([nodes[rank] for rank in ranks if rank in nodes], up)
+            if "expiration" in update:
+                self._end = update["expiration"] or FOREVER
+        self.ctx.soon(self._pass)
+
+    def _held(self, job: int) -> dict[str, Any]:
+        return rset_of(self._engine, self._engine.jobs[job], 0.0, 0.0)
+
+    def _claim(self, job: HelloJob) -> None:
+        wanted = self._wanted(job.jobspec, None)
+        exclusive = not isinstance(wanted, str) and bool(wanted.exclusive_types)
+        expiration = job.R["execution"].get("expiration", 0.0)
+        self._install(job.id, job.R, exclusive or self._spec.node_exclusive, expiration or FOREVER)
+
+    def _install(self, job: int, rset: Mapping[str, Any], exclusive: bool, end: float) -> None:
+        try:
+            self._planner.start(job, parts_of(self._engine, rset, exclusive), end)
+        except KeyError as error:
+            note = f"its resources are gone: there is no rank {error}"
+            self.ctx.post("job-manager.raise", {"ids": [job], "type": "alloc", "severity": 0, "note": note})
+
+    # -- requests --
+
+    def alloc(self, jobs: Sequence[AllocRequest]) -> None:
+        """Take new requests; those that can never run are denied with the reason."""
+        denied = []
+        for job in jobs:
+            reason = self._enqueue(job)
+            if reason is not None:
+                denied.append((job.id, reason))
+        if denied:
+            self._client.alloc_deny(denied)
+        self.ctx.soon(self._pass)
+
+    def _enqueue(self, job: AllocRequest) -> str | None:
+        wanted = self._wanted(job.jobspec, job.overrides)
+        if isinstance(wanted, str):
+            return wanted
+        self._book.add(job, wanted)
+        return None
+
+    def free(self, jobs: Sequence[FreeRequest]) -> None:
+        """Take resources back."""
+        for job in jobs:
+            ranks = None
+            if not job.final:
+                ranks = [rank for entry in job.R["execution"]["R_lite"] for rank in IdSet(entry["rank"])]
+            self._planner.finish(job.id, ranks)
+        self.ctx.soon(self._pass)
+
+    def cancel(self, ids: Sequence[int]) -> None:
+        """Forget pending requests."""
+        gone = [job for job in ids if self._book.remove(job)]
+        if gone:
+            self._client.alloc_cancelled(gone)
+            self.ctx.soon(self._pass)
+
+    def prioritize(self, jobs: Sequence[tuple[int, int]]) -> None:
+        """Take changed priorities of pending requests."""
+        for job, priority in jobs:
+            self._book.prioritize(job, priority)
+        self.ctx.soon(self._pass)
+
+    def expiration(self, id: int, t: float) -> str | None:
+        """Agree to any end of a running job that lies within the instance's own time."""
+        if self._end != FOREVER and not 0 < t <= self._end:
+            return "the instance ends before that"
+        self._planner.expire(id, t or FOREVER)
+        return None
+
+    def feasibility(self, jobspec: dict[str, Any]) -> str | None:
+        """Say why `jobspec` could never run here, or None."""
+        wanted = self._compile(jobspec)
+        return wanted if isinstance(wanted, str) else None
+
+    def _wanted(self, jobspec: InternedJobspec, overrides: Mapping[str, Any] | None) -> Wanted | str:
+        if overrides and not all(path.startswith(LABELS) for path in overrides):
+            return self._compile(apply_overrides(jobspec.obj, overrides))
+        found = self._requests.get(jobspec)
+        if found is None:
+            found = self._requests[jobspec] = self._compile(jobspec.obj)
+        return found
+
+    def _compile(self, jobspec: Mapping[str, Any]) -> Wanted | str:
+        """Return a request that could be met if all were idle and up, or the reason why none can."""
+        try:
+            wanted = compile_request(jobspec)
+        except BournError as error:
+            return error.message
+        return self._reasons.never(wanted) or wanted
+
+    # -- passes --
+
+    def _policy_of(self, queue: str) -> QueuePolicy:
+        """Return the policy of a queue, with the depths of its table."""
+        policy = self._policies.get(queue)
+        if policy is None:
+            table = self._table
+            name, options = table.queue_policy, dict(table.queue_options)
+            queues = self.ctx.config.table("queues", dict[str, QueueTable]) if queue else {}
+            own = queues.get(queue)
+            if own is not None and own.queue_policy:
+                name = own.queue_policy
+            for key, field in (("queue-depth", "queue_depth"), ("reservation-depth", "reservation_depth")):
+                value = getattr(own, field, None)
+                value = getattr(table, field) if value is None else value
+                if value is not None:
+                    options[key] = value
+            try:
+                policy = stock.find("bourn_queue_policies", "queue policy", name).factory(options)
+            except ConfigError:
+                raise
+            except BournError as error:
+                raise ConfigError(f"[scheduler] queue-policy: {error.message}") from None
+            self._policies[queue] = policy
+        return policy
+
+    def _pass(self) -> None:
+        """Start what fits, and tell the others what they wait for."""
+        decisions = self._book.run(time.time())
+        if decisions.started:
+            engine = self._engine
+            self._client.alloc_success(
+                [
+                    (job.id, rset_of(engine, parts, start, 0.0 if end == FOREVER else end), None)
+                    for job, parts, start, end in decisions.started
+                ]
+            )
+        if decisions.waiting:
+            self._client.annotate(
+                [(job.id, _annotation(reason, estimate)) for job, reason, estimate in decisions.waiting]
+            )
+
+    # -- questions --
+
+    def stats(self) -> dict[str, object]:
+        """Return how many jobs wait and how many hold resources."""
+        return {
+            "pending": len(self._book),
+            "allocated": len(self._engine.jobs),
+            "atoms": len(self._engine.cells),
+            "match-policy": self._table.match_policy,
+            "queue-policy": self._table.queue_policy,
+        }
+
+    @method(allow=Role.OWNER | Role.USER, name="resource-status")
+    def resource_status(self, request: Request) -> dict[str, Any]:
+        """Return R of all, the ranks that are down, and R of what is allocated."""
+        from bourn.model.rset import ResourceSet
+
+        engine = self._engine
+        everything = ResourceSet.from_dict(self._rset)
+        down = IdSet(vertex.rank for vertex in engine.graph.nodes() if not vertex.up and vertex.rank >= 0)
+        held: ResourceSet | None = None
+        for parts in engine.jobs.values():
+            one = ResourceSet.from_dict(rset_of(engine, parts, 0.0, 0.0))
+            held = one if held is None else held.union(one)
+        return {
+            "all": self._rset,
+            "allocated": held.to_dict() if held is not None else None,
+            "down": everything.copy_ranks(down).to_dict() if down else None,
+        }
+
+
+def _annotation(reason: str, estimate: float | None) -> dict[str, Any]:
+    sched: dict[str, Any] = {"reason_pending": reason, "t_estimate": estimate}
+    return {"sched": sched}

@@ -1,0 +1,164 @@
+"""Why a request doesn't fit: never, or not now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.request import SLOT
+
+if TYPE_CHECKING:
+    from bourn_plugins.sched_graph.request import Need, Request
+    from bourn_plugins.sched_graph.states import Shape
+
+
+class Reasons:
+    """Answers from a copy of the engine in which everything is up and free."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._ideal: Engine | None = None
+        self._never: dict[Request, str | None] = {}
+        self._epoch = -1
+        self._counts: dict[str, int] = {}
+
+    def never(self, request: Request) -> str | None:
+        """Return why a request can never be met, or None if it can."""
+        if request not in self._never:
+            if len(self._never) > 10000:
+                self._never.clear()
+            self._never[request] = self._find(request)
+        return self._never[request]
+
+    def _find(self, request: Request) -> str | None:
+        if self._ideal is None:
+            self._ideal = Engine(self.engine.graph, self.engine.chooser, all_up=True)
+        if self._ideal.match(request) is not None:
+            return None
+        if request.constraint and not self._ideal.constrained(request.constraint):
+            return "no node meets the constraints"
+        shapes = {cell.shape for cell in self._ideal.cells}
+        for need in request.needs:
+            reason = self._explain(need, shapes, request)
+            if reason:
+                return reason
+        return "the resources that it asks for don't exist together"
+
+    def _explain(self, need: Need, shapes: set[Shape], request: Request) -> str:
+        """Name the first part of a request that is too big."""
+        totals = self._totals()
+        for type, wanted in request.totals.items():
+            if type != SLOT and wanted > totals.get(type, 0):
+                have = totals.get(type, 0)
+                return f"needs {wanted} {type}, there {'is' if have == 1 else 'are'} {have or 'none'}"
+        return self._inside(need, shapes) or self._too_many(need, request)
+
+    def _too_many(self, need: Need, request: Request) -> str:
+        ideal = self._ideal
+        assert ideal is not None
+        where = " that meet the constraints" if request.constraint else ""
+        if need.type == SLOT:
+            return f"there aren't {need.count.least} slots of {_list(need)} in all{where}"
+        fitting = ideal.idle_fit(need)
+        if request.constraint:
+            fitting &= ideal.order.mask(ideal.constrained(request.constraint))
+        return f"needs {need.count.least} {need.type} with {_list(need)}; {fitting.bit_count()} fit{where}"
+
+    def _inside(self, need: Need, shapes: set[Shape]) -> str:
+        """Say if no vertex of the right type has what one of `need` contains."""
+        if need.type == SLOT:
+            hosts = _all(shapes)
+            for child in need.children:
+                if not any(shape.totals.get(child.type) for shape in hosts):
+                    return f"there is no {child.type}"
+            where = self._holder(need, shapes)
+            best = {
+                child.type: max((_direct(shape, child.type) for shape in hosts), default=0)
+                for child in need.children
+            }
+            for child in need.children:
+                if child.count.least > best[child.type] > 0:
+                    return (
+                        f"needs {child.count.least} {child.type} in a {where}; "
+                        f"the largest has {best[child.type]}"
+                    )
+            return ""
+        same = [shape for shape in _all(shapes) if shape.type == need.type]
+        if not same:
+            return ""
+        for type, wanted in need.below.items():
+            if type == SLOT:
+                continue
+            most = max(
+                shape.totals.get(type, 0) - (shape.size if type == shape.type else 0) for shape in same
+            )
+            if wanted > most:
+                if most == 0 or wanted == 1:
+                    return f"no {need.type} has {wanted} {type}"
+                return f"needs {wanted} {type} in a {need.type}; the largest has {most}"
+        for child in need.children:
+            reason = self._inside(child, set(same))
+            if reason:
+                return reason
+        return ""
+
+    def _holder(self, slot: Need, shapes: set[Shape]) -> str:
+        for shape in _all(shapes):
+            if any(shape.has_child(child.type) for child in slot.children):
+                return shape.type
+        return "node"
+
+    def _totals(self) -> dict[str, int]:
+        assert self._ideal is not None
+        totals: dict[str, int] = {}
+        for cell in self._ideal.cells:
+            for type, count in cell.shape.totals.items():
+                totals[type] = totals.get(type, 0) + count
+        for type, uppers in self._ideal.uppers.items():
+            totals[type] = totals.get(type, 0) + len(uppers)
+        return totals
+
+    def not_now(self, request: Request) -> str:
+        """Return what a request waits for, in a few words."""
+        for type in ("node", "core", "gpu", *request.totals):
+            wanted = request.totals.get(type, 0)
+            if type == SLOT or not wanted:
+                continue
+            free = self._free(type)
+            if wanted > free:
+                return f"needs {wanted} {type}, {free or 'none'} free"
+        return "waits for resources"
+
+    def _free(self, type: str) -> int:
+        engine = self.engine
+        if self._epoch != engine.epoch:
+            self._epoch = engine.epoch
+            self._counts = {}
+        count = self._counts.get(type)
+        if count is None:
+            count = self._counts[type] = sum(
+                cell.state.free_units(type) for cell in engine.cells if cell.vertex.up
+            )
+        return count
+
+
+def _all(shapes: set[Shape]) -> list[Shape]:
+    found = list(shapes)
+    for shape in found:
+        found.extend(kid for kid, _ in shape.kids if kid not in found)
+    return found
+
+
+def _direct(shape: Shape, type: str) -> int:
+    place = shape.leaf_index.get(type)
+    if place is not None:
+        return sum(shape.sizes[place])
+    return sum(kid.size for kid, _ in shape.kids if kid.type == type)
+
+
+def _list(need: Need) -> str:
+    parts = [f"{child.count.least} {child.type}" for child in need.children if child.type != SLOT]
+    for child in need.children:
+        if child.type == SLOT:
+            parts.append(f"{child.count.least} slots of {_list(child)}")
+    return " and ".join(parts) or "what it contains"
