@@ -1,27 +1,14 @@
-"""Registers the graph scheduler and its command."""
+"""Registers the graph scheduler."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from bourn.hookspecs import hookimpl
-from bourn.hookspecs.cli import CliCommand
 from bourn.hookspecs.modules import ModuleSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def _resource_query(arguments: list[str]) -> int:
-    from bourn_plugins.sched_graph.query import main
-
-    return main(arguments)
-
-
-@hookimpl
-def bourn_cli_commands() -> Iterator[CliCommand]:
-    """``bourn resource-query``."""
-    yield CliCommand("resource-query", "match jobspecs against a resource graph", _resource_query)
 
 
 @hookimpl
