@@ -133,9 +133,7 @@ class JobMethods(EngineModule):
             updates.update(verdict.updates)
             feasibility = feasibility or verdict.feasibility
         if feasibility:
-            reason = self._feasibility(
-                apply_overrides(job.jobspec, {**(job.overrides or {}), **updates})
-            )
+            reason = self._feasibility(apply_overrides(job.jobspec, {**(job.overrides or {}), **updates}))
             if reason is not None:
                 raise BournError(f"job {JobID(job.id)}: {reason}")
         if job.state is State.RUN and DURATION in updates:

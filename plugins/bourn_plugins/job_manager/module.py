@@ -144,19 +144,14 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         waitable = any(item.flags & WAITABLE for item in jobs)
         self.intake.submit(jobs, accepted if waitable else done)
 
-    def sched_hello(self, scheduler: Scheduler | Request) -> Any:
-        """Attach a scheduler: one of this process, or, by request, one of another."""
-        if isinstance(scheduler, Request):
-            return super().sched_hello(scheduler)
-        found: list[HelloJob] = self.engine.sched.sched_hello(scheduler)
-        return found
+    def sched_hello(self, scheduler: Scheduler) -> list[HelloJob]:
+        """Attach a scheduler, and return the jobs that hold resources."""
+        return self.engine.sched.sched_hello(scheduler)
 
-    def sched_ready(self, scheduler: Scheduler | Request) -> None:
-        """Take requests from now on."""
-        if isinstance(scheduler, Request):
-            super().sched_ready(scheduler)
-        else:
-            self.engine.sched.sched_ready(scheduler)
+    def sched_ready(self, scheduler: Scheduler) -> None:
+        """Send requests from now on."""
+        self.engine.sched.sched_ready(scheduler)
+        self.ctx.nursery.start_soon(self._see, scheduler)
 
     def alloc_success(self, jobs: Sequence[tuple[int, dict[str, Any], dict[str, Any] | None]]) -> None:
         """Take grants of the scheduler."""
@@ -320,14 +315,17 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
 
         return priority
 
+    async def _see(self, scheduler: Scheduler) -> None:
+        """Wait until a scheduler that says it is ready has its service; from then on its absence is its end."""
+        passes = 0
+        while self.engine.sched.scheduler is scheduler and self.ctx.provider("sched") is not scheduler:
+            # That is usually a matter of a few passes of the loop, and at once it may be removed again.
+            await trio.sleep(0 if passes < 100 else 0.01)
+            passes += 1
+        self._seen = scheduler
+
     def _scheduler_lives(self, scheduler: Scheduler) -> bool:
-        if scheduler is self._remote:
-            return True
-        if self.ctx.provider("sched") is scheduler:
-            self._seen = scheduler
-            return True
-        # It says that it is ready a little before its service is there.
-        return self._seen is not scheduler
+        return self._seen is not scheduler or self.ctx.provider("sched") is scheduler
 
     def _gone(self, job: Job) -> None:
         self.waiting.ended(job)

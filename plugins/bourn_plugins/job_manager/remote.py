@@ -78,8 +78,8 @@ class SchedMethods(EngineModule):
 
     _remote: RemoteScheduler | None = None
 
-    @method(allow=Role.OWNER)
-    def sched_hello(self, request: Request) -> dict[str, Any]:
+    @method(allow=Role.OWNER, name="sched-hello")
+    def remote_hello(self, request: Request) -> dict[str, Any]:
         """Attach the sender as scheduler; return {jobs: [those that hold resources]}."""
         self._remote = RemoteScheduler(request.client, self.ctx.post)
         return {
@@ -96,8 +96,8 @@ class SchedMethods(EngineModule):
             ]
         }
 
-    @method(allow=Role.OWNER)
-    def sched_ready(self, request: Request) -> None:
+    @method(allow=Role.OWNER, name="sched-ready")
+    def remote_ready(self, request: Request) -> None:
         """Say that requests may come."""
         self.engine.sched.sched_ready(self._attached(request))
 

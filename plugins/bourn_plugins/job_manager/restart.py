@@ -112,18 +112,20 @@ def handed_out(job: Job) -> bool:
 
 
 def _restore_dependencies(engine: Engine, job: Job) -> None:
-    if job.state not in (State.NEW, State.DEPEND):
-        return
+    """Tell the plugins of the job's dependencies; only a job that hasn't passed them can be ended by that."""
+    waits = job.state in (State.NEW, State.DEPEND)
     for dependency in job.attr("attributes.system.dependencies") or ():
         reason = engine.hooks.depend(job, dependency)
-        if reason is not None:
-            context = {"type": "depend", "severity": 0, "note": reason}
+        if reason is not None and waits:
             assert job.queued is not None
-            job.queued.append(("exception", context))
+            job.queued.append(("exception", {"type": "depend", "severity": 0, "note": reason}))
 
 
 def _known(job: Job, name: str, context: dict[str, Any] | None) -> bool:
-    return name == "dependency-add" and context is not None and context.get("description") in (job.deps or {})
+    """Say whether an event would only repeat what the eventlog has."""
+    if name != "dependency-add" or context is None:
+        return False
+    return job.state is not State.DEPEND or context.get("description") in (job.deps or {})
 
 
 def _grouped(rows: Iterable[tuple[int, str]]) -> dict[int, str]:

@@ -447,8 +447,8 @@ def test_callbacks_come_in_the_order_of_a_jobs_life() -> None:
     assert seen == ["create:NEW", "validate:NEW"]
     rig.settle()
     assert seen[2:] == [
-        "new:NEW", "depend:DEPEND", "priority:PRIORITY", "sched:SCHED", "event:alloc", "run:RUN", "event:start",
-        "cleanup:CLEANUP", "inactive:INACTIVE", "inactive_add:INACTIVE", "destroy:INACTIVE",
+        "new:NEW", "depend:DEPEND", "priority:PRIORITY", "sched:SCHED", "event:alloc", "run:RUN",
+        "event:start", "cleanup:CLEANUP", "inactive:INACTIVE", "inactive_add:INACTIVE", "destroy:INACTIVE",
     ]  # fmt: skip
 
 
@@ -542,7 +542,7 @@ def test_two_plugins_of_one_name_or_scheme_are_refused() -> None:
     class Three(Two):
         name = "three"
 
-    with pytest.raises(BournError, match="'one' of test 1.0 has the name of one of test 1.0"):
+    with pytest.raises(BournError, match=r"'one' of test 1\.0 has the name of one of test 1.0"):
         Rig(plugins=[One(), One()])
     with pytest.raises(BournError, match="scheme 's' belongs to job plugin 'two'"):
         Rig(plugins=[Two(), Three()])
@@ -555,7 +555,7 @@ def test_a_plugin_may_refuse_its_configuration() -> None:
         def load(self, host: JobHost) -> None:
             raise BournError("needs a table")
 
-    with pytest.raises(BournError, match="job plugin 'fussy' .*: needs a table"):
+    with pytest.raises(BournError, match=r"job plugin 'fussy' .*: needs a table"):
         Rig(plugins=[Fussy()])
 
 

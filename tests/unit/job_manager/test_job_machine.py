@@ -140,7 +140,7 @@ def test_nothing_happens_before_submit() -> None:
 
 
 def test_a_missing_key_is_named() -> None:
-    with pytest.raises(IllegalEvent, match="priority.*bad context"):
+    with pytest.raises(IllegalEvent, match=r"priority.*bad context"):
         apply(job_after("validate", "depend"), "priority", 3.0, {})
 
 
@@ -264,7 +264,7 @@ EVENTS = st.one_of(
 
 
 class Life(RuleBasedStateMachine):
-    """Any events in any order: illegal ones change nothing, legal ones keep a job sane and can be replayed."""
+    """Any events in any order: illegal ones change nothing, legal ones keep it sane and replay."""
 
     def __init__(self) -> None:
         super().__init__()
