@@ -46,13 +46,17 @@ class JobIngest(Module):
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Find the epoch that job ids count from, and serve."""
         store = self.ctx.provider("store").store
-        epoch = store.meta(EPOCH)
-        if epoch is None:
-            epoch = int(time.time() * 1000)
-            await store.commit(Batch(meta={EPOCH: epoch}))
-        self._fluid = FluidGenerator(epoch, self.ctx.rank, after=store.max_jobid() or -1)
+        if store.meta(EPOCH) is None:
+            await store.commit(Batch(meta={EPOCH: int(time.time() * 1000)}))
+        self._count_from_epoch()
+        # A restored store brings its own epoch, and ids that must not be given out again.
+        self.ctx.subscribe("store.restored", lambda _topic, _payload: self._count_from_epoch())
         task_status.started()
         await trio.sleep_forever()
+
+    def _count_from_epoch(self) -> None:
+        store = self.ctx.provider("store").store
+        self._fluid = FluidGenerator(store.meta(EPOCH), self.ctx.rank, after=store.max_jobid() or -1)
 
     @method(allow=Role.OWNER | Role.USER)
     def submit(self, request: Request) -> Later:

@@ -126,6 +126,7 @@ def context(*steps: Any, config: dict[str, Any] | None = None, **providers: Any)
         owner=OWNER_UID,
         rank=0,
         provider=known.get,
+        subscribe=lambda prefix, callback: None,
         known=known,
     )
 
