@@ -1,4 +1,5 @@
-"""Makes docs/hooks/ and docs/configuration.md from the code that they describe: ``python -m docs.make_pages``.
+"""Makes docs/hooks/ and docs/configuration.md from the code that they describe: ``python -m
+docs.make_pages``.
 
 A test says when they are out of date.
 """
@@ -61,13 +62,12 @@ def hook_page(hook: str) -> str:
     """Return the page of a hook."""
     point, type_name = HOOKS[hook]
     module = import_module(f"bourn.hookspecs.{point}")
-    doc = inspect.cleandoc(_specification(hook).__doc__ or "")
     check = CHECKS[hook]
     checker = getattr(import_module("bourn.testing"), check)
     lines = [
         f"# {hook}",
         "",
-        _prose(doc.split("\n\n")[0]),
+        _summary(hook),
         "",
         "```python",
         f"from bourn.hookspecs.{point} import {type_name}",
@@ -101,10 +101,7 @@ def hook_page(hook: str) -> str:
 
 def index_page() -> str:
     """Return the page that lists the hooks."""
-    rows = [
-        f"| [{hook}]({hook}.md) | {_prose(inspect.cleandoc(_specification(hook).__doc__ or '').split(chr(10) * 2)[0])} |"
-        for hook in HOOKS
-    ]
+    rows = [f"| [{hook}]({hook}.md) | {_summary(hook)} |" for hook in HOOKS]
     text = _markdown(inspect.cleandoc(bourn.hookspecs.__doc__ or ""))
     return "\n".join(["# Hooks", "", text, "", "| hook | |", "|---|---|", *rows]) + "\n"
 
@@ -116,19 +113,22 @@ def configuration_page() -> str:
     manager = PluginManager()
     manager.load()
     tables = import_module("bourn.config.tables")
-    known: dict[str, Any] = {**tables.TABLES, "connector": import_module("bourn.broker.settings").ConnectorTable}
+    known: dict[str, Any] = {
+        **tables.TABLES,
+        "connector": import_module("bourn.broker.settings").ConnectorTable,
+    }
     for record, spec in manager.collect("bourn_modules"):
         if spec.config_table and record.distribution == "bourn":
             known[spec.config_table] = spec.config
     lines = [
         "# Configuration",
         "",
-        "An instance reads TOML: `bourn start -c PATH` takes files, and directories whose `*.toml` are read in the"
-        " order of their names. `--conf table.key=VALUE` sets a single key. Later ones win; tables are joined key by"
-        " key, anything else is replaced.",
+        "An instance reads TOML: `bourn start -c PATH` takes files, and directories whose `*.toml` are read in"
+        " the order of their names. `--conf table.key=VALUE` sets a single key. Later ones win; tables are"
+        " joined key by key, anything else is replaced.",
         "",
-        "A key or table that nobody knows is an error, which names file, line and the nearest right one. Durations are"
-        ' numbers of seconds or texts such as `"1.5h"`.',
+        "A key or table that nobody knows is an error, which names file, line and the nearest right one."
+        ' Durations are numbers of seconds or texts such as `"1.5h"`.',
         "",
     ]
     for name in sorted(known):
@@ -138,7 +138,7 @@ def configuration_page() -> str:
 
 def _table(name: str, cls: Any) -> list[str]:
     if name == "modules":
-        text = 'Which module provides a service: `sched = "sched-simple"`. By default the one of the highest priority.'
+        text = 'Which module provides a service: `sched = "sched-simple"`; by default that of the highest priority.'
         return ["## [modules]", "", text, ""]
     if name == "plugin":
         text = "`[plugin.NAME]` is for the plugin of that name, which says what may stand there."
@@ -164,8 +164,19 @@ def _table(name: str, cls: Any) -> list[str]:
 
 
 def _kind(kind: str) -> str:
-    kind = kind.replace(" | None", "").replace("tuple[", "list of ").replace(", ...]", "").replace("list[", "list of ")
-    words = {"str": "text", "bool": "true or false", "int": "whole number", "float": "number", "Seconds": "duration"}
+    kind = (
+        kind.replace(" | None", "")
+        .replace("tuple[", "list of ")
+        .replace(", ...]", "")
+        .replace("list[", "list of ")
+    )
+    words = {
+        "str": "text",
+        "bool": "true or false",
+        "int": "whole number",
+        "float": "number",
+        "Seconds": "duration",
+    }
     words |= {"Path": "path", "dict[str, Any]": "table"}
     if kind.startswith("Literal["):
         return " or ".join(f"`{choice.strip()}`" for choice in kind[8:-1].split(","))
@@ -175,7 +186,7 @@ def _kind(kind: str) -> str:
 def _default(text: str) -> str:
     if text in ("", "None", "Factory(dict)", "()", '""', "''", "Factory(list)"):
         return ""
-    text = text.replace("True", "true").replace("False", "false").replace('inf', '"inf"').replace("'", '"')
+    text = text.replace("True", "true").replace("False", "false").replace("inf", '"inf"').replace("'", '"')
     return f"`{text}`"
 
 
@@ -240,9 +251,17 @@ def _keyword(call: ast.expr | None, name: str) -> str:
 
 
 def _text(node: ast.stmt | None) -> str:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ):
         return node.value.value
     return ""
+
+
+def _summary(hook: str) -> str:
+    return _prose(inspect.cleandoc(_specification(hook).__doc__ or "").split("\n\n")[0])
 
 
 def _specification(hook: str) -> Any:

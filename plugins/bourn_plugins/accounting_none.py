@@ -1,4 +1,5 @@
-"""Accounting `none`: everybody may use everything, in equal shares; usage is counted until the instance ends."""
+"""Accounting `none`: everybody may use everything, in equal shares; usage is counted until the instance
+ends."""
 
 from __future__ import annotations
 

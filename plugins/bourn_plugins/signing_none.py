@@ -1,4 +1,5 @@
-"""Signing mechanism `none`: the submitter's word, good only where the kernel has told who that is (RFC 15)."""
+"""Signing mechanism `none`: the submitter's word, good only where the kernel has told who that is (RFC
+15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The contract: each hook is specified, documented with a running example, and has a check that stock plugins pass."""
+"""The contract: each hook is specified, documented with a running example, and has a check that stock plugins
+pass."""
 
 from __future__ import annotations
 
@@ -121,7 +122,9 @@ def test_the_facade_of_the_testing_package_is_complete():
 
 
 def test_all_stock_plugins_load():
-    wrong = [f"{record}: {record.reason}" for record in stock().records if record.state is not PluginState.LOADED]
+    wrong = [
+        f"{record}: {record.reason}" for record in stock().records if record.state is not PluginState.LOADED
+    ]
     assert wrong == []
 
 

@@ -1,7 +1,7 @@
 """Commands and options that plugins add (`bourn.hookspecs.cli`).
 
-Commands are looked for when a verb isn't one of the table's. Options are looked for only if the scan of installed
-distributions finds a third party's plugin for the command line.
+Commands are looked for when a verb isn't one of the table's. Options are looked for only if the scan of
+installed distributions finds a third party's plugin for the command line.
 """
 
 from __future__ import annotations

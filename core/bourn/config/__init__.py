@@ -69,7 +69,8 @@ class Config:
         return value
 
     def check(self, known: Mapping[str, Any]) -> None:
-        """Raise `ConfigError` for a table that is wrong, or that neither Bourn nor `known` (name -> class) has."""
+        """Raise `ConfigError` for a table that is wrong, or that neither Bourn nor `known` (name -> class)
+        has."""
         if not self.raw:
             return
         from bourn.config.tables import TABLES

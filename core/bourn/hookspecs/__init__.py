@@ -1,8 +1,9 @@
 """The contract between Bourn and its plugins: one module per extension point.
 
 A plugin is any module (or object) that a distribution names under the entry-point group ``bourn.plugins``,
-``bourn.policies``, ``bourn.shell_plugins`` or ``bourn.cli_plugins``. It implements hooks: plain functions marked with `hookimpl`
-that return typed objects. Bourn calls a hook once, keeps the objects, and uses those from then on.
+``bourn.policies``, ``bourn.shell_plugins`` or ``bourn.cli_plugins``. It implements hooks: plain functions
+marked with `hookimpl` that return typed objects. Bourn calls a hook once, keeps the objects, and uses those
+from then on.
 
 Rules that hold for every hook:
 
@@ -55,7 +56,8 @@ SHELL_GROUP = "bourn.shell_plugins"
 """The group that a shell host loads, and nobody else."""
 
 CLI_GROUP = "bourn.cli_plugins"
-"""The group that the command line loads, and nobody else, so that no command pays for the broker's plugins."""
+"""The group that the command line loads, and nobody else, so that no command pays for the broker's
+plugins."""
 
 HOOKS: dict[str, tuple[str, str]] = {
     "bourn_boot_methods": ("boot", "BootMethod"),
@@ -78,8 +80,8 @@ HOOKS: dict[str, tuple[str, str]] = {
     "bourn_cli_commands": ("cli", "CliCommand"),
     "bourn_cli_options": ("cli", "CliOption"),
 }
-"""Each hook with the module here that specifies it and the type that it returns; a module is imported when a plugin
-implements one of its hooks, so that no process pays for the extension points it doesn't use."""
+"""Each hook with the module here that specifies it and the type that it returns; a module is imported when a
+plugin implements one of its hooks, so that no process pays for the extension points it doesn't use."""
 
 POINTS = (*dict.fromkeys(module for module, _ in HOOKS.values()), "sched")
 """The modules of this package, in the order of an instance's life; `sched` has Protocols and no hook."""

@@ -44,7 +44,8 @@ class CliOption:
     help: str
     """One line for ``--help``."""
     modify: Callable[[dict[str, Any], Any], dict[str, Any] | None] | None = None
-    """``modify(jobspec, value)``, if the option was given: changes the jobspec in place or returns another."""
+    """``modify(jobspec, value)``, if the option was given: changes the jobspec in place or returns
+    another."""
     validate: Callable[[dict[str, Any], Any], str | None] | None = None
     """``validate(jobspec, value)``, if it was given, after all `modify`: None, or the reason to refuse."""
     preinit: Callable[[argparse.Namespace, Any], None] | None = None

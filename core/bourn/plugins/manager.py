@@ -62,7 +62,8 @@ class PluginManager:
         path: Sequence[str] | None = None,
         disable: Iterable[str] = (),
     ) -> None:
-        """Load what is installed, as ``[plugins]`` says; `disable` is for a process that has no configuration.
+        """Load what is installed, as ``[plugins]`` says; `disable` is for a process that has no
+        configuration.
 
         Raises `ConfigError` if that table names a plugin that isn't installed, and `PluginError` if a
         required one can't be used. No other fault of a plugin raises: it is in its record.

@@ -10,7 +10,8 @@ __all__ = ["resolve_uri"]
 
 
 def resolve_uri(uri: str) -> str:
-    """Return the address that ``SCHEME:TARGET`` stands for; raise `BournError` with the known schemes, or the reason.
+    """Return the address that ``SCHEME:TARGET`` stands for; raise `BournError` with the known schemes, or the
+    reason.
 
     Loads the plugins of the command line, so it is for addresses that the client doesn't know by itself.
     """
@@ -24,7 +25,8 @@ def resolve_uri(uri: str) -> str:
     known = manager.named(bourn_uri_resolvers)
     if scheme not in known:
         raise BournError(
-            f"'{uri}': no way is known to find an instance by '{scheme}'{suggest(scheme, ['local', *known])}", errno.EINVAL
+            f"'{uri}': no way is known to find an instance by '{scheme}'{suggest(scheme, ['local', *known])}",
+            errno.EINVAL,
         )
     record, resolver = known[scheme].record, known[scheme].value
     try:

@@ -23,10 +23,12 @@ SPEC = b'{"version":1,"resources":[],"tasks":[],"attributes":{"system":{"duratio
 
 
 def check_store(backend: StoreBackend) -> None:
-    """Write jobs, logs and keys, and read them back; from a durable store again after it was closed and reopened.
+    """Write jobs, logs and keys, and read them back; from a durable store again after it was closed and
+    reopened.
 
-    Batches must be atomic and in order, and told of in order; reads must see what was committed and nothing else; a
-    KVS transaction that fails must leave no trace of its batch; a dump must restore to an equal store.
+    Batches must be atomic and in order, and told of in order; reads must see what was committed and nothing
+    else; a KVS transaction that fails must leave no trace of its batch; a dump must restore to an equal
+    store.
     """
     what = ensure_name(backend, "store")
     with tempfile.TemporaryDirectory(prefix="bourn-test-") as folder:
@@ -60,7 +62,9 @@ async def _write(store: Store, what: str) -> None:
     told: list[int] = []
     for id in range(1, 6):
         batch = Batch(
-            jobs=[NewJob(id, 1000, 16, 0, float(id), digest, SPEC, idem_key=f"key{id}", name="test", queue="q")],
+            jobs=[
+                NewJob(id, 1000, 16, 0, float(id), digest, SPEC, idem_key=f"key{id}", name="test", queue="q")
+            ],
             logs=[(id, "eventlog", f'{{"timestamp":{id}.0,"name":"submit"}}\n')],
             kvs=[KvsTxn("primary", [("ensure", 0, 0)])] if id == 1 else [],
         )
@@ -70,13 +74,18 @@ async def _write(store: Store, what: str) -> None:
     await store.commit(
         Batch(
             done=[JobDone(1, 1, 9.0, t_run=5.0, waitstatus=0)],
-            logs=[(1, "eventlog", '{"timestamp":9.0,"name":"clean"}\n'), (1, "guest.output", '{"timestamp":6.0}\n')],
+            logs=[
+                (1, "eventlog", '{"timestamp":9.0,"name":"clean"}\n'),
+                (1, "guest.output", '{"timestamp":6.0}\n'),
+            ],
             purge=[],
         )
     )
     await store.commit(Batch(done=[JobDone(2, 2, 10.0, waitstatus=256)]))
     await store.commit(Batch(purge=[2]))
-    await store.commit(Batch(kvs=[KvsTxn("primary", [("put", "a.b", "1"), ("put", "a.c", "2"), ("unlink", "a.c")])]))
+    await store.commit(
+        Batch(kvs=[KvsTxn("primary", [("put", "a.b", "1"), ("put", "a.c", "2"), ("unlink", "a.c")])])
+    )
 
 
 def _note(told: list[int], id: int, what: str) -> object:
@@ -96,7 +105,9 @@ def _read(store: Store, what: str) -> None:
     ensure(store.job_by_key(1000, "key4") == 4, f"{what}: doesn't find job 4 by its idempotency key")
     ensure(store.job_by_key(1001, "key4") is None, f"{what}: finds a job by another user's idempotency key")
     log = "".join(store.events(1))
-    ensure(log.count("\n") == 2 and log.endswith('"clean"}\n'), f"{what}: job 1 has another eventlog: {log!r}")
+    ensure(
+        log.count("\n") == 2 and log.endswith('"clean"}\n'), f"{what}: job 1 has another eventlog: {log!r}"
+    )
     ensure(store.log_text(1, "guest.output") == '{"timestamp":6.0}\n', f"{what}: job 1 lost its output")
     ensure(store.log_text(3, "guest.output") is None, f"{what}: job 3 has an output that nobody wrote")
     sequence = [row.seq for row in store.journal()]

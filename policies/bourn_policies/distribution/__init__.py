@@ -1,0 +1,1 @@
+"""The stock distribution policies: which child instance gets a job."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class RoundRobin:
-    """The next in the order of `Child.index` after the one that had the last job, whichever those asked for are."""
+    """The next in the order of `Child.index` after the one that had the last job, whichever those asked for
+    are."""
 
     def __init__(self) -> None:
         self._last = -1

@@ -25,7 +25,9 @@ def test_finds_what_importlib_metadata_finds():
 
 def test_stock_plugins_come_first_then_names(tmp_path):
     fake_distribution(tmp_path / "a", "zebra", plugins={"bourn.plugins": {"aardvark": "x", "zulu": "y"}})
-    fake_distribution(tmp_path / "b", "bourn", "0.1.0", plugins={"bourn.plugins": {"store": "s", "ingest": "i"}})
+    fake_distribution(
+        tmp_path / "b", "bourn", "0.1.0", plugins={"bourn.plugins": {"store": "s", "ingest": "i"}}
+    )
     found = scan([str(tmp_path / "a"), str(tmp_path / "b")])
     assert [(e.name, e.stock) for e in found] == [
         ("ingest", True),
@@ -49,7 +51,7 @@ def test_the_first_installation_on_the_path_counts(tmp_path):
 def test_lines_that_are_not_entry_points_are_passed_over(tmp_path):
     info = fake_distribution(tmp_path, plugins={})
     (info / "entry_points.txt").write_text(
-        "[console_scripts]\nbourn-x = x:main\n\n[bourn.plugins]\n# a note\n\nx=m:attribute [extra]\nnonsense\n"
+        "[console_scripts]\nb = x:main\n\n[bourn.plugins]\n# a note\n\nx=m:attribute [extra]\nno sense\n"
     )
     (found,) = scan([str(tmp_path)])
     assert (found.name, found.value) == ("x", "m:attribute")
@@ -71,7 +73,8 @@ def test_an_egg_info_names_itself_by_its_metadata(tmp_path):
 def test_the_command_line_scans_without_heavy_imports():
     program = (
         "import sys; from bourn.plugins import cli_scan; cli_scan();"
-        "print([m for m in ('importlib.metadata', 'pluggy', 'attr', 'cattrs', 'packaging') if m in sys.modules])"
+        "heavy = ('importlib.metadata', 'pluggy', 'attr', 'cattrs', 'packaging');"
+        "print([name for name in heavy if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"

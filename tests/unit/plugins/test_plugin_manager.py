@@ -12,6 +12,8 @@ from bourn.hookspecs import hookimpl
 from bourn.hookspecs.ingest import Validator, bourn_validators
 from bourn.plugins import PluginManager, PluginState
 
+pytest_plugins = ["bourn.testing.plugin"]
+
 GOOD = """
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.ingest import Validator
@@ -105,12 +107,21 @@ def test_import_error_of_a_missing_attribute(installed):
     ("source", "reason"),
     [
         ("", "it implements no hook"),
-        ("@hookimpl\ndef bourn_validator(): ...", "no such hook: bourn_validator; did you mean 'bourn_validators'?"),
+        (
+            "@hookimpl\ndef bourn_validator(): ...",
+            "no such hook: bourn_validator; did you mean 'bourn_validators'?",
+        ),
         ("@hookimpl\ndef validators(): ...", "no such hook: validators; did you mean 'bourn_validators'?"),
         ("def bourn_validators(): ...", "bourn_validators lacks the decorator @hookimpl"),
         ("@hookimpl\nasync def bourn_validators(): ...", "bourn_validators: a hook is synchronous"),
-        ("@hookimpl(wrapper=True)\ndef bourn_validators(): yield", "bourn_validators: hooks here register objects"),
-        ("@hookimpl\ndef bourn_validators(config): ...", "Plugin 'bourn.plugins:odd' for hook 'bourn_validators'"),
+        (
+            "@hookimpl(wrapper=True)\ndef bourn_validators(): yield",
+            "bourn_validators: hooks here register objects",
+        ),
+        (
+            "@hookimpl\ndef bourn_validators(config): ...",
+            "Plugin 'bourn.plugins:odd' for hook 'bourn_validators'",
+        ),
     ],
 )
 def test_invalid(installed, source, reason):
@@ -142,7 +153,11 @@ def test_duplicate_name_says_whose(installed):
 
 
 def test_duplicate_object(installed):
-    installed(GOOD.format(name="a"), name="site", plugins={"bourn.plugins": {"a": "module_of_site", "b": "module_of_site"}})
+    installed(
+        GOOD.format(name="a"),
+        name="site",
+        plugins={"bourn.plugins": {"a": "module_of_site", "b": "module_of_site"}},
+    )
     record = load(installed).records[1]
     assert record.state is PluginState.DUPLICATE
     assert record.reason == "it is the same object as plugin 'a' (site 1.0)"
@@ -191,7 +206,9 @@ def test_shell_plugins_are_for_the_shell_host(installed):
 @pytest.mark.parametrize("key", ["disable", "require", "order"])
 def test_unknown_names_are_errors(installed, key):
     installed(GOOD.format(name="a"), name="fairness")
-    with pytest.raises(ConfigError, match=rf"\[plugins\] {key}: plugin 'fairnes' isn't installed; did you mean 'fairness'"):
+    with pytest.raises(
+        ConfigError, match=rf"\[plugins\] {key}: plugin 'fairnes' isn't installed; did you mean 'fairness'"
+    ):
         load(installed, **{key: ["fairnes"]})
 
 
@@ -200,7 +217,8 @@ def test_require_refuses_the_start_with_the_reason(installed):
     with pytest.raises(PluginError) as caught:
         load(installed, require=["billing"])
     assert caught.value.message == (
-        "[plugins] require: plugin 'billing' (billing 1.4) is import-error: ZeroDivisionError: division by zero"
+        "[plugins] require: plugin 'billing' (billing 1.4) is import-error:"
+        " ZeroDivisionError: division by zero"
     )
 
 
@@ -210,7 +228,11 @@ def test_require_refuses_the_start_with_the_reason(installed):
 def test_collect_gives_owners_in_load_order(plugin_manager):
     a = plugin_manager.register(plugin(accept("one"), accept("two"), name="a"))
     b = plugin_manager.register(plugin(accept("three"), name="b"))
-    assert [(r, v.name) for r, v in plugin_manager.collect(bourn_validators)] == [(a, "one"), (a, "two"), (b, "three")]
+    assert [(r, v.name) for r, v in plugin_manager.collect(bourn_validators)] == [
+        (a, "one"),
+        (a, "two"),
+        (b, "three"),
+    ]
     assert a.provides == {"bourn_validators": ["one", "two"]}
 
 
@@ -253,7 +275,10 @@ def test_a_raising_plugin_is_named_and_the_others_go_on(plugin_manager, caplog):
     plugin_manager.register(plugin(accept("fine")))
     assert list(plugin_manager.named(bourn_validators)) == ["fine"]
     assert record.errors == ["bourn_validators: OSError: licence server is down"]
-    assert "plugin 'licence' (site-licence 0.9): bourn_validators: OSError: licence server is down" in caplog.text
+    assert (
+        "plugin 'licence' (site-licence 0.9): bourn_validators: OSError: licence server is down"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -282,9 +307,18 @@ def test_none_is_nothing(plugin_manager):
 def test_a_clash_of_objects_names_both_owners(plugin_manager):
     first = plugin_manager.register(plugin(accept("x"), name="a"), owner="dist-a", version="1")
     second = plugin_manager.register(plugin(accept("x"), accept("y"), name="b"), owner="dist-b", version="2")
-    assert {n: o.record for n, o in plugin_manager.named(bourn_validators).items()} == {"x": first, "y": second}
-    text = "bourn_validators: 'x' of plugin 'b' (dist-b 2) is left out, plugin 'a' (dist-a 1) registered that name first"
-    assert first.errors == second.errors == [text]
+    assert {n: o.record for n, o in plugin_manager.named(bourn_validators).items()} == {
+        "x": first,
+        "y": second,
+    }
+    assert (
+        first.errors
+        == second.errors
+        == [
+            "bourn_validators: 'x' of plugin 'b' (dist-b 2) is left out,"
+            " plugin 'a' (dist-a 1) registered that name first"
+        ]
+    )
 
 
 def test_pick(plugin_manager):
@@ -292,12 +326,16 @@ def test_pick(plugin_manager):
     assert plugin_manager.pick(bourn_validators, "schema", "[ingest] validators").value.name == "schema"
     with pytest.raises(ConfigError) as caught:
         plugin_manager.pick(bourn_validators, "shema", "[ingest] validators")
-    assert caught.value.message == "[ingest] validators: no validator is named 'shema'; did you mean 'schema'?"
+    assert (
+        caught.value.message == "[ingest] validators: no validator is named 'shema'; did you mean 'schema'?"
+    )
 
 
 def test_pick_tells_of_plugins_that_are_not_in_use(installed):
     installed("1/0", name="site-rules")
-    with pytest.raises(ConfigError, match=r"there are none \(plugin 'site-rules' \(site-rules 1.0\) is import-error\)"):
+    with pytest.raises(
+        ConfigError, match=r"there are none \(plugin 'site-rules' \(site-rules 1.0\) is import-error\)"
+    ):
         load(installed).pick(bourn_validators, "project", "[ingest] validators")
 
 

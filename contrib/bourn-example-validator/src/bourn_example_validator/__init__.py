@@ -1,0 +1,1 @@
+"""Jobs must name a project: a validator for the broker and an option for the command line."""
