@@ -150,6 +150,10 @@ class ModuleContext:
         if listener is not None:
             self._broker.events.unsubscribe(prefix, listener)
 
+    def wanted(self, topic: str) -> bool:
+        """Say whether an event would reach anybody, as far as this rank knows: if not, it needn't be made."""
+        return self._broker.size > 1 or self._broker.events.wanted(topic)
+
     def provider(self, service: str) -> Any:
         """Return the live local module that provides `service`, or None: for direct calls on a hot path."""
         return self._broker.host.provider(service)

@@ -76,6 +76,10 @@ class EventBus:
         self.deliver(event)
         return event.seq
 
+    def wanted(self, topic: str) -> bool:
+        """Say whether anybody on this rank listens to a topic."""
+        return any(topic.startswith(prefix) for prefix in self._listeners)
+
     def deliver(self, event: Event) -> None:
         """Hand an event to this rank's listeners."""
         for prefix, listeners in list(self._listeners.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -57,27 +58,30 @@ class InitialProgram:
         self.command = list(command)
         self._environ = dict(environ)
         self.own_group = not on_terminal()
-        self._process: trio.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     async def run(self, stop: trio.Event) -> int:
         """Run it to its end, or end it once `stop` is set; return its status as a shell would."""
-        group = 0 if self.own_group else None
         try:
-            self._process = await trio.lowlevel.open_process(
-                self.command,
-                env=self._environ,
-                process_group=group,
+            # Not in a thread: a signal must find the process known as soon as it runs.
+            self._process = process = subprocess.Popen(  # noqa: ASYNC220
+                self.command, env=self._environ, process_group=0 if self.own_group else None
             )
         except OSError as error:
             reason = "command not found" if error.errno == errno.ENOENT else error.strerror
             raise StartFailed(f"{self.command[0]}: {reason}", error.errno or errno.ENOEXEC) from None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._end_when, stop, self._process)
-            status = await self._process.wait()
-            nursery.cancel_scope.cancel()
+        pidfd = os.pidfd_open(process.pid)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._end_when, stop)
+                await trio.lowlevel.wait_readable(pidfd)
+                nursery.cancel_scope.cancel()
+        finally:
+            os.close(pidfd)
+        status = process.wait()
         return status if status >= 0 else 128 - status
 
-    async def _end_when(self, stop: trio.Event, process: trio.Process) -> None:
+    async def _end_when(self, stop: trio.Event) -> None:
         await stop.wait()
         # Shells at a prompt ignore SIGTERM; SIGHUP is what tells them that their terminal is gone.
         self._signal(signal.SIGTERM)

@@ -106,7 +106,7 @@ def test_a_message_byte_by_byte(instance: Served) -> None:
 def test_a_client_killed_in_the_middle(instance: Served) -> None:
     script = (
         "import os, sys\nfrom bourn import Handle\nh = Handle(sys.argv[1])\n"
-        "h.rpc('big.flood', streaming=True)\n"
+        "h.rpc('big.polite', streaming=True)\n"
         "h._connection.send(b'\\0\\0\\1\\0{\"type\"')\nos.kill(os.getpid(), 9)\n"
     )
     assert subprocess.run([sys.executable, "-c", script, instance.uri], check=False).returncode == -9
