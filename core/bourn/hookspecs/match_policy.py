@@ -23,9 +23,10 @@ from attrs import frozen
 from bourn.hookspecs import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = [
+    "ChoicePolicy",
     "Group",
     "MatchPolicy",
     "MatchPolicySpec",
@@ -116,6 +117,18 @@ class ScorePolicy(Protocol):
 
     def score(self, vertex: VertexView, state: StateView) -> Any:
         """Return the sort key of a candidate; the smallest is taken first."""
+        ...
+
+
+@runtime_checkable
+class ChoicePolicy(Protocol):
+    """Chooses among whole nodes at once, on bit masks; it has an ``order`` besides, and costs a call per match."""
+
+    def choose(self, mask: int, count: int, groups: Sequence[int]) -> int:
+        """Return `count` of the set bits of `mask`. Bit 0 is the best by ``order``.
+
+        `groups` are the masks of what stands together: the nodes of each switch, or else of each rack.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, evolve
@@ -11,7 +12,7 @@ from bourn.hookspecs.queue_policy import Ask, Outcome
 from bourn_plugins.sched_graph.planner import FOREVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from bourn.hookspecs.queue_policy import QueuePass, QueuePolicy
     from bourn.hookspecs.sched import AllocRequest
@@ -41,6 +42,36 @@ class Line:
 
     policy: QueuePolicy
     jobs: list[Pending] = Factory(list)
+    head: int = 0
+    """The first that may still wait: jobs leave at the front, mostly."""
+    gone: int = 0
+
+    def insert(self, pending: Pending) -> None:
+        """Put a job in its place."""
+        jobs = self.jobs
+        if not jobs or not pending < jobs[-1]:
+            jobs.append(pending)
+        else:
+            insort(jobs, pending, lo=self.head)
+
+    def tidy(self) -> bool:
+        """Drop what is gone where that is cheap; False if nobody waits."""
+        jobs = self.jobs
+        head, last = self.head, len(jobs)
+        while head < last and jobs[head].gone:
+            head += 1
+        if 2 * (head + self.gone) > last:
+            self.jobs = [pending for pending in jobs if not pending.gone]
+            head = self.gone = 0
+        self.head = head
+        return head < len(self.jobs)
+
+    def waiting(self) -> Iterator[Pending]:
+        """Yield the jobs that wait, in order."""
+        for place in range(self.head, len(self.jobs)):
+            pending = self.jobs[place]
+            if not pending.gone:
+                yield pending
 
 
 @define(eq=False)
@@ -74,6 +105,9 @@ class Book:
         """The end of the instance's own resources, on the clock of passes."""
         self._lines: dict[str, Line] = {}
         self._jobs: dict[int, Pending] = {}
+        self._failed: set[Request] = set()
+        """Requests that didn't fit in this pass: as a pass goes on there is only less."""
+        self._reasons: dict[Request, str] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -87,20 +121,20 @@ class Book:
         line = self._line(job.queue or "")
         pending = Pending(job, request, line.policy.order(job))
         self._jobs[job.id] = pending
-        jobs = line.jobs
-        if not jobs or not pending < jobs[-1]:
-            jobs.append(pending)
-        else:
-            insort(jobs, pending)
+        line.insert(pending)
 
     def remove(self, job: int) -> bool:
         """Forget a job; False if it isn't there."""
         pending = self._jobs.pop(job, None)
         if pending is None:
             return False
-        # It stays in its line until the next pass, which sweeps once for all that are gone.
-        pending.gone = True
+        # It stays in its line until that is swept: finding it there would cost as much as the line is long.
+        self._leave(pending)
         return True
+
+    def _leave(self, pending: Pending) -> None:
+        pending.gone = True
+        self._lines[pending.job.queue or ""].gone += 1
 
     def prioritize(self, job: int, priority: int) -> None:
         """Change the priority of a job that waits."""
@@ -122,29 +156,32 @@ class Book:
         """Make a pass."""
         decisions = Decisions()
         self.planner.begin(now)
-        active: list[tuple[Line, QueuePass, int]] = []
-        for line in self._lines.values():
-            if any(pending.gone for pending in line.jobs):
-                line.jobs = [pending for pending in line.jobs if not pending.gone]
-            if line.jobs:
-                active.append((line, line.policy.begin(), 0))
+        self._failed.clear()
+        self._reasons.clear()
+        active = [(line, line.policy.begin()) for line in self._lines.values() if line.tidy()]
         if len(active) == 1:
-            line, turn, _ = active[0]
-            for pending in line.jobs:
+            line, turn = active[0]
+            for pending in line.waiting():
                 if not self._consider(pending, turn, now, decisions):
                     break
-        else:
+        elif active:
             self._merge(active, now, decisions)
         return decisions
 
-    def _merge(self, active: list[tuple[Line, QueuePass, int]], now: float, decisions: Decisions) -> None:
-        while active:
-            best = min(range(len(active)), key=lambda i: active[i][0].jobs[active[i][2]])
-            line, turn, place = active[best]
-            if not self._consider(line.jobs[place], turn, now, decisions) or place + 1 == len(line.jobs):
-                active.pop(best)
+    def _merge(self, active: list[tuple[Line, QueuePass]], now: float, decisions: Decisions) -> None:
+        """Serve several queues: always the front of the highest priority."""
+        heap: list[tuple[Pending, int]] = []
+        lines = [(line.waiting(), turn) for line, turn in active]
+        for k, (jobs, _) in enumerate(lines):
+            heappush(heap, (next(jobs), k))
+        while heap:
+            pending, k = heap[0]
+            jobs, turn = lines[k]
+            following = next(jobs, None) if self._consider(pending, turn, now, decisions) else None
+            if following is None:
+                heappop(heap)
             else:
-                active[best] = (line, turn, place + 1)
+                heapreplace(heap, (following, k))
 
     def _consider(self, pending: Pending, turn: QueuePass, now: float, decisions: Decisions) -> bool:
         """Try one job; False if its queue's pass is over."""
@@ -157,14 +194,17 @@ class Book:
         horizon = self._horizon()
         duration = float(request.duration) if request.duration else horizon - now
         end = min(now + duration, horizon)
-        parts = planner.fit_now(request, end - now)
+        parts = None
+        if request not in self._failed:
+            parts = planner.fit_now(request, end - now)
         if parts is not None:
             planner.start(pending.job.id, parts, end)
             del self._jobs[pending.job.id]
-            pending.gone = True
+            self._leave(pending)
             decisions.started.append((pending.job, parts, now, end))
             turn.told(pending.job, Outcome.ALLOCATED)
             return True
+        self._failed.add(request)
         start: float | None = None
         outcome = Outcome.BUSY
         if ask is Ask.RESERVE:
@@ -176,7 +216,9 @@ class Book:
         return True
 
     def _tell(self, pending: Pending, start: float | None, decisions: Decisions) -> None:
-        reason = self._why(pending.request)
+        reason = self._reasons.get(pending.request)
+        if reason is None:
+            reason = self._reasons[pending.request] = self._why(pending.request)
         estimate = None if start is None else round(start, 1)
         told = pending.told
         if told is None or told[0] != reason or _moved(told[1], estimate):

@@ -14,11 +14,12 @@ from attrs import define, field
 from bourn_plugins.sched_graph.constraint import compile_constraint
 from bourn_plugins.sched_graph.fit import Fitter, Pick, bits_of, join, lowest
 from bourn_plugins.sched_graph.index import Index, Order
+from bourn_plugins.sched_graph.policy import PolicyFault
 from bourn_plugins.sched_graph.request import SLOT
 from bourn_plugins.sched_graph.states import Interner, down_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
     from bourn_plugins.sched_graph.policy import Chooser
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Parts = list[tuple[int, Pick]]
 """What a job gets: (atom, pick); an atom comes once."""
+_NETWORKS = ("network", "ibnet", "switch")
 _LOG_LIMIT = 1 << 16
 _MOST_INDICES = 256
 
@@ -63,6 +65,8 @@ class Engine:
         self.all_up = all_up
         """Whether to take everything as up: to say what could ever fit."""
         self.fitter = Fitter(chooser.high, frozenset({"node"} if chooser.node_exclusive else ()))
+        self.fault: Callable[[str], None] = lambda text: None
+        """Called when the match policy fails, with what went wrong."""
         self.jobs: dict[int, Parts] = {}
         self.version = 0
         """Changes with every change of what is free, in what-ifs too."""
@@ -90,6 +94,7 @@ class Engine:
         self._indices: dict[Any, Index] = {}
         self._constraints: dict[str, list[int]] = {}
         self._failed: dict[Any, int] = {}
+        self._groups: list[int] | None = None
         self._shapes: dict[Any, list[int]] = {}
         for cell in self.cells:
             self._shapes.setdefault((cell.shape,), []).append(cell.atom)
@@ -122,8 +127,20 @@ class Engine:
     def match(self, request: Request, forbidden: int | None = None) -> Parts | None:
         """Return what the request gets now, without taking it; None if it doesn't fit.
 
-        `forbidden` is a mask of `order`: atoms that are promised to others.
+        `forbidden` is a mask of `order`: atoms that are promised to others. A policy that fails is told to `fault`
+        and not asked again.
         """
+        try:
+            return self._match(request, forbidden)
+        except (PolicyFault, TypeError) as error:
+            if isinstance(error, TypeError) and not self.chooser.asks:
+                raise
+            self.chooser.disable()
+            self._indices.clear()
+            self.fault(str(error))
+            return self._match(request, forbidden)
+
+    def _match(self, request: Request, forbidden: int | None) -> Parts | None:
         if forbidden is None and self._failed.get(request) == self.version:
             return None
         allowed = self._allowed(request, forbidden)
@@ -315,8 +332,8 @@ class Engine:
         chosen = 0
         for _, mask in index.candidates(allowed):
             number = mask.bit_count()
-            if self.chooser.choose is not None and number > wanted:
-                mask, number = self.chooser.choose(mask, wanted, self.groups()), wanted
+            if self.chooser.chooses and number > wanted:
+                mask, number = self.chooser.pick(mask, wanted, self.groups()), wanted
             if number >= wanted:
                 return chosen | lowest(mask, wanted)
             chosen |= mask

@@ -74,9 +74,13 @@ class SchedGraph(Module):
         for vertex in graph.nodes():
             vertex.up = vertex.rank in up
         self._engine = Engine(graph, chooser)
+        self._engine.fault = self._policy_failed
         self._planner = Planner(self._engine)
         self._reasons = Reasons(self._engine)
         self._book = Book(self._planner, self._policy_of, self._reasons.not_now, lambda: self._end)
+
+    def _policy_failed(self, text: str) -> None:
+        self.ctx.log.error("match policy %s failed; going on by ids: %s", self._spec.name, text)
 
     def _graph(self) -> ResourceGraph:
         """Return the graph of the configured file, or the one that R implies."""

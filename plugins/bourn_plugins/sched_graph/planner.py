@@ -255,8 +255,8 @@ class Planner:
         if found is None:
             return None
         start, free = found
-        if engine.chooser.choose is not None and free.bit_count() > wanted:
-            free = engine.chooser.choose(free, wanted, engine.groups())
+        if engine.chooser.chooses and free.bit_count() > wanted:
+            free = engine.chooser.pick(free, wanted, engine.groups())
         parts: Parts = []
         for place in bits_of(lowest(free, wanted)):
             atom = engine.order.atoms[place]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bourn_plugins.sched_graph.graph import Vertex
     from bourn_plugins.sched_graph.states import Cell, State
 
 _NODE_WEIGHT = 10000
+
+
+class PolicyFault(Exception):
+    """A match policy raised, or returned what can't be sorted."""
 
 
 class StateLook:
@@ -55,7 +57,8 @@ class Chooser:
         self.by_score = hasattr(policy, "high")
         self.node_centric = bool(getattr(policy, "node_centric", False))
         self.first = bool(getattr(policy, "stop_early", False))
-        self.choose: Callable[..., int] | None = getattr(policy, "choose", None)
+        self._choose = getattr(policy, "choose", None)
+        self._key = ("prefer", id(policy))
         self._order = getattr(policy, "order", None)
         self._prefer = getattr(policy, "prefer", None)
         self._score = getattr(policy, "score", None)
@@ -78,16 +81,45 @@ class Chooser:
         return -factor if self.high else factor
 
     def rank(self, cell: Cell) -> Any:
-        """Return the rank of an atom that fits; equal ones go by the order."""
+        """Return the rank of an atom that fits; equal ones go by the order. PolicyFault if the policy fails."""
         if self.first:
             return -cell.state.free_units("core") if cell.users else -(1 << 62)
         if self._prefer is not None:
-            state = cell.state
-            key = ("prefer", self.policy)
-            rank = state.memo.get(key)
+            memo, key = cell.state.memo, self._key
+            rank = memo.get(key)
             if rank is None:
-                rank = state.memo[key] = self._prefer(StateLook(state))
+                rank = memo[key] = self._ask(self._prefer, StateLook(cell.state))
             return rank
         if self._score is not None:
-            return self._score(cell.vertex, StateLook(cell.state))
+            return self._ask(self._score, cell.vertex, StateLook(cell.state))
         return 0
+
+    def pick(self, mask: int, count: int, groups: list[int]) -> int:
+        """Return `count` bits of a mask, as a policy that chooses among whole atoms wants them."""
+        chosen = self._ask(self._choose, mask, count, groups)
+        if not isinstance(chosen, int) or chosen & ~mask or chosen.bit_count() != count:
+            raise PolicyFault(f"choose() must return {count} bits of the mask, not {chosen!r}")
+        return chosen
+
+    def disable(self) -> None:
+        """Ask the policy no more: what is there goes by ids."""
+        self._prefer = self._score = self._choose = None
+
+    def _ask(self, method: Any, *arguments: Any) -> Any:
+        try:
+            answer = method(*arguments)
+        except Exception as error:
+            raise PolicyFault(f"{type(error).__name__}: {error}") from error
+        if answer is None:
+            raise PolicyFault(f"{method.__name__}() returned None")
+        return answer
+
+    @property
+    def asks(self) -> bool:
+        """Whether the policy is asked about what changes."""
+        return any((self._prefer, self._score, self._choose))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the policy chooses among whole atoms by itself."""
+        return self._choose is not None

@@ -50,7 +50,7 @@ class Reasons:
         for type, wanted in request.totals.items():
             if type != SLOT and wanted > totals.get(type, 0):
                 have = totals.get(type, 0)
-                return f"needs {wanted} {type}, there {'is' if have == 1 else 'are'} {have or 'none'}"
+                return f"needs {some(wanted, type)}, there {'is' if have == 1 else 'are'} {have or 'none'}"
         return self._inside(need, shapes) or self._too_many(need, request)
 
     def _too_many(self, need: Need, request: Request) -> str:
@@ -62,7 +62,8 @@ class Reasons:
         fitting = ideal.idle_fit(need)
         if request.constraint:
             fitting &= ideal.order.mask(ideal.constrained(request.constraint))
-        return f"needs {need.count.least} {need.type} with {_list(need)}; {fitting.bit_count()} fit{where}"
+        number = some(need.count.least, need.type)
+        return f"needs {number} with {_list(need)}; {fitting.bit_count()} fit{where}"
 
     def _inside(self, need: Need, shapes: set[Shape]) -> str:
         """Say if no vertex of the right type has what one of `need` contains."""
@@ -79,7 +80,7 @@ class Reasons:
             for child in need.children:
                 if child.count.least > best[child.type] > 0:
                     return (
-                        f"needs {child.count.least} {child.type} in a {where}; "
+                        f"needs {some(child.count.least, child.type)} in a {where}; "
                         f"the largest has {best[child.type]}"
                     )
             return ""
@@ -94,8 +95,8 @@ class Reasons:
             )
             if wanted > most:
                 if most == 0 or wanted == 1:
-                    return f"no {need.type} has {wanted} {type}"
-                return f"needs {wanted} {type} in a {need.type}; the largest has {most}"
+                    return f"no {need.type} has {some(wanted, type)}"
+                return f"needs {some(wanted, type)} in a {need.type}; the largest has {most}"
         for child in need.children:
             reason = self._inside(child, set(same))
             if reason:
@@ -126,7 +127,7 @@ class Reasons:
                 continue
             free = self._free(type)
             if wanted > free:
-                return f"needs {wanted} {type}, {free or 'none'} free"
+                return f"needs {some(wanted, type)}, {free or 'none'} free"
         return "waits for resources"
 
     def _free(self, type: str) -> int:
@@ -140,6 +141,14 @@ class Reasons:
                 cell.state.free_units(type) for cell in engine.cells if cell.vertex.up
             )
         return count
+
+
+def some(number: int, type: str) -> str:
+    """Return a number of something, as ``1 node`` or ``2 nodes``; what is measured stays as it is."""
+    return f"{number} {type}" if number == 1 or type in _UNCOUNTED else f"{number} {type}s"
+
+
+_UNCOUNTED = ("memory", "storage", "power", "bandwidth")
 
 
 def _all(shapes: set[Shape]) -> list[Shape]:
@@ -157,8 +166,8 @@ def _direct(shape: Shape, type: str) -> int:
 
 
 def _list(need: Need) -> str:
-    parts = [f"{child.count.least} {child.type}" for child in need.children if child.type != SLOT]
+    parts = [some(child.count.least, child.type) for child in need.children if child.type != SLOT]
     for child in need.children:
         if child.type == SLOT:
-            parts.append(f"{child.count.least} slots of {_list(child)}")
+            parts.append(f"{some(child.count.least, SLOT)} of {_list(child)}")
     return " and ".join(parts) or "what it contains"

@@ -1,0 +1,1 @@
+"""Stock match policies, a short file each."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bourn_policies.match.ids import IdPolicy, IdScorer
+from bourn_policies.match.topology import contiguous
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bourn.hookspecs.match_policy import Group
 
 
 class LocalityScorer(IdScorer):
-    """High ids first; at the top, the run of contiguous scores that lies highest comes first as it was found."""
+    """High ids first; at the top, the highest run of contiguous scores comes first, as it was found."""
 
     def __init__(self) -> None:
         super().__init__(high=True)
@@ -40,6 +43,10 @@ class LocalityPolicy(IdPolicy):
 
     def __init__(self) -> None:
         super().__init__(high=True)
+
+    def choose(self, mask: int, count: int, groups: Sequence[int]) -> int:
+        """Return `count` whole nodes that lie side by side, if there are such."""
+        return contiguous(mask, count)
 
     def scorer(self) -> LocalityScorer:
         """Return the exact scores."""

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def bourn_match_policies() -> Iterator[MatchPolicySpec]:
-    """By id, by node, first, locality, variation."""
+    """By id, by node, first, locality, variation; by what is left, and by topology."""
     from bourn_policies.match.ids import IdPolicy
     from bourn_policies.match.locality import LocalityPolicy
+    from bourn_policies.match.pack import AffinityPolicy, PackPolicy, SpreadPolicy
+    from bourn_policies.match.topology import TopologyPolicy
     from bourn_policies.match.variation import VariationPolicy
 
     yield MatchPolicySpec(
@@ -44,3 +46,11 @@ def bourn_match_policies() -> Iterator[MatchPolicySpec]:
         )
     yield MatchPolicySpec("locality", lambda _: LocalityPolicy(), summary="contiguous ids")
     yield MatchPolicySpec("variation", lambda _: VariationPolicy(), summary="nodes of like performance")
+    yield MatchPolicySpec("pack", lambda _: PackPolicy(), summary="the fullest nodes first")
+    yield MatchPolicySpec("spread", lambda _: SpreadPolicy(), summary="the emptiest nodes first")
+    yield MatchPolicySpec(
+        "affinity", lambda _: AffinityPolicy(), summary="free GPUs stay free for jobs that ask"
+    )
+    yield MatchPolicySpec(
+        "topology", lambda _: TopologyPolicy(), summary="as few racks or switches as possible"
+    )

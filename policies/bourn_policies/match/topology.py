@@ -1,0 +1,85 @@
+"""Topology: as few racks, or switches, as possible; and contiguous runs. Both choose on masks of whole nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bourn.hookspecs.match_policy import VertexView
+
+
+class TopologyPolicy:
+    """Nodes below one rack if one has enough (the tightest such), otherwise from the emptiest racks."""
+
+    def order(self, vertex: VertexView) -> Any:
+        """Lower ids first."""
+        return vertex.id
+
+    def choose(self, mask: int, count: int, groups: Sequence[int]) -> int:
+        """Return `count` bits of `mask` from as few groups as possible."""
+        sizes = [(group & mask).bit_count() for group in groups]
+        enough = [k for k, size in enumerate(sizes) if size >= count]
+        if enough:
+            tightest = min(enough, key=lambda k: (sizes[k], k))
+            return lowest(groups[tightest] & mask, count)
+        chosen = 0
+        for k in sorted(range(len(groups)), key=lambda k: (-sizes[k], k)):
+            free = groups[k] & mask & ~chosen
+            left = count - chosen.bit_count()
+            if free.bit_count() >= left:
+                # The last rack is the one that its share fills best.
+                tight = min(
+                    (
+                        other
+                        for other in range(len(groups))
+                        if (groups[other] & mask & ~chosen).bit_count() >= left
+                    ),
+                    key=lambda other: ((groups[other] & mask & ~chosen).bit_count(), other),
+                )
+                return chosen | lowest(groups[tight] & mask & ~chosen, left)
+            chosen |= free
+        return chosen | lowest(mask & ~chosen, count - chosen.bit_count())
+
+
+def contiguous(mask: int, count: int) -> int:
+    """Return `count` bits of `mask` from the shortest run that has them, or from the longest runs."""
+    runs = _runs(mask)
+    enough = [run for run in runs if run[1] >= count]
+    if enough:
+        start, _ = min(enough, key=lambda run: (run[1], run[0]))
+        return ((1 << count) - 1) << start
+    chosen = left = 0
+    left = count
+    for start, length in sorted(runs, key=lambda run: (-run[1], run[0])):
+        length = min(length, left)
+        chosen |= ((1 << length) - 1) << start
+        left -= length
+        if not left:
+            break
+    return chosen
+
+
+def lowest(mask: int, count: int) -> int:
+    """Return the lowest `count` bits of a mask."""
+    chosen = 0
+    for _ in range(count):
+        bit = mask & -mask
+        chosen |= bit
+        mask ^= bit
+    return chosen
+
+
+def _runs(mask: int) -> list[tuple[int, int]]:
+    """Return (start, length) of each run of set bits."""
+    runs = []
+    bits = bin(mask)[:1:-1]
+    start = bits.find("1")
+    while start >= 0:
+        end = bits.find("0", start)
+        if end < 0:
+            end = len(bits)
+        runs.append((start, end - start))
+        start = bits.find("1", end)
+    return runs
