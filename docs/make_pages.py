@@ -123,8 +123,8 @@ def configuration_page() -> str:
     lines = [
         "# Configuration",
         "",
-        "An instance reads TOML: `bourn start -c PATH` takes files, and directories whose `*.toml` are read in"
-        " the order of their names. `--conf table.key=VALUE` sets a single key. Later ones win; tables are"
+        "An instance reads TOML: `bourn start -c PATH` takes files, and directories whose `*.toml` are read"
+        " in the order of their names. `--conf table.key=VALUE` sets a single key. Later ones win; tables are"
         " joined key by key, anything else is replaced.",
         "",
         "A key or table that nobody knows is an error, which names file, line and the nearest right one."
@@ -138,7 +138,7 @@ def configuration_page() -> str:
 
 def _table(name: str, cls: Any) -> list[str]:
     if name == "modules":
-        text = 'Which module provides a service: `sched = "sched-simple"`; by default that of the highest priority.'
+        text = 'Which module provides a service, as `sched = "sched-simple"`.'
         return ["## [modules]", "", text, ""]
     if name == "plugin":
         text = "`[plugin.NAME]` is for the plugin of that name, which says what may stand there."

@@ -9,7 +9,6 @@ this file. A table that a plugin's module reads is described by the plugin
 from __future__ import annotations
 
 from math import inf
-from pathlib import Path  # noqa: TC003  (resolved at run time to read a table)
 from typing import Any, Literal
 
 from attrs import Factory, frozen
@@ -19,13 +18,9 @@ from bourn.config.types import Seconds  # noqa: TC001
 __all__ = [
     "TABLES",
     "AccessTable",
-    "AccountingTable",
-    "BootHost",
-    "BootstrapTable",
     "ExecMock",
     "ExecTable",
     "HeartbeatTable",
-    "HierarchyTable",
     "IngestTable",
     "JobDefaults",
     "JobManagerTable",
@@ -39,11 +34,9 @@ __all__ = [
     "ResourceHost",
     "ResourceTable",
     "SchedulerTable",
-    "ScriptTable",
     "SigningTable",
     "SizeLimit",
     "StoreTable",
-    "TbonTable",
 ]
 
 
@@ -55,54 +48,8 @@ class AccessTable:
     """Whether other users may connect, submit jobs and manage their own."""
     allow_root_owner: bool = False
     """Whether root may act as the owner."""
-    private_mode: bool = False
-    """Whether users see their own jobs only."""
     admins: tuple[str, ...] = ()
     """User names with the role ADMIN: they may manage everybody's jobs, queues and nodes."""
-
-
-@frozen
-class BootHost:
-    """A host, or several alike, of an instance that is raised from a list of hosts."""
-
-    host: str
-    """Host name or list, as ``"node[0-15]"``; ranks go by position."""
-    bind: str = ""
-    """Address to listen on."""
-    connect: str = ""
-    """Address that its children in the tree connect to."""
-    parent: str = ""
-    """Host name of its parent in the tree; by default as ``[tbon] topology`` says."""
-
-
-@frozen
-class BootstrapTable:
-    """How the brokers of an instance find one another."""
-
-    method: str = ""
-    """Name of a boot method; by default the one that detects itself."""
-    hosts: tuple[BootHost, ...] = ()
-    """The brokers, for the method ``config``."""
-    default_port: int = 8050
-    default_bind: str = ""
-    default_connect: str = ""
-    certificate: Path | None = None
-    """Key and certificate of this host (PEM), readable by the owner only."""
-
-
-@frozen
-class TbonTable:
-    """The tree of brokers."""
-
-    topology: str = "kary:32"
-    """``kary:K``, ``binomial`` or ``custom`` (parents as in ``[bootstrap]``)."""
-    connect_timeout: Seconds = 30.0
-    torpid_min: Seconds = 5.0
-    """How long a broker may be silent before it sends a keep-alive."""
-    torpid_max: Seconds = 30.0
-    """How long a child may be silent before it counts as unresponsive; 0 = for ever."""
-    max_frame: int = 64 * 1024 * 1024
-    """Bytes of the largest message; a larger one closes its connection."""
 
 
 @frozen
@@ -154,8 +101,6 @@ class ResourceTable:
     """Hosts or ranks that are never given to jobs: a host list or an idset."""
     verify: bool = False
     """Whether a node that has less than it should is drained."""
-    rediscover: bool = False
-    """Whether a child instance looks at the machine instead of taking what its parent gave."""
     assume_up: bool = False
     """Whether ranks without a broker count as up: for made-up resources."""
 
@@ -299,27 +244,9 @@ class ExecTable:
     """After so many kills the job's nodes are drained."""
     term_signal: str = "SIGTERM"
     kill_signal: str = "SIGKILL"
-    barrier_timeout: Seconds = 1800.0
-    """How long the shells of a job may wait for one another at its start."""
     linger: Seconds = 30.0
     """How long a shell host whose broker is gone keeps its jobs before it ends them."""
     mock: ExecMock = Factory(ExecMock)
-
-
-@frozen
-class ScriptTable:
-    """A command of the administrator around a job."""
-
-    command: tuple[str, ...] = ()
-    """Program and arguments; empty = none."""
-    per_rank: bool = False
-    """Whether it runs on each node of the job, not on rank 0."""
-    timeout: Seconds = 1800.0
-    kill_timeout: Seconds = 10.0
-    cancel_on_exception: bool = True
-    """Whether an exception of the job ends it."""
-    release_after: Seconds = 0.0
-    """Housekeeping: how long to wait for slow nodes before the others are given back; 0 = for all of them."""
 
 
 @frozen
@@ -336,9 +263,6 @@ class JobManagerTable:
     """Name of a priority policy."""
     priority: dict[str, Any] = Factory(dict)
     """What the policy takes."""
-    prolog: ScriptTable = Factory(ScriptTable)
-    epilog: ScriptTable = Factory(ScriptTable)
-    housekeeping: ScriptTable = Factory(ScriptTable)
 
 
 @frozen
@@ -357,49 +281,15 @@ class StoreTable:
 class SigningTable:
     """How submissions are signed."""
 
-    mechanism: str = "none"
-    """The one that clients use."""
     allowed: tuple[str, ...] = ("none",)
     """Those that are accepted. ``none`` is accepted from the instance's owner only."""
-    max_ttl: Seconds = 1209600.0
-    """How old a signature may be."""
     options: dict[str, Any] = Factory(dict)
-
-
-@frozen
-class AccountingTable:
-    """Who may use how much."""
-
-    method: str = "none"
-    options: dict[str, Any] = Factory(dict)
-    """What an accounting of your own takes."""
-
-
-@frozen
-class HierarchyTable:
-    """A tree of child instances among which jobs are distributed."""
-
-    by: Literal["", "node", "core", "number"] = ""
-    """What makes a child; empty = there are none."""
-    number: int = 0
-    """How many children, with ``by = "number"``."""
-    depth: int = 1
-    """How many levels of children."""
-    distribution: str = "round-robin"
-    """Name of a distribution policy."""
-    options: dict[str, Any] = Factory(dict)
-    """What the policy takes."""
-    conf: dict[str, Any] = Factory(dict)
-    """Configuration of the children."""
 
 
 TABLES: dict[str, Any] = {
     "access": AccessTable,
-    "accounting": AccountingTable,
-    "bootstrap": BootstrapTable,
     "exec": ExecTable,
     "heartbeat": HeartbeatTable,
-    "hierarchy": HierarchyTable,
     "ingest": IngestTable,
     "job-manager": JobManagerTable,
     "modules": dict[str, str],
@@ -411,7 +301,6 @@ TABLES: dict[str, Any] = {
     "scheduler": SchedulerTable,
     "signing": SigningTable,
     "store": StoreTable,
-    "tbon": TbonTable,
 }
 """The tables that Bourn itself knows. ``modules`` maps services to the modules that provide them;
 ``[plugin.NAME]`` is for plugins that aren't modules, who read it with ``config.table("plugin.NAME",

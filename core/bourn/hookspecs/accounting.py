@@ -56,9 +56,9 @@ class AccountingSpec:
     """A kind of accounting."""
 
     name: str
-    """What ``[accounting] method`` names."""
+    """Unique; by it a site chooses."""
     open: Callable[[Path | None, Mapping[str, Any]], Accounting]
-    """``open(statedir or None, options of [accounting])``."""
+    """``open(statedir or None, options)``."""
     summary: str = ""
 
 
@@ -66,9 +66,9 @@ class AccountingSpec:
 def bourn_accountings() -> Iterable[AccountingSpec]:
     """Register ways to keep accounts.
 
-    Called: once, when the job manager starts.
+    Called: not in this version, which has neither banks nor shares; then once, when the job manager starts.
     Process: broker, rank 0.
-    Order: ``[accounting] method`` picks one by name; order doesn't matter.
+    Order: one is picked by name; order doesn't matter.
     Errors: an exception leaves this plugin's accountings out; if the chosen one is missing the instance
     doesn't start. A call that raises refuses the job that it was asked about, with the reason.
     Since: 0.1

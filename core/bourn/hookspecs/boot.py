@@ -46,7 +46,7 @@ class BootMethod:
     """A way to start."""
 
     name: str
-    """What ``bourn start -o boot=NAME`` and ``[bootstrap] method`` name."""
+    """Unique; by it a user asks for the method."""
     detect: Callable[[Mapping[str, str], Config], bool]
     """``detect(environ, config)``: whether the broker was started this way. Quick: no I/O."""
     open: Callable[[Mapping[str, str], Config], BootSession]
@@ -61,7 +61,7 @@ class BootMethod:
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register ways for the brokers of an instance to find one another.
 
-    Called: once, first of all hooks, when a broker starts and no method was named that the core knows.
+    Called: not in this version, whose instances have one broker; then once, first of all hooks.
     Process: broker, every rank.
     Order: a method that is named is taken; else of those whose `BootMethod.detect` says yes the highest
     priority.

@@ -65,9 +65,9 @@ class DistributionPolicySpec:
     """A kind of distribution policy."""
 
     name: str
-    """What ``[hierarchy] distribution`` names."""
+    """Unique; by it a site chooses."""
     factory: Callable[[Mapping[str, Any]], DistributionPolicy]
-    """Builds one from the options of ``[hierarchy]``; raise `ConfigError` for a wrong one."""
+    """Builds one from its options; raise `ConfigError` for a wrong one."""
     summary: str = ""
 
 
@@ -75,9 +75,10 @@ class DistributionPolicySpec:
 def bourn_distribution_policies() -> Iterable[DistributionPolicySpec]:
     """Register ways to hand jobs to the children of an instance.
 
-    Called: once, when the scheduler of an instance with a ``[hierarchy]`` table starts.
+    Called: not in this version, in which an instance raises no children by itself; then once, when its
+    scheduler starts.
     Process: broker, rank 0; and the simulator.
-    Order: ``[hierarchy] distribution`` picks one by name.
+    Order: one is picked by name; order doesn't matter.
     Errors: an exception leaves this plugin's policies out; if the chosen one is missing the instance doesn't
     start. A policy that raises, or returns a position that isn't there, is recorded and the job goes round
     robin.

@@ -11,8 +11,7 @@ callback             when                                                       
 ==================== =========================================================== ============================
 ``validate(spec)``   once per distinct jobspec, before its first job             refuse wrong options
 ``init(job)``        the job has arrived at this node                            job-wide environment
-``task_init(job,t)`` before each task is started                                 its files, environment,
-binding
+``task_init(job,t)`` before each task is started                                 files, environment, CPUs
 ``task_fork(job,t)`` the task is running                                         note its pid
 ``start(job)``       all tasks of this node are running                          timers
 ``resource_update``  the end of the time limit has moved                         timers
@@ -71,8 +70,7 @@ class ShellPlugin:
         """The job has arrived; ``job.env`` may be added to."""
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:
-        """A task is about to be started; its argv, env, cwd, stdin, stdout, stderr, affinity, rlimits may be
-        set."""
+        """A task is about to be started: set its argv, env, cwd, stdin, stdout, stderr, affinity, rlimits."""
 
     def task_fork(self, job: ShellJob, task: ShellTask) -> None:
         """A task has been started; ``task.pid`` is also its process group."""
@@ -87,8 +85,7 @@ class ShellPlugin:
         """A task has ended."""
 
     def finish(self, job: ShellJob) -> None:
-        """All tasks have ended and all their output has been read; ``job.status`` is the job's wait
-        status."""
+        """All tasks have ended, all output has been read; ``job.status`` is the job's wait status."""
 
     def exit(self, job: ShellJob) -> None:
         """The job leaves the host."""

@@ -54,7 +54,7 @@ class SigningMechanism:
     """A way to sign."""
 
     name: str
-    """What ``[signing] mechanism`` names, and the signature's header carries."""
+    """What ``[signing] allowed`` names, and the signature's header carries."""
     open: Callable[[Mapping[str, Any]], Signer]
     """``open(options)``; raises `BournError` when keys are missing or readable by others."""
 
@@ -65,7 +65,7 @@ def bourn_signers() -> Iterable[SigningMechanism]:
 
     Called: once, when the first job is signed or verified.
     Process: client (sign), broker (verify at ingest), shell host (verify again, as the user).
-    Order: ``[signing] mechanism`` picks the one to sign with; ``[signing] allowed`` those to accept.
+    Order: ``[signing] allowed`` names those to accept; a signature says which one it is of.
     Errors: an exception leaves this plugin's mechanisms out; jobs signed by a mechanism that is missing are
     refused.
     Since: 0.1

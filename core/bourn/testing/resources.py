@@ -58,7 +58,9 @@ class RecordingBuilder:
             for parent, id in zip(parents, ids, strict=True)
         ]
 
-    def edge(self, source: int, target: int, subsystem: str, relation: str = "contains") -> None:
+    def edge(
+        self, source: int, target: int, subsystem: str = "containment", relation: str = "contains"
+    ) -> None:
         """Keep an edge; both ends must be there."""
         for end in (source, target):
             ensure(0 <= end < len(self.vertices), f"reader: an edge in {subsystem} has an unknown end {end}")

@@ -15,6 +15,8 @@ from bourn.hookspecs.store import Batch, JobDone, JobQuery, KvsTxn, NewJob, Stor
 from bourn.testing.ensure import ensure, ensure_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bourn.hookspecs.store import Store, StoreBackend
 
 __all__ = ["check_store"]
@@ -88,7 +90,7 @@ async def _write(store: Store, what: str) -> None:
     )
 
 
-def _note(told: list[int], id: int, what: str) -> object:
+def _note(told: list[int], id: int, what: str) -> Callable[[BournError | None], None]:
     def done(error: BournError | None) -> None:
         ensure(error is None, f"{what}: refused a batch: {error}")
         told.append(id)
