@@ -32,6 +32,16 @@ NEWS_DELAY = 0.002
 """How long news of starts and output wait for company; the end of a job lets all of it go at once."""
 
 
+class _Spec:
+    """A jobspec that the broker has sent, taken apart when its first job comes."""
+
+    __slots__ = ("compiled", "text")
+
+    def __init__(self, text: msgspec.Raw) -> None:
+        self.text = text
+        self.compiled: ShellSpec | BournError | None = None
+
+
 class Host:
     """All job shells of one user on one rank. Single-threaded; see `run`."""
 
@@ -49,9 +59,8 @@ class Host:
         self.loop = Loop(self._reap, self._turn)
         self._plugins = plugins
         self._grace = grace
-        self._specs: dict[int, ShellSpec | BournError] = {}
-        self._texts: dict[int, msgspec.Raw] = {}
-        self._backlog: deque[Start] = deque()
+        self._specs: dict[int, _Spec] = {}
+        self._backlog: deque[tuple[Start, _Spec | None]] = deque()
         self._started: list[tuple[int, float]] = []
         self._finished: list[tuple[int, float, int]] = []
         self._logs: dict[tuple[int, str], list[str]] = {}
@@ -106,11 +115,10 @@ class Host:
             self._acknowledge(batch.ack)
         for key in batch.forget:
             self._specs.pop(key, None)
-            self._texts.pop(key, None)
+        specs = self._specs
         for key, text in batch.specs:
-            self._specs.pop(key, None)
-            self._texts[key] = text
-        self._backlog.extend(batch.start)
+            specs[key] = _Spec(text)
+        self._backlog.extend((start, specs.get(start.spec)) for start in batch.start)
         for id, when in batch.expire:
             if id in self.jobs:
                 self.jobs[id].expiration_moved(when)
@@ -139,14 +147,14 @@ class Host:
 
     def _start_now(self, id: int) -> None:
         # What came for a job that still waits in the backlog would be lost: start it first.
-        for start in self._backlog:
-            if start.id == id:
-                self._backlog.remove(start)
-                self._start(start)
+        for entry in self._backlog:
+            if entry[0].id == id:
+                self._backlog.remove(entry)
+                self._start(*entry)
                 return
 
-    def _start(self, start: Start) -> None:
-        spec = self._spec(start)
+    def _start(self, start: Start, known: _Spec | None) -> None:
+        spec = self._resolve(start, known)
         self._started.append((start.id, time.time()))
         if isinstance(spec, BournError):
             self.failed.append((start.id, time.time(), "exec", 0, spec.message))
@@ -155,25 +163,18 @@ class Host:
         job = self.jobs[start.id] = ShellJob(self, spec, start)
         job.launch()
 
-    def _spec(self, start: Start) -> ShellSpec | BournError:
-        spec = self._specs.get(start.spec)
-        try:
-            if spec is None:
-                spec = self._specs[start.spec] = self._compile(msgspec.json.decode(self._texts[start.spec]))
-            if start.overrides:
-                rest = {
-                    k: v
-                    for k, v in start.overrides.items()
-                    if not k.startswith(ENVIRONMENT) and k != JOB_NAME
-                }
-                if rest:
-                    from bourn.model.overrides import apply_overrides
-
-                    jobspec = msgspec.json.decode(self._texts[start.spec])
-                    return self._compile(apply_overrides(jobspec, rest))
-        except KeyError:
+    def _resolve(self, start: Start, known: _Spec | None) -> ShellSpec | BournError:
+        if known is None:
             return BournError("the shell host was never sent this job's jobspec")
-        return spec
+        overrides = start.overrides
+        if overrides and any(not k.startswith(ENVIRONMENT) and k != JOB_NAME for k in overrides):
+            from bourn.model.overrides import apply_overrides
+
+            rest = {k: v for k, v in overrides.items() if not k.startswith(ENVIRONMENT)}
+            return self._compile(apply_overrides(msgspec.json.decode(known.text), rest))
+        if known.compiled is None:
+            known.compiled = self._compile(msgspec.json.decode(known.text))
+        return known.compiled
 
     def _compile(self, jobspec: dict[str, object]) -> ShellSpec | BournError:
         try:
@@ -181,6 +182,8 @@ class Host:
             choose_plugins(spec, self._plugins)
         except BournError as error:
             return error
+        except (AttributeError, KeyError, IndexError, TypeError) as error:
+            return BournError(f"the jobspec is none that a shell can run: {error!r}")
         return spec
 
     def _reap(self) -> None:
@@ -203,7 +206,7 @@ class Host:
     def _turn(self) -> bool:
         backlog = self._backlog
         for _ in range(min(len(backlog), SPAWNS_PER_TURN)):
-            self._start(backlog.popleft())
+            self._start(*backlog.popleft())
         if self._taken:
             self._link.tell(FromHost(taken=self._taken))
             self._taken = []
@@ -245,7 +248,7 @@ class Host:
             self.jobs.pop(ended.popleft()[1], None)
 
     def _greet(self) -> FromHost:
-        jobs = [*self.jobs, *(start.id for start in self._backlog)]
+        jobs = [*self.jobs, *(start.id for start, _ in self._backlog)]
         return FromHost(jobs=jobs, host=self.name, pid=os.getpid())
 
     def _broker_found(self) -> None:

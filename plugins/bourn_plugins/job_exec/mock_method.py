@@ -7,6 +7,7 @@ Per job by ``attributes.system.exec.test``: ``run_duration`` (seconds or text as
 
 from __future__ import annotations
 
+import signal
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 
     from bourn.hookspecs.exec_method import ExecPort, StartRequest
     from bourn_plugins.job_exec.deadlines import Due
+
+_HARMLESS = {
+    0,
+    signal.SIGCONT,
+    signal.SIGSTOP,
+    signal.SIGTSTP,
+    signal.SIGCHLD,
+    signal.SIGWINCH,
+    signal.SIGURG,
+}
 
 
 class MockMethod:
@@ -70,8 +81,10 @@ class MockMethod:
         """End running jobs as the signal would."""
         now = time.time()
         for id, signum in jobs:
+            if signum in _HARMLESS:
+                continue
             due = self._running.pop(id, None)
-            if due is not None and signum:
+            if due is not None:
                 self._ends.cancel(due)
                 self._port.finished([(id, now, signum)])
 

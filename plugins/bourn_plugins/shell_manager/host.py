@@ -42,8 +42,6 @@ class Outbox:
             if key is None:
                 key = keys[jobspec.hash] = next(self._next)
                 batch.specs.append((key, msgspec.Raw(jobspec.json)))
-                if len(keys) > SPECS_KEPT and len(batch.specs) <= SPECS_KEPT:
-                    batch.forget.append(keys.popitem(last=False)[1])
             else:
                 keys.move_to_end(jobspec.hash)
             start.spec = key
@@ -83,4 +81,7 @@ class Outbox:
         batch, self.batch = self.batch, ToHost()
         batch.ack = self._told = self.acknowledged
         self._pressing = False
+        while len(self._keys) > SPECS_KEPT:
+            # The host forgets before it starts: what this batch needs goes with the next.
+            self.batch.forget.append(self._keys.popitem(last=False)[1])
         return batch

@@ -1,0 +1,61 @@
+"""Which node gets which tasks."""
+
+import pytest
+
+from bourn.errors import BournError
+from bourn.model.counts import jobspec_counts
+from bourn.model.jobspec_build import from_command, per_resource
+from bourn_plugins.job_exec.layout import all_ranks, split_job
+
+
+def R(*nodes):
+    return {"execution": {"R_lite": [{"rank": r, "children": {"core": c}} for r, c in nodes]}}
+
+
+def shares(obj, *nodes):
+    return [(s.rank, s.first, s.ntasks, s.cores) for s in split_job(R(*nodes), jobspec_counts(obj))]
+
+
+def test_one_node_gets_all():
+    obj = from_command(["x"], num_tasks=4, cores_per_task=2)
+    assert shares(obj, ("3", "0-7")) == [(3, 0, 4, "0-7")]
+
+
+def test_slots_fill_nodes_block_by_block():
+    obj = from_command(["x"], num_tasks=5, cores_per_task=2)
+    assert shares(obj, ("0", "0-3"), ("1", "0-5")) == [(0, 0, 2, "0-3"), (1, 2, 3, "0-5")]
+
+
+def test_nodes_that_share_an_entry_are_told_apart_and_ordered():
+    obj = from_command(["x"], num_tasks=3)
+    assert shares(obj, ("4", "0"), ("1-2", "7")) == [(1, 0, 1, "7"), (2, 1, 1, "7"), (4, 2, 1, "0")]
+
+
+def test_slots_in_nodes_are_the_same_number_in_each():
+    obj = from_command(["x"], num_tasks=4, num_nodes=2)
+    assert shares(obj, ("0-1", "0-15")) == [(0, 0, 2, "0-15"), (1, 2, 2, "0-15")]
+
+
+def test_tasks_that_don_t_divide_go_to_the_first_nodes():
+    obj = from_command(["x"], num_tasks=5, num_nodes=2)
+    assert [share[2] for share in shares(obj, ("0-1", "0-15"))] == [3, 2]
+
+
+def test_tasks_by_resource():
+    obj = per_resource(["x"], ncores=4, nnodes=2, per_resource_type="node", per_resource_count=3)
+    assert [share[1:3] for share in shares(obj, ("0-1", "0-1"))] == [(0, 3), (3, 3)]
+
+
+def test_a_whole_node_for_fewer_slots_takes_only_those():
+    obj = from_command(["x"], num_tasks=3)
+    assert [share[2] for share in shares(obj, ("0", "0-1"), ("1", "0-15"))] == [2, 1]
+
+
+def test_no_node_is_an_error():
+    with pytest.raises(BournError, match="holds no node"):
+        split_job(R(), jobspec_counts(from_command(["x"])))
+
+
+def test_all_ranks():
+    assert all_ranks(R(("5", "0"))) == "5"
+    assert all_ranks(R(("4", "0"), ("1-2", "0"))) == "1-2,4"

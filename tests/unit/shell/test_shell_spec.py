@@ -1,0 +1,76 @@
+"""A jobspec from the shell's point of view: options, environment, plugins concerned."""
+
+import pytest
+
+from bourn.errors import BournError
+from bourn.hookspecs.shell import CALLBACKS, ShellPlugin
+from bourn.shell.spec import ShellSpec, choose_plugins
+
+
+def spec(options=None, **system):
+    return ShellSpec(
+        {
+            "tasks": [{"command": ["/bin/echo", "x"]}],
+            "attributes": {"system": {"shell": {"options": options or {}}, **system}},
+        }
+    )
+
+
+def test_names_and_defaults(monkeypatch):
+    monkeypatch.setenv("BOURN_URI", "local:///outer")
+    monkeypatch.setenv("COLOUR", "blue")
+    made = spec()
+    assert (made.name, made.command) == ("echo", ["/bin/echo", "x"])
+    assert made.env["COLOUR"] == "blue"
+    assert "BOURN_URI" not in made.env
+    assert spec(job={"name": "n"}).name == "n"
+    assert spec(environment={"A": "1", "B": None}).env == {"A": "1"}
+    assert ShellSpec({"tasks": [{"command": "echo"}]}).command == ["echo"]
+
+
+def test_options_by_dotted_name():
+    made = spec({"a": {"b": 5}, "flag": 1})
+    assert made.option("a.b") == 5
+    assert made.option("a.c", "no") == "no"
+    assert made.option("a.b.c") is None
+    assert made.switch("flag")
+    assert made.switch("none", True)
+    with pytest.raises(BournError, match=r"-o a.b=5: right is on or off"):
+        made.switch("a.b")
+
+
+def test_an_option_below_a_known_one_is_its_owner_s_business():
+    spec({"a": {"b": {"c": 1}}}).check_options({"a.b"})
+    with pytest.raises(BournError, match=r"-o a.b.c: there is no such shell option; did you mean 'a.b.d'"):
+        spec({"a": {"b": {"c": 1}}}).check_options({"a.b.d"})
+
+
+class Loud(ShellPlugin):
+    name = "loud"
+    options = ("loud",)
+    calls: list = []
+
+    def validate(self, spec):
+        if spec.option("loud") == "bang":
+            raise ZeroDivisionError("oh")
+        if spec.option("loud") == "no":
+            raise BournError("-o loud: not that")
+
+    def task_init(self, job, task):
+        pass
+
+
+def test_only_the_plugins_concerned_and_only_what_they_override_is_called():
+    quiet, loud = spec(), spec({"loud": 1})
+    for made in (quiet, loud):
+        choose_plugins(made, [Loud()])
+    assert set(quiet.hooks) == set(CALLBACKS)
+    assert not any(quiet.hooks.values())
+    assert [name for name, calls in loud.hooks.items() if calls] == ["task_init"]
+
+
+def test_a_plugin_that_refuses_and_one_that_raises():
+    with pytest.raises(BournError, match=r"^-o loud: not that$"):
+        choose_plugins(spec({"loud": "no"}), [Loud()])
+    with pytest.raises(BournError, match=r"^shell plugin 'loud': ZeroDivisionError: oh$"):
+        choose_plugins(spec({"loud": "bang"}), [Loud()])
