@@ -346,7 +346,7 @@ class KvsModule(Module):
         try:
             async with self.ctx.stream("job-info.eventlog-watch", body) as lines:
                 async for entry in lines:
-                    text = entry if isinstance(entry, str) else entry["data"]
+                    text = entry["event"]
                     whole = text if append else whole + text
                     request.respond({"kind": "val", "value": whole, "version": 0})
         except RPCError as e:

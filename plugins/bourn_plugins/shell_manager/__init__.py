@@ -14,4 +14,5 @@ if TYPE_CHECKING:
 @hookimpl
 def bourn_modules() -> Iterable[ModuleSpec]:
     """Register the module `shell-manager`."""
-    yield ModuleSpec("shell-manager", "bourn_plugins.shell_manager.module:ShellManager")
+    # After the store, which refuses a state directory in use: the shell hosts there are another broker's.
+    yield ModuleSpec("shell-manager", "bourn_plugins.shell_manager.module:ShellManager", after=("store",))

@@ -42,9 +42,9 @@ def shaped(rows: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
 class Inserter:
     """Inserts rows of one table, many with a statement."""
 
-    def __init__(self, table: str, columns: Sequence[str]) -> None:
+    def __init__(self, table: str, columns: Sequence[str], verb: str = "INSERT") -> None:
         row = f"({','.join('?' * len(columns))})"
-        head = f"INSERT INTO {table} ({','.join(columns)}) VALUES "
+        head = f"{verb} INTO {table} ({','.join(columns)}) VALUES "
         self._sql = {n: head + ",".join([row] * n) for n in SHAPES}
 
     def __call__(self, db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:

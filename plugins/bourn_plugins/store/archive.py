@@ -21,6 +21,7 @@ import msgspec
 from bourn._version import __version__
 from bourn.errors import BournError
 
+from .apply import Inserter
 from .schema import TABLES
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def _make_room(db: sqlite3.Connection) -> set[str]:
 
 def _load(db: sqlite3.Connection, file: IO[bytes], keep: set[str]) -> dict[str, int]:
     columns: dict[str, list[str]] = {}
+    inserters: dict[str, Inserter] = {}
     counts = dict.fromkeys(TABLES, 0)
     expected: dict[str, int] | None = None
     with tarfile.open(fileobj=file, mode="r|") as tar:
@@ -124,19 +126,17 @@ def _load(db: sqlite3.Connection, file: IO[bytes], keep: set[str]) -> dict[str, 
             stream = tar.extractfile(info) or io.BytesIO()
             if info.name == "dump.json":
                 columns = _head(stream.read())
+                inserters = {t: Inserter(t, names, "INSERT OR REPLACE") for t, names in columns.items()}
             elif info.name == "end.json":
                 expected = _decode(stream.read())["rows"]
             else:
                 table = info.name.partition("-")[0]
                 if table not in columns:
                     raise BournError(f"not a dump of Bourn: unexpected {info.name}")
-                rows = [[_in(v) for v in _decode(line)] for line in stream.read().splitlines()]
+                rows = [tuple(_in(v) for v in _decode(line)) for line in stream.read().splitlines()]
                 counts[table] += len(rows)
                 if table not in keep:
-                    marks = ",".join("?" * len(columns[table]))
-                    db.executemany(
-                        f"INSERT OR REPLACE INTO {table} ({','.join(columns[table])}) VALUES ({marks})", rows
-                    )
+                    inserters[table](db, rows)
     if expected is None or any(counts[t] != n for t, n in expected.items()):
         raise BournError("the dump is not whole: its end is missing")
     return counts

@@ -119,6 +119,11 @@ def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
     if exists:
         check_body(path)
     try:
+        # The log and its index get the mode of the database: jobs are their users' business.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as e:
+        raise BournError(f"{path}: {e.strerror}", e.errno) from e
+    try:
         db = connect(path)
         try:
             # A start doesn't wait for the disk: as long as nothing is acknowledged, nothing can be lost.

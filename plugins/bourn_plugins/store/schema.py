@@ -21,7 +21,8 @@ from bourn.hookspecs.store import (
 APPLICATION_ID = 0x424F5552  # "BOUR"
 SCHEMA_VERSION = 1
 DB_NAME = "bourn.sqlite"
-PAGE_SIZE = 4096
+# Half of the usual: a small commit writes a page or more of each table it touches.
+PAGE_SIZE = 2048
 
 LOG_NAMES = (EVENTLOG, EXEC_EVENTLOG, OUTPUT, INPUT, RESOURCE_SET, SIGNED_JOBSPEC)
 

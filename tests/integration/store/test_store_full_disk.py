@@ -32,7 +32,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def work(i: int) -> Batch:
     return Batch(
-        jobs=[NewJob(i, 0, 16, 0, 1.0, HASH, SPEC)], logs=[(i, OUTPUT, "x" * 20_000)], done=[JobDone(i, 1, float(i))]
+        jobs=[NewJob(i, 0, 16, 0, 1.0, HASH, SPEC)],
+        logs=[(i, OUTPUT, "x" * 20_000)],
+        done=[JobDone(i, 1, float(i))],
     )
 
 

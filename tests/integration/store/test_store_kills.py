@@ -16,7 +16,7 @@ PROGRAM = Path(__file__).with_name("writer_program.py")
 
 
 def run_and_kill(directory: Path, seed: int, synchronous: str, lines: int, late: float) -> int:
-    """Let the program acknowledge so many batches and `late` bytes of the next; return the last it told of."""
+    """Kill the program some way into the batch after `lines` of them; return the last it told of."""
     command = [sys.executable, str(PROGRAM), str(directory), str(seed), synchronous]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -33,7 +33,9 @@ async def main(directory: str, seed: int, synchronous: str) -> None:
                 if dice.random() < 0.7:
                     batch.done.append(JobDone(jobid, 1, float(jobid)))
             last = jobid
-            batch.kvs.append(KvsTxn("primary", [("put", "last", str(last)), ("put", f"k{last % 7}", "x" * 99)]))
+            batch.kvs.append(
+                KvsTxn("primary", [("put", "last", str(last)), ("put", f"k{last % 7}", "x" * 99)])
+            )
             batch.meta["last"] = last
 
             def acknowledge(error: BournError | None, last: int = last) -> None:

@@ -97,11 +97,15 @@ LEAVES = st.one_of(
     st.builds(lambda v: {"states": v}, st.lists(st.sampled_from(["inactive", "run", 62]), max_size=2)),
     st.builds(lambda v: {"results": v}, st.lists(st.sampled_from([1, 2, 4]), max_size=2)),
     st.builds(lambda v: {"id": v}, st.lists(st.integers(0, 9), max_size=3)),
-    st.builds(lambda v: {"t_inactive": v}, st.lists(st.sampled_from([">5", "<=20", ">=30", ">20"]), max_size=2)),
+    st.builds(
+        lambda v: {"t_inactive": v}, st.lists(st.sampled_from([">5", "<=20", ">=30", ">20"]), max_size=2)
+    ),
 )
 TREES = st.recursive(
     LEAVES,
-    lambda inner: st.builds(lambda op, v: {op: v}, st.sampled_from(["and", "or", "not"]), st.lists(inner, max_size=3)),
+    lambda inner: st.builds(
+        lambda op, v: {op: v}, st.sampled_from(["and", "or", "not"]), st.lists(inner, max_size=3)
+    ),
     max_leaves=6,
 )
 JOBS = st.fixed_dictionaries(

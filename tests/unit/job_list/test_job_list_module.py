@@ -63,7 +63,9 @@ async def finish(broker: MemoryBroker, ids: Any, **kw: Any) -> None:
     batch = Batch()
     for i in ids:
         batch.jobs.append(NewJob(i, 1000 + i % 2, 16, 0, float(i), HASH, SPEC, name=f"j{i}", queue=None))
-        batch.done.append(JobDone(i, **{"result": 1, "t_inactive": 100.0 + i, "t_run": 50.0, "waitstatus": 0, **kw}))
+        batch.done.append(
+            JobDone(i, **{"result": 1, "t_inactive": 100.0 + i, "t_run": 50.0, "waitstatus": 0, **kw})
+        )
     await broker.provider("store").store.commit(batch)
 
 
@@ -110,7 +112,13 @@ async def test_many_come_in_pieces() -> None:
 
 async def test_attributes() -> None:
     job = active(
-        9, State.RUN, t_run=3.0, queue="q", exception=("x", 0, "note"), waitstatus=0, notes={"sched": {"a": 1}}
+        9,
+        State.RUN,
+        t_run=3.0,
+        queue="q",
+        exception=("x", 0, "note"),
+        waitstatus=0,
+        notes={"sched": {"a": 1}},
     )
     job.deps = {"after:f1": False, "after:f2": True}
     job.R = {"execution": {"R_lite": [{"rank": "0-1", "children": {"core": "0-3"}}], "nodelist": ["n[1-2]"]}}
@@ -120,7 +128,11 @@ async def test_attributes() -> None:
         assert live["nodelist"] == "n[1-2]"
         assert (live["nnodes"], live["ncores"], live["ranks"]) == (2, 8, "0-1")
         assert (live["exception_type"], live["exception_severity"], live["waitstatus"]) == ("x", 0, 0)
-        assert (live["queue"], live["dependencies"], live["annotations"]) == ("q", ["after:f1"], {"sched": {"a": 1}})
+        assert (live["queue"], live["dependencies"], live["annotations"]) == (
+            "q",
+            ["after:f1"],
+            {"sched": {"a": 1}},
+        )
         assert "result" not in live
         assert "success" not in live
         assert done["success"] is True

@@ -64,7 +64,9 @@ async def test_put_get_and_versions() -> None:
         assert await get(b, ".a..b.") == "2"
         assert await get(b, "a.b", version=1) == "1"
         assert (await b.rpc("kvs.getroot"))["version"] == 2
-        assert (await b.rpc("kvs.dir", {"key": "."}))["entries"] == [{"name": "a", "kind": "dir", "value": None}]
+        assert (await b.rpc("kvs.dir", {"key": "."}))["entries"] == [
+            {"name": "a", "kind": "dir", "value": None}
+        ]
         assert (await b.rpc("kvs.get", {"key": "a"}))["kind"] == "dir"
         assert (await b.rpc("kvs.commit", {"ops": []}))["version"] == 2
         await put(b, "raw", {"b64": "/wA="})
@@ -86,7 +88,14 @@ async def test_what_is_refused() -> None:
             await get(b, "a", version=9)
         async with fails(errno.EINVAL, r"ops\[1\]: no operation 'putt'; did you mean 'put'"):
             await b.rpc("kvs.commit", {"ops": [["put", "b", "1"], ["putt", "c", "1"]]})
-        for ops in ([["put", "b"]], [["put", "b", 3]], ["put"], [[]], [["put", "b", {"b64": "?"}]], [["symlink", "b", 1]]):
+        for ops in (
+            [["put", "b"]],
+            [["put", "b", 3]],
+            ["put"],
+            [[]],
+            [["put", "b", {"b64": "?"}]],
+            [["symlink", "b", 1]],
+        ):
             async with fails(errno.EPROTO):
                 await b.rpc("kvs.commit", {"ops": ops})
         async with fails(errno.EROFS, "view of the job store"):
@@ -115,7 +124,10 @@ async def test_symlinks() -> None:
         )
         assert await get(b, "l.b") == "1"
         assert await get(b, "far.x") == "far"
-        assert await b.rpc("kvs.get", {"key": "far", "follow": False}) == {"kind": "symlink", "value": "other::there"}
+        assert await b.rpc("kvs.get", {"key": "far", "follow": False}) == {
+            "kind": "symlink",
+            "value": "other::there",
+        }
         assert [e["name"] for e in (await b.rpc("kvs.dir", {"key": "far"}))["entries"]] == ["x"]
 
 
@@ -141,16 +153,17 @@ async def test_a_fence_is_one_transaction() -> None:
 
 async def test_a_participant_that_leaves_a_fence_takes_its_part_along() -> None:
     async with kvs_broker() as b:
-        async with b.client() as leaver:
-            async with trio.open_nursery() as nursery:
-                body = {"name": "f", "nprocs": 2, "ops": [["put", "gone", "1"]]}
-                nursery.start_soon(leaver.rpc, "kvs.fence", body)
-                await wait_all_tasks_blocked()
-                nursery.cancel_scope.cancel()
+        async with b.client() as leaver, trio.open_nursery() as nursery:
+            body = {"name": "f", "nprocs": 2, "ops": [["put", "gone", "1"]]}
+            nursery.start_soon(leaver.rpc, "kvs.fence", body)
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
         await wait_all_tasks_blocked()
         async with trio.open_nursery() as nursery:
             for i in range(2):
-                nursery.start_soon(b.rpc, "kvs.fence", {"name": "f", "nprocs": 2, "ops": [["put", f"k{i}", "1"]]})
+                nursery.start_soon(
+                    b.rpc, "kvs.fence", {"name": "f", "nprocs": 2, "ops": [["put", f"k{i}", "1"]]}
+                )
         async with fails(errno.ENOENT):
             await get(b, "gone")
 
@@ -159,8 +172,8 @@ async def collect(b: MemoryBroker, out: list[Any], body: dict[str, Any], task_st
     async with b.stream("kvs.watch", body) as stream:
         task_status.started()
         try:
-            async for entry in stream:
-                out.append(entry["value"])
+            while True:
+                out.append((await anext(stream))["value"])
         except RPCError as e:
             out.append(e.errnum)
 
@@ -202,11 +215,16 @@ async def test_watches_of_logs_links_and_what_is_to_come() -> None:
             nursery.cancel_scope.cancel()
         assert log == ["one\n", "two\n", "three\n"]
         assert link == ["1", "2", "3"]
+        await wait_all_tasks_blocked()
         assert b.provider("kvs").stats()["watchers"] == 0
 
 
 async def test_a_watch_of_nothing_is_refused() -> None:
-    async with kvs_broker() as b, fails(errno.ENOENT, "key x does not exist"), b.stream("kvs.watch", {"key": "x"}) as s:
+    async with (
+        kvs_broker() as b,
+        fails(errno.ENOENT, "key x does not exist"),
+        b.stream("kvs.watch", {"key": "x"}) as s,
+    ):
         await anext(s)
 
 
@@ -285,7 +303,13 @@ async def test_jobs_as_keys() -> None:
     async with kvs_broker() as b:
         assert await names(b, ".") == []
         job, near = 0x0017E9FB8DF16C2E, 0x0017E9FB9DF16C2E
-        logs = [(EVENTLOG, "a\n"), (EVENTLOG, "b\n"), (RESOURCE_SET, "{1}"), (RESOURCE_SET, "{2}"), (OUTPUT, "o\n")]
+        logs = [
+            (EVENTLOG, "a\n"),
+            (EVENTLOG, "b\n"),
+            (RESOURCE_SET, "{1}"),
+            (RESOURCE_SET, "{2}"),
+            (OUTPUT, "o\n"),
+        ]
         await add_job(b, job, 5, *logs, ("guest.exec.eventlog", "init\n"))
         await add_job(b, near, 5)
         at = JobID(job).kvs
@@ -304,7 +328,13 @@ async def test_jobs_as_keys() -> None:
         assert await get(b, f"{at}.guest.mine.x") == "1"
         assert await names(b, f"{at}.guest") == ["exec", "mine", "output"]
         assert await names(b, f"{at}.guest.mine") == ["x"]
-        for key in ("job.zzzz", "job.0018", f"{at}.nothing", f"{at}.guest.nothing", "job.0017.e9fb.8df1.6c2f.eventlog"):
+        for key in (
+            "job.zzzz",
+            "job.0018",
+            f"{at}.nothing",
+            f"{at}.guest.nothing",
+            "job.0017.e9fb.8df1.6c2f.eventlog",
+        ):
             async with fails(errno.ENOENT):
                 await get(b, key)
         await store_of(b).commit(Batch(done=[JobDone(job, 1, 2.0)]))
@@ -322,14 +352,21 @@ async def test_guests_see_their_own_only() -> None:
         await put(b, "a", "1", namespace=theirs)
         await b.rpc("kvs.commit", {"namespace": theirs, "ops": [["symlink", "l", "secret", "primary"]]})
         async with b.client(GUEST, Role.USER) as guest:
-            assert (await guest.rpc("kvs.get", {"key": f"{JobID(1 << 40).kvs}.eventlog"}))["value"] == "mine\n"
-            assert await guest.rpc("kvs.commit", {"namespace": mine, "ops": [["put", "x", "1"]]}) == {"version": 1}
+            assert (await guest.rpc("kvs.get", {"key": f"{JobID(1 << 40).kvs}.eventlog"}))[
+                "value"
+            ] == "mine\n"
+            assert await guest.rpc("kvs.commit", {"namespace": mine, "ops": [["put", "x", "1"]]}) == {
+                "version": 1
+            }
             assert (await guest.rpc("kvs.get", {"namespace": mine, "key": "x"}))["value"] == "1"
             listed = (await guest.rpc("kvs.namespace-list"))["namespaces"]
             assert [n["namespace"] for n in listed] == [mine]
             await guest.rpc(
                 "kvs.commit",
-                {"namespace": mine, "ops": [["symlink", "p", "secret", "primary"], ["symlink", "t", "a", theirs]]},
+                {
+                    "namespace": mine,
+                    "ops": [["symlink", "p", "secret", "primary"], ["symlink", "t", "a", theirs]],
+                },
             )
             denied: list[tuple[str, dict[str, Any]]] = [
                 ("kvs.get", {"key": "secret"}),

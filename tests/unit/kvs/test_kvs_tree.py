@@ -200,7 +200,12 @@ def lookup(ops: list[tuple[Any, ...]], key: str, *, follow: bool = True) -> tupl
 
 
 def test_lookups_follow_symlinks() -> None:
-    ops = [("put", "a.b", "1"), ("symlink", "l", "a"), ("symlink", "a.m", "l.b"), ("symlink", "x", "q", "other")]
+    ops = [
+        ("put", "a.b", "1"),
+        ("symlink", "l", "a"),
+        ("symlink", "a.m", "l.b"),
+        ("symlink", "x", "q", "other"),
+    ]
     assert lookup(ops, "l.b") == ("ns", "a.b", Node(VAL, "1"))
     assert lookup(ops, "l.m") == ("ns", "a.b", Node(VAL, "1"))
     assert lookup(ops, "l", follow=False) == ("ns", "l", Node(SYMLINK, "a"))

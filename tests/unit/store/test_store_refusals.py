@@ -14,7 +14,11 @@ from bourn_plugins.store.sqlite import open_sqlite
 
 
 def snapshot(directory: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "lock" and not p.name.endswith("-shm")}
+    return {
+        p.name: p.read_bytes()
+        for p in directory.iterdir()
+        if p.name != "lock" and not p.name.endswith("-shm")
+    }
 
 
 async def make(directory: Path) -> Path:
