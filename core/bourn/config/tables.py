@@ -34,6 +34,8 @@ __all__ = [
     "ResourceHost",
     "ResourceTable",
     "SchedulerTable",
+    "ScriptTable",
+    "ScriptTable",
     "SigningTable",
     "SizeLimit",
     "StoreTable",
@@ -250,6 +252,31 @@ class ExecTable:
 
 
 @frozen
+class ScriptTable:
+    """A command of the administrator around a job."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; empty = none."""
+    timeout: Seconds = 1800.0
+    kill_timeout: Seconds = 10.0
+    cancel_on_exception: bool = True
+    """Whether an exception of the job ends it."""
+
+
+@frozen
+class ScriptTable:
+    """A command of the administrator around a job, run on rank 0."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; empty = none."""
+    timeout: Seconds = 1800.0
+    kill_timeout: Seconds = 10.0
+    """How long it has to end after SIGTERM before it is killed."""
+    cancel_on_exception: bool = True
+    """Whether an exception of the job ends its prolog."""
+
+
+@frozen
 class JobManagerTable:
     """The life of jobs."""
 
@@ -263,6 +290,8 @@ class JobManagerTable:
     """Name of a priority policy."""
     priority: dict[str, Any] = Factory(dict)
     """What the policy takes."""
+    prolog: ScriptTable = Factory(ScriptTable)
+    epilog: ScriptTable = Factory(ScriptTable)
 
 
 @frozen

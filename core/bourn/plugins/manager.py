@@ -43,13 +43,26 @@ class Owned(Generic[T]):
     value: T = field()
 
 
+class _Pluggy(pluggy.PluginManager):
+    """Pluggy, without its look at every name of every module: hooks are called ``bourn_...`` or are marked so."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """Return how a function of a plugin implements a hook; `_implementations` has checked it already."""
+        options = getattr(getattr(plugin, name, None), "bourn_impl", None)
+        return options if isinstance(options, dict) else None  # type: ignore[return-value]
+
+    def parse_hookspec_opts(self, module_or_class: Any, name: str) -> pluggy.HookspecOpts | None:
+        """Return a specification's options."""
+        return super().parse_hookspec_opts(module_or_class, name) if name in HOOKS else None
+
+
 class PluginManager:
     """All plugins of a process. Used from one thread."""
 
     def __init__(self) -> None:
         self.records: list[PluginRecord] = []
         """In load order, one for each entry point found."""
-        self._pluggy = pluggy.PluginManager("bourn")
+        self._pluggy = _Pluggy("bourn")
         self._specs: set[str] = set()
         self._collected: dict[str, list[tuple[PluginRecord, Any]]] = {}
 
@@ -267,9 +280,9 @@ def _implementations(plugin: object) -> tuple[tuple[str, ...], str]:
     hooks: list[str] = []
     for name in dir(plugin):
         value = getattr(plugin, name, None)
-        if not inspect.isroutine(value):
-            continue
         options = getattr(value, "bourn_impl", None)
+        if not (name in HOOKS or isinstance(options, dict)) or not inspect.isroutine(value):
+            continue
         if options is None:
             if name in HOOKS and not hasattr(value, "bourn_spec"):
                 return (), f"{name} lacks the decorator @hookimpl"
