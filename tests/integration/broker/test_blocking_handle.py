@@ -223,8 +223,8 @@ def test_no_instance_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("BOURN_URI", f"local://{tmp_path}/gone")
     with pytest.raises(BournError, match=r"no Bourn instance at .*/gone: .*BOURN_URI is stale"):
         Handle()
-    with pytest.raises(BournError, match="'ssh://x' is no address"):
-        Handle("ssh://x")
+    with pytest.raises(BournError, match="'shh://x'"):
+        Handle("shh://x")
 
 
 def test_an_instance_that_ends_is_said(tmp_path: Path) -> None:
