@@ -41,7 +41,9 @@ class JgfVertex:
 
 
 def parse_jgf(content: bytes | str) -> tuple[list[JgfVertex], list[tuple[str, str, str]]]:
-    """Return the vertices and the edges (source, target, subsystem) of a document; BournError says what is wrong."""
+    """Return the vertices and the edges (source, target, subsystem) of a document; BournError says what
+    is wrong.
+    """
     try:
         document = json.loads(content)
     except ValueError as error:
@@ -144,7 +146,9 @@ def add_jgf(
     edges: list[tuple[str, str, str]],
     known: Mapping[str, int],
 ) -> None:
-    """Add the vertices that aren't `known` (id -> handle) yet, and the edges that lead to or from new ones."""
+    """Add the vertices that aren't `known` (id -> handle) yet, and the edges that lead to or from new
+    ones.
+    """
     handles = dict(known)
     for i, vertex in enumerate(vertices):
         if vertex.key in known:

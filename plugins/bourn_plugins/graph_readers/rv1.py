@@ -20,7 +20,9 @@ _NUMBERED = re.compile(r"(.*?)(\d+)$")
 
 
 def split_host(name: str) -> tuple[str, int]:
-    """Return the base name and the number of a host: ``node12`` is ("node", 12); without a number it is -1."""
+    """Return the base name and the number of a host: ``node12`` is ("node", 12); without a number it is
+    -1.
+    """
     match = _NUMBERED.match(name)
     return (match[1], int(match[2])) if match else (name, -1)
 

@@ -1,4 +1,6 @@
-"""The scheduler's book: pending jobs by queue, and what a pass decides. Pure: a clock reading in, decisions out."""
+"""The scheduler's book: pending jobs by queue, and what a pass decides. Pure: a clock reading in,
+decisions out.
+"""
 
 from __future__ import annotations
 
@@ -87,8 +89,8 @@ class Decisions:
 class Book:
     """Pending jobs, and passes over them.
 
-    Queues are served side by side: of the jobs at their fronts, the one of the highest priority comes next, so that
-    resources that queues share go by priority.
+    Queues are served side by side: of the jobs at their fronts, the one of the highest priority comes next,
+    so that resources that queues share go by priority.
     """
 
     def __init__(

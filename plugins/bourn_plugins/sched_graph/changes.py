@@ -1,4 +1,6 @@
-"""Changes to a graph that jobs run on: installing and releasing parts of an R, attaching and removing subgraphs."""
+"""Changes to a graph that jobs run on: installing and releasing parts of an R, attaching and removing
+subgraphs.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ class Commit:
         to_parent: dict[str, int],
         exclusive_above: bool,
     ) -> tuple[int, int]:
-        """Return how many vertices were taken exclusively at and below `vertex`, and its place in `selected`."""
+        """Return how many vertices were taken exclusively at and below `vertex`, and its place in
+        `selected`.
+        """
         walker, ledger = self.walker, self.walker.ledger
         whole = whole or vertex.type in self.exclusive_types
         exclusive = exclusive or whole

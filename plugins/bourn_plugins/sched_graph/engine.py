@@ -1,7 +1,7 @@
 """The interned matcher: the resources of an instance, and jobs that hold parts of them.
 
-An *atom* is a topmost node (or, where there are none, what stands below the root); what lies above atoms is the upper
-realm. A match looks at masks of atoms that fit; only the atoms that a job gets are touched.
+An *atom* is a topmost node (or, where there are none, what stands below the root); what lies above atoms is
+the upper realm. A match looks at masks of atoms that fit; only the atoms that a job gets are touched.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class Engine:
     def match(self, request: Request, forbidden: int | None = None) -> Parts | None:
         """Return what the request gets now, without taking it; None if it doesn't fit.
 
-        `forbidden` is a mask of `order`: atoms that are promised to others. A policy that fails is told to `fault`
-        and not asked again.
+        `forbidden` is a mask of `order`: atoms that are promised to others. A policy that fails is told to
+        `fault` and not asked again.
         """
         try:
             return self._match(request, forbidden)
@@ -195,7 +195,9 @@ class Engine:
         return True
 
     def what_if(self, gone: Iterable[Parts], taken: Iterable[Parts]) -> WhatIf:
-        """Return a context in which some jobs are gone and other parts are taken; matches in it commit nothing."""
+        """Return a context in which some jobs are gone and other parts are taken; matches in it commit
+        nothing.
+        """
         return WhatIf(self, gone, taken)
 
     def _changed(self) -> None:
@@ -273,7 +275,9 @@ class Engine:
         exclusive: bool,
         above: Upper | None = None,
     ) -> bool:
-        """Add what one need gets to `parts`. Below a vertex that was asked for (`above`) no level is left out."""
+        """Add what one need gets to `parts`. Below a vertex that was asked for (`above`) no level is
+        left out.
+        """
         if need.type == SLOT:
             return self._select_slots(need, allowed, parts, above)
         if need.type in self.uppers and need.type not in self.types:

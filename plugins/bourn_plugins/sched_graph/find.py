@@ -205,10 +205,7 @@ class Finder:
             used = 0
             if totals is not None:
                 spans = totals.spans[type]
-                if job:
-                    used = spans.jobs.get(job, (0, 0, 0))[2]
-                else:
-                    used = total - spans.free(0, 1)
+                used = spans.jobs.get(job, (0, 0, 0))[2] if job else total - spans.free(0, 1)
             texts[type] = f"used:{used}, total:{total}"
         return dict(sorted(texts.items()))
 

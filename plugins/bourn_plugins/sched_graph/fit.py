@@ -1,4 +1,6 @@
-"""What of a request fits into a state, and where: memoised on the state, so that it's worked out once for all equals."""
+"""What of a request fits into a state, and where: memoised on the state, so that it's worked out once
+for all equals.
+"""
 
 from __future__ import annotations
 
@@ -131,8 +133,10 @@ class Fitter:
             return self._fill(state, slot)
         found: list[Slot] = []
         for i, kid in enumerate(state.kids):
-            for inner in self.slots(kid, slot):
-                found.append(Slot(inner.score, Pick(False, False, _none(shape), ((i, inner.pick),))))
+            found.extend(
+                Slot(inner.score, Pick(False, False, _none(shape), ((i, inner.pick),)))
+                for inner in self.slots(kid, slot)
+            )
         found.sort(key=_score, reverse=self.high)
         return found
 
@@ -171,7 +175,9 @@ class Fitter:
             found.append(Slot(score, pick))
 
     def _parts(self, state: State, need: Need) -> list[_Part]:
-        """Return (units, score, leaf type or child, bits, pick) of each vertex that can be a part of a slot."""
+        """Return (units, score, leaf type or child, bits, pick) of each vertex that can be a part of a
+        slot.
+        """
         shape = state.shape
         place = shape.leaf_index.get(need.type)
         if place is not None:

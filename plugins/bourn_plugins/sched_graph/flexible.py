@@ -79,7 +79,9 @@ class FlexibleWalker(Walker):
             found.of(SLOT).add(group)
 
     def _plan(self, slots: tuple[Need, ...], types: list[str], have: Counts) -> list[Need]:
-        """Return the longest sequence of alternatives that the counts allow; of equals, the first listed first."""
+        """Return the longest sequence of alternatives that the counts allow; of equals, the first
+        listed first.
+        """
         memo: dict[Counts, tuple[int, int]] = {}
 
         def spend(counts: Counts, slot: Need) -> Counts | None:

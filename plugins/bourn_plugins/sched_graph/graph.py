@@ -1,7 +1,7 @@
 """The resource graph: typed vertices related by subsystems (containment, power, network, ...).
 
-The directed graph itself is rustworkx's; a vertex also keeps the list of what it contains, because matching walks
-the containment tree all the time and everything else seldom.
+The directed graph itself is rustworkx's; a vertex also keeps the list of what it contains, because matching
+walks the containment tree all the time and everything else seldom.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class Vertex:
         self.kids: list[Vertex] = _NOTHING
         self.properties: dict[str, str] | None = None
         self.paths: dict[str, str] | None = None
-        """Paths in other subsystems, or as a document gave them; containment's is derived where it is missing."""
+        """Paths in other subsystems, or as a document gave them; containment's is derived where it is
+        missing.
+        """
 
     def __repr__(self) -> str:
         return f"<{self.path}>"
@@ -142,7 +144,13 @@ class ResourceGraph:
         self._paths = None
         if parent is not None:
             self.edge(parent, index, subsystem)
-        elif paths is None and subsystem not in self.roots:
+        elif paths:
+            for known, path in paths.items():
+                if path.count("/") == 1:
+                    if known in self.roots:
+                        raise BournError(f"{path}: the {known} subsystem has a root already")
+                    self.roots[known] = new
+        elif subsystem not in self.roots:
             self.roots[subsystem] = new
             if subsystem != CONTAINMENT:
                 new.paths = {subsystem: f"/{name}"}
@@ -192,6 +200,11 @@ class ResourceGraph:
             above.kids.append(below)
             if below.parent is None:
                 below.parent = above
+                if self.roots.get(CONTAINMENT) is below:
+                    # Children came before their parents: the root is what stands above all.
+                    while above.parent is not None:
+                        above = above.parent
+                    self.roots[CONTAINMENT] = above
         else:
             self.links.setdefault(subsystem, {}).setdefault(source, []).append(below)
             if below.paths is None or subsystem not in below.paths:
@@ -232,11 +245,7 @@ class ResourceGraph:
 
     def by_rank(self, rank: int) -> list[Vertex]:
         """Return the vertices of a broker rank: the node and what it contains."""
-        found: list[Vertex] = []
-        for vertex in self:
-            if vertex.rank == rank:
-                found.append(vertex)
-        return found
+        return [vertex for vertex in self if vertex.rank == rank]
 
     def nodes(self) -> list[Vertex]:
         """Return the compute nodes, in order."""
@@ -256,7 +265,8 @@ class ResourceGraph:
         return self._digraph
 
     def _thaw(self) -> None:
-        # rustworkx gives the index of a removed node to the next new one, so the graph is rebuilt after additions.
+        # rustworkx gives the index of a removed node to the next new one, so the graph is rebuilt after
+        # additions.
         if self._digraph is not None:
             self._edges = list(self._digraph.weighted_edge_list())
             self._digraph = None

@@ -17,8 +17,9 @@ MANY_USERS = 1 << 30
 class Ledger:
     """Plans of vertices, kept only where there is something planned.
 
-    `plans`: units of a vertex that are taken. `users`: jobs that use a vertex or something below it. `totals`: what
-    is planned below a vertex, by type. `tags`: jobs to be found on a vertex when they are cancelled.
+    `plans`: units of a vertex that are taken. `users`: jobs that use a vertex or something below it.
+    `totals`: what is planned below a vertex, by type. `tags`: jobs to be found on a vertex when they are
+    cancelled.
     """
 
     def __init__(self, graph: ResourceGraph, subsystem: str, filters: PruneFilters) -> None:

@@ -30,8 +30,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     result = argparse.ArgumentParser(
         prog="bourn resource-query",
-        description="Match jobspecs against a resource graph, without an instance. Commands come from standard "
-        "input, a line each; `help` lists them.",
+        description="Match jobspecs against a resource graph, without an instance. Commands come from "
+        "standard input, a line each; `help` lists them.",
         allow_abbrev=False,
     )
     add = result.add_argument

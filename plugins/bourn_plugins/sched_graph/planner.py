@@ -1,8 +1,9 @@
 """Time: when running jobs end, what is reserved, and the earliest time at which a request fits.
 
-A profile holds, for each stretch of time between two changes, the mask of the atoms that are in use then and the
-number of units. Whole-node requests are planned on the masks alone; for others the counts say when it may be, and
-the engine, in a what-if of that time, whether it is.
+A profile holds, for each stretch of time between two changes, the mask of the atoms that are in use then
+and the number of units. Whole-node requests are planned on the masks alone; for others the counts say when
+it may
+be, and the engine, in a what-if of that time, whether it is.
 """
 
 from __future__ import annotations

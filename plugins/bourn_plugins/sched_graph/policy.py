@@ -81,7 +81,9 @@ class Chooser:
         return -factor if self.high else factor
 
     def rank(self, cell: Cell) -> Any:
-        """Return the rank of an atom that fits; equal ones go by the order. PolicyFault if the policy fails."""
+        """Return the rank of an atom that fits; equal ones go by the order. PolicyFault if the policy
+        fails.
+        """
         if self.first:
             return -cell.state.free_units("core") if cell.users else -(1 << 62)
         if self._prefer is not None:

@@ -1,4 +1,6 @@
-"""Prune filters: at which vertices a subtree's units are counted by type, so that whole subtrees can be passed by."""
+"""Prune filters: at which vertices a subtree's units are counted by type, so that whole subtrees can be
+passed by.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +51,8 @@ def _rank(type: str) -> tuple[int, str]:
 def count_below(graph: ResourceGraph, subsystem: str, filters: PruneFilters) -> dict[int, dict[str, int]]:
     """Return, for each vertex that has something below it, the units there of the types it is to count.
 
-    Types of vertices with nothing below them are always counted at the cluster, so that an impossible request is seen
-    at once.
+    Types of vertices with nothing below them are always counted at the cluster, so that an impossible
+    request is seen at once.
     """
     root = graph.roots.get(subsystem)
     if root is None:

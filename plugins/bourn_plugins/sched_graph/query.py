@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
 from bourn_plugins.sched_graph import stock
@@ -133,12 +133,14 @@ def _write_graph(graph: ResourceGraph, basename: str, format: str) -> None:
     print("INFO: Write the target graph of the matcher...")
     digraph = graph.digraph()
     if format == "graphml":
-        rustworkx.write_graphml(
-            digraph,
-            f"{basename}.graphml",
-            node_attrs=lambda vertex: {"name": vertex.name, "type": vertex.type, "size": str(vertex.size)},
-            edge_attrs=lambda subsystem: {"subsystem": subsystem},
-        )
+        named: Any = rustworkx.PyDiGraph()
+        places = {
+            index: named.add_node({"name": digraph[index].name, "type": digraph[index].type})
+            for index in digraph.node_indices()
+        }
+        for source, target, subsystem in digraph.weighted_edge_list():
+            named.add_edge(places[source], places[target], {"subsystem": subsystem})
+        rustworkx.write_graphml(named, f"{basename}.graphml")
         return
     text = digraph.to_dot(
         node_attr=lambda vertex: {"label": f'"{vertex.name}"'},

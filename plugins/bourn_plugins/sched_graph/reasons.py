@@ -167,7 +167,7 @@ def _direct(shape: Shape, type: str) -> int:
 
 def _list(need: Need) -> str:
     parts = [some(child.count.least, child.type) for child in need.children if child.type != SLOT]
-    for child in need.children:
-        if child.type == SLOT:
-            parts.append(f"{some(child.count.least, SLOT)} of {_list(child)}")
+    parts += [
+        f"{some(child.count.least, SLOT)} of {_list(child)}" for child in need.children if child.type == SLOT
+    ]
     return " and ".join(parts) or "what it contains"

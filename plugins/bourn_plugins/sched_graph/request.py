@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -11,9 +12,10 @@ from bourn.errors import BournError, JobspecError
 from bourn.model.count import check_count, count_max, count_min, count_values, parse_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SLOT = "slot"
+XOR_SLOT = "xor_slot"
 MANY = (1 << 32) - 1
 _KEYS = frozenset(("type", "count", "unit", "exclusive", "with", "label", "id"))
 
@@ -81,6 +83,32 @@ class Request:
     """Types that are asked for as exclusive: those come whole, with all that they contain."""
 
 
+def compile_variants(jobspec: object) -> list[Request]:
+    """Compile a jobspec for the flexible walk: a request for each choice among sibling ``xor_slot``s,
+    in order.
+    """
+    if not isinstance(jobspec, dict) or not isinstance(jobspec.get("resources"), list):
+        return [compile_request(jobspec, flexible=True)]
+    choices = list(_expand(jobspec["resources"]))
+    return [compile_request({**jobspec, "resources": choice}, flexible=True) for choice in choices]
+
+
+def _expand(items: list[Any]) -> Iterator[list[Any]]:
+    """Yield the lists in which one of the sibling xor_slots stands as a slot and the others are gone."""
+    either = [i for i, item in enumerate(items) if isinstance(item, dict) and item.get("type") == XOR_SLOT]
+    for chosen in either or [-1]:
+        kept = [item for i, item in enumerate(items) if i == chosen or i not in either]
+        options: list[list[Any]] = []
+        for item in kept:
+            if isinstance(item, dict) and item.get("type") == XOR_SLOT:
+                item = {**item, "type": SLOT}
+            if isinstance(item, dict) and isinstance(item.get("with"), list):
+                options.append([{**item, "with": inner} for inner in _expand(item["with"])])
+            else:
+                options.append([item])
+        yield from map(list, product(*options))
+
+
 def compile_request(jobspec: object, *, flexible: bool = False) -> Request:
     """Compile a jobspec dictionary; JobspecError names the field that is wrong.
 
@@ -143,7 +171,7 @@ def _need(item: object, path: str, flexible: bool) -> Need:
     if exclusive not in (None, True, False):
         raise JobspecError(f"{path}.exclusive", f"must be true or false, not {exclusive!r}")
     label = item.get("label", "")
-    if type_name in (SLOT, "xor_slot") and not label:
+    if type_name in (SLOT, XOR_SLOT) and not label:
         raise JobspecError(f"{path}.label", "is missing: a slot must have a label")
     children = _needs(item["with"], f"{path}.with", flexible) if "with" in item else ()
     return Need(type_name, count, children, exclusive, str(label), path, _sum(children, flexible))

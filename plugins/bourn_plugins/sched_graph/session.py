@@ -12,7 +12,7 @@ from bourn.errors import BournError
 from bourn.hookspecs.resource_io import Selection
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.graph import ResourceGraph
-from bourn_plugins.sched_graph.request import compile_request
+from bourn_plugins.sched_graph.request import compile_request, compile_variants
 from bourn_plugins.sched_graph.traverser import Op, Outcome, Result, Traverser
 
 if TYPE_CHECKING:
@@ -70,9 +70,14 @@ class Session:
         counts = op not in (Op.SATISFIABILITY, Op.DRY, Op.DRY_FUTURE)
         queue = ""
         try:
-            request = compile_request(load_jobspec(text), flexible=self.flexible)
-            queue = request.queue
-            result = self.traverser.match(request, op, self.next_job)
+            jobspec = load_jobspec(text)
+            requests = compile_variants(jobspec) if self.flexible else [compile_request(jobspec)]
+            queue = requests[0].queue
+            result = Result(Outcome.INVALID)
+            for request in requests:
+                result = self.traverser.match(request, op, self.next_job)
+                if result.outcome is Outcome.MATCHED:
+                    break
             if result.error:
                 complain(f"match_allocate: ERROR: {file}: {result.error}")
                 counts = False

@@ -13,7 +13,9 @@ FOREVER = 1 << 63
 
 
 class Spans:
-    """The units of a pool that are taken, as a step function of time, with the span that each job put there."""
+    """The units of a pool that are taken, as a step function of time, with the span that each job put
+    there.
+    """
 
     __slots__ = ("_times", "_used", "jobs", "total")
 
@@ -60,10 +62,7 @@ class Spans:
             return self.total
         low = bisect_right(times, start) - 1
         high = bisect_left(times, end)
-        if low < 0:
-            most = max(used[:high], default=0)
-        else:
-            most = max(used[low:high], default=0)
+        most = max(used[max(low, 0) : high], default=0)
         return self.total - max(most, 0)
 
     def points(self) -> list[int]:

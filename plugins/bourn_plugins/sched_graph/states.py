@@ -1,7 +1,8 @@
 """Interned states: what a subtree looks like from above, one object for all subtrees that look the same.
 
-Leaves have no object of their own: a cell keeps, for each type of leaf below it, the bit mask of those that are free.
-Bit i is the i-th leaf of that type in the policy's order, so that the lowest set bits are the best.
+Leaves have no object of their own: a cell keeps, for each type of leaf below it, the bit mask of those that
+are free. Bit i is the i-th leaf of that type in the policy's order, so that the lowest set bits are the
+best.
 """
 
 from __future__ import annotations
@@ -168,9 +169,9 @@ class Interner:
         free = [(1 << len(group)) - 1 for group in leaves.values()]
         down = [0 if self.all_up else down_mask(group) for group in leaves.values()]
         cell = Cell(vertex, shape, tuple(map(tuple, leaves.values())), kids, free, down, _NO_STATE, parent)
-        for kid in kids:
-            kid.parent = cell
-            kid.closed = not (kid.vertex.up or self.all_up)
+        for below in kids:
+            below.parent = cell
+            below.closed = not (below.vertex.up or self.all_up)
         cell.state = self.state(cell)
         return cell
 

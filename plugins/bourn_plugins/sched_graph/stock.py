@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bourn.errors import BournError, suggest
 
@@ -53,7 +53,9 @@ def writer(name: str) -> ResourceWriter:
 
 
 def match_policy(name: str) -> MatchPolicySpec:
-    """Return a match policy by its name, or the custom one that ``policy=high node_centric=true`` describes."""
+    """Return a match policy by its name, or the custom one that ``policy=high node_centric=true``
+    describes.
+    """
     if "=" in name:
         return custom(name)
     spec: MatchPolicySpec = find("bourn_match_policies", "match policy", name)
@@ -95,5 +97,4 @@ def scorer_of(policy: Any) -> Scorer:
         return scorer
     from bourn_plugins.sched_graph.generic import KeyScorer
 
-    generic: Scorer = KeyScorer(policy)
-    return generic
+    return cast("Scorer", KeyScorer(policy))

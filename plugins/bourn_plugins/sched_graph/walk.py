@@ -1,7 +1,7 @@
-"""The reference matcher: a depth-first walk over vertices that says exactly what the field's scheduler would choose.
+"""The reference matcher: a depth-first walk over vertices, which chooses as the field's scheduler does.
 
-It costs time in proportion to the graph. `bourn resource-query` uses it, and tests hold the interned matcher of the
-scheduler against it. Semantics: docs/graph-scheduler.md.
+It costs time in proportion to the graph. `bourn resource-query` uses it, and tests hold the interned
+matcher of the scheduler against it. Semantics: docs/graph-scheduler.md.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Tally:
         self.chosen = 0
 
     def add(self, group: Group) -> None:
+        """Add one; it qualifies unless its score is 0."""
         self.total += group.count
         if group.score > 0:
             self.qualified += group.count
@@ -102,20 +103,24 @@ class Found:
         self.avail = 0
 
     def of(self, type: str) -> Tally:
+        """Return the tally of a type, a new one if there is none yet."""
         tally = self.tallies.get(type)
         if tally is None:
             tally = self.tallies[type] = Tally()
         return tally
 
     def qualified(self, type: str) -> int:
+        """Return how many units of a type qualify."""
         tally = self.tallies.get(type)
         return 0 if tally is None else tally.qualified
 
     def choose(self, type: str, wanted: int, sort: Callable[[list[Group]], None]) -> None:
+        """Choose so many of a type; what a chosen type's vertices contain is chosen with them."""
         if self.of(type).choose(wanted, sort):
             self.constrained = True
 
     def merge(self, other: Found) -> None:
+        """Take over what a vertex that nobody asked for offers."""
         for type, tally in other.tallies.items():
             mine = self.of(type)
             mine.qualified += tally.qualified

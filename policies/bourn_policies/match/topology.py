@@ -1,4 +1,6 @@
-"""Topology: as few racks, or switches, as possible; and contiguous runs. Both choose on masks of whole nodes."""
+"""Topology: as few racks, or switches, as possible; and contiguous runs. Both choose on masks of whole
+nodes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Backfilling: jobs in order of priority, the first that don't fit get reservations, others may pass them by."""
+"""Backfilling: jobs in order of priority, the first that don't fit get reservations, others may pass
+them by.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ QUEUE_DEPTH = 32
 
 @frozen
 class BackfillPolicy:
-    """Looks at jobs until `queue_depth` of them couldn't start; the first `reservation_depth` of those are reserved."""
+    """Looks at jobs until `queue_depth` of them couldn't start; the first `reservation_depth` of those
+    are reserved.
+    """
 
     queue_depth: int = QUEUE_DEPTH
     reservation_depth: int = 1
