@@ -35,7 +35,6 @@ __all__ = [
     "ResourceTable",
     "SchedulerTable",
     "ScriptTable",
-    "ScriptTable",
     "SigningTable",
     "SizeLimit",
     "StoreTable",
@@ -249,18 +248,6 @@ class ExecTable:
     linger: Seconds = 30.0
     """How long a shell host whose broker is gone keeps its jobs before it ends them."""
     mock: ExecMock = Factory(ExecMock)
-
-
-@frozen
-class ScriptTable:
-    """A command of the administrator around a job."""
-
-    command: tuple[str, ...] = ()
-    """Program and arguments; empty = none."""
-    timeout: Seconds = 1800.0
-    kill_timeout: Seconds = 10.0
-    cancel_on_exception: bool = True
-    """Whether an exception of the job ends it."""
 
 
 @frozen

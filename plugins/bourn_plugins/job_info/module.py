@@ -51,7 +51,8 @@ class JobInfo(Module):
     def lookup(self, request: Request) -> dict[str, Any]:
         """Return what is kept of a job: {id, keys} -> {key: value}.
 
-        `jobspec` (updates included) and `R` come parsed, logs and `J` as text; what isn't there yet is null.
+        `jobspec` (updates included) and `R` come parsed, logs and `J` as text; what isn't there yet is
+        null.
         """
         id = request.get("id", int)
         keys = request.get("keys", list)

@@ -89,6 +89,9 @@ class Engine:
         self.exec = ExecLink(self)
         self.timer_changed: Callable[[], None] = lambda: None
         """Called when `retry_at` is set."""
+        self.publish: Callable[[list[tuple[int, str, float]]], None] = lambda transitions: None
+        """Told of durable changes of state (id, state, time), while `wanted` says so."""
+        self.wanted: Callable[[], bool] = lambda: False
         self.running = 0
         """How many jobs have had resources and are not inactive."""
         self.stuck: BournError | None = None
@@ -99,6 +102,7 @@ class Engine:
         self._turn = Turn()
         self._inflight: Turn | None = None
         self._quiet: list[Callable[[], None]] = []
+        self._publishing = False
         self._later: list[tuple[Job, str, dict[str, Any] | None]] = []
         self._depth = 0
         self._now = clock()
@@ -112,6 +116,7 @@ class Engine:
         now = self.clock()
         if now > self._now:
             self._now = now
+        self._publishing = self.wanted()
         return self._now
 
     def post(
@@ -214,6 +219,8 @@ class Engine:
             hooks.tell(hooks.events[name], job, name, context or {}, hooks.act)
         state = job.state
         if state is not before:
+            if self._publishing:
+                self._turn.transitions.append((job.id, state.name or "", t))
             if state is _RUN:
                 self.running += 1
                 self._turn.batch.logs.append((job.id, RESOURCE_SET, encode_json(job.R) + "\n"))
@@ -349,6 +356,8 @@ class Engine:
         if turn.batch.logs:
             for watcher in self.watchers:
                 watcher(turn.batch.logs)
+        if turn.transitions:
+            self.publish(turn.transitions)
         for job in turn.gone:
             self._forget(job)
         for submission in turn.submissions:

@@ -45,8 +45,9 @@ Subscriber = tuple[Loaded, "Callable[..., Any]"]
 class Hooks:
     """Calls job plugins; those that don't define a callback are not called.
 
-    A callback that raises is logged and counted under its plugin's name and version. Where it was to decide
-    (`validate`, a dependency scheme, `update`) that is a refusal; elsewhere the job goes on without it.
+    A callback that raises is logged and counted under its plugin's name and version. Where it was to
+    decide (`validate`, a dependency scheme, `update`) that is a refusal; elsewhere the job goes on without
+    it.
     """
 
     act: JobActions | None = None

@@ -1,10 +1,8 @@
 """The journal stream: the events of all jobs as they become durable, after a backlog of what came before.
 
 A consumer is attached at one moment; from then on live rows are kept for it until the backlog, read piece
-by piece, has
-been sent. How many events each active job had at that moment says where its backlog ends and its live part
-begins, so no
-event is missed or sent twice.
+by piece, has been sent. How many events each active job had at that moment says where its backlog ends and
+its live part begins, so no event is missed or sent twice.
 """
 
 from __future__ import annotations
@@ -66,8 +64,7 @@ class Consumer:
     """One reader of the stream.
 
     `send` takes lists of {id, eventlog_seq, entry, jobspec? (submit), R? (alloc)}; `base` has, for each
-    job that was
-    active when the consumer came, how many events it had.
+    job that was active when the consumer came, how many events it had.
     """
 
     send: Callable[[list[dict[str, Any]]], None]
@@ -163,12 +160,12 @@ class JournalMethods(EngineModule):
 
     @method(allow=Role.OWNER | Role.ADMIN, streaming=True)
     async def journal(self, request: Request) -> None:
-        """Stream events: {full?, since?, allow?, deny?, lean?} -> {events: [{id, eventlog_seq, entry, jobspec?,
-        R?}]} ...
+        """Stream events: {full?, since?, allow?, deny?, lean?} -> {events: [...]} ...
+
+        An event is {id, eventlog_seq, entry, jobspec? (submit), R? (alloc)}.
 
         First the events of active jobs so far (`full`: of inactive ones too), then {sentinel: true}, then
-        each event
-        once it is durable. A job's events come in order.
+        each event once it is durable. A job's events come in order.
         """
         wanted = Filter.from_request(request)
         full = request.get("full", bool, False)

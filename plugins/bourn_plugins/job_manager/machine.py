@@ -1,16 +1,14 @@
 """The life of a job as a pure state machine (RFC 21, events of RFC 18).
 
 `apply` makes an event happen to a job; live operation and replay are the same code. `advance` says what
-the job needs
-next: an event to post, or something to ask of the scheduler or of execution. There is no clock and no I/O
-here.
+the job needs next: an event to post, or something to ask of the scheduler or of execution. There is no
+clock and no I/O here.
 
     NEW -validate-> DEPEND -depend-> PRIORITY -priority-> SCHED -alloc-> RUN -finish-> CLEANUP -clean->
     INACTIVE
 
 An exception of severity 0 takes a job from any state to CLEANUP. The event that brings a job to CLEANUP
-decides its
-result; later exceptions are recorded and change nothing.
+decides its result; later exceptions are recorded and change nothing.
 """
 
 from __future__ import annotations

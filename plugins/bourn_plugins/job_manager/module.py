@@ -75,7 +75,9 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.intake = Intake(engine)
         engine.timer_changed = self._wake_timer
         engine.sched.lives = self._scheduler_lives
-        engine.watchers += [self.journal_rows, self._publish]
+        engine.watchers.append(self.journal_rows)
+        engine.publish = self._publish
+        engine.wanted = lambda: self.ctx.wanted("job-state")
         engine.on_gone.append(self._gone)
         self._load_plugins()
         engine.policy = self._choose_policy()
@@ -133,16 +135,23 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
 
     def submit(self, jobs: Sequence[IngestedJob], done: Callable[[BournError | None], None]) -> None:
         """Accept jobs from ingest, all or none; `done` gets None once they are durable, or the reason."""
+        waitable = [item.id for item in jobs if item.flags & WAITABLE]
+        if waitable:
+            self.waiting.running.update(waitable)
+            done = self._or_forget(waitable, done)
+        self.intake.submit(jobs, done)
 
-        def accepted(error: BournError | None) -> None:
-            if error is None:
-                for item in jobs:
-                    if item.flags & WAITABLE:
-                        self.waiting.running.add(item.id)
+    def _or_forget(
+        self, ids: list[int], done: Callable[[BournError | None], None]
+    ) -> Callable[[BournError | None], None]:
+        """Return `done`, which also forgets waitable jobs that are refused."""
+
+        def decided(error: BournError | None) -> None:
+            if error is not None:
+                self.waiting.running.difference_update(ids)
             done(error)
 
-        waitable = any(item.flags & WAITABLE for item in jobs)
-        self.intake.submit(jobs, accepted if waitable else done)
+        return decided
 
     def sched_hello(self, scheduler: Scheduler) -> list[HelloJob]:
         """Attach a scheduler, and return the jobs that hold resources."""
@@ -316,7 +325,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         return priority
 
     async def _see(self, scheduler: Scheduler) -> None:
-        """Wait until a scheduler that says it is ready has its service; from then on its absence is its end."""
+        """Wait until a scheduler that says it is ready has its service; after that its absence is its end."""
         passes = 0
         while self.engine.sched.scheduler is scheduler and self.ctx.provider("sched") is not scheduler:
             # That is usually a matter of a few passes of the loop, and at once it may be removed again.
@@ -331,8 +340,8 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.waiting.ended(job)
         self.check_empty()
 
-    def _publish(self, rows: Sequence[tuple[int, str, str]]) -> None:
-        """Publish state changes as events `job-state`, if anybody listens."""
+    def _publish(self, transitions: list[tuple[int, str, float]]) -> None:
+        self.ctx.publish("job-state", {"transitions": transitions})
 
     def _wake_timer(self) -> None:
         self._timer.set()

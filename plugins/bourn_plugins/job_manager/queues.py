@@ -1,8 +1,7 @@
 """Queues (RFC 33): where jobs may be submitted, and which jobs are scheduled. Pure.
 
 Without a `[queues]` table there is one queue without a name. Submission (enabled) and scheduling (started)
-are
-separate, and outlive a restart.
+are separate, and outlive a restart.
 """
 
 from __future__ import annotations

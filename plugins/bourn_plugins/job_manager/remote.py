@@ -1,11 +1,10 @@
 """Schedulers in another process: the protocol of `bourn.hookspecs.sched` as RPCs (RFC 27, in batches).
 
 A client that provides the service `sched` sends `job-manager.sched-hello`, then `job-manager.sched-ready`.
-It gets
-`sched.alloc` {jobs: [...]}, `sched.free`, `sched.cancel` {ids}, `sched.prioritize` {jobs: [[id,
-priority]]} and
-`sched.expiration`, none of which wants a response, and answers by `job-manager.sched-reply`
-{success: [[id, R, annotations]], deny: [[id, note]], cancelled: [id], annotate: [[id, annotations]]}.
+It gets `sched.alloc` {jobs: [...]}, `sched.free`, `sched.cancel` {ids}, `sched.prioritize` {jobs: [[id,
+priority]]} and `sched.expiration`, none of which wants a response, and answers by
+`job-manager.sched-reply` {success: [[id, R, annotations]], deny: [[id, note]], cancelled: [id], annotate:
+[[id, annotations]]}.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ class Turn:
     """Jobs that became inactive."""
     starts: list[Job] = Factory(list)
     exec_cancels: list[Job] = Factory(list)
+    transitions: list[tuple[int, str, float]] = Factory(list)
+    """(id, state, time) where somebody listens to them."""
     committed: list[Callable[[], None]] = Factory(list)
     """Whoever else waits for the commit."""
 

@@ -2,8 +2,8 @@
 
 The value is the id of the other job in any encoding. `after` and `afterstart` are satisfied when it has
 started, `afterany` when it has ended, `afterok` and `afternotok` when it has ended well or not,
-`afterexcept` when an exception ended it. When a dependency can't be satisfied any more, the job that has it
-gets an exception of type `depend`.
+`afterexcept` when an exception ended it. When a dependency can't be satisfied any more, the job that has
+it gets an exception of type `depend`.
 """
 
 from __future__ import annotations

@@ -52,6 +52,11 @@ class Resource(Module):
         task_status.started()
         await trio.sleep_forever()
 
+    @property
+    def expiration(self) -> float:
+        """When the resources end (epoch seconds), 0 for never."""
+        return self._inventory.rset.expiration
+
     @method(allow=Role.OWNER, streaming=True)
     def acquire(self, request: Request) -> Later:
         """Give a scheduler the resources and the ranks that are up, then every change (RFC 28)."""

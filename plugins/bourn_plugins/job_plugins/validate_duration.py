@@ -1,0 +1,44 @@
+"""Refuses jobs whose time limit is longer than the instance has left to live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bourn.hookspecs import hookimpl
+from bourn.hookspecs.job_plugins import JobPlugin
+from bourn.model.duration import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bourn.hookspecs.job_plugins import JobActions, JobHost, JobView
+
+
+class ValidateDuration(JobPlugin):
+    """An instance inside a job ends with that job."""
+
+    name = "validate-duration"
+    default = True
+
+    def load(self, host: JobHost) -> None:
+        """Keep the host, to find the resources."""
+        self._host = host
+
+    def validate(self, job: JobView, act: JobActions) -> str | None:
+        """Compare the job's end, if it started now, with the end of the instance's resources."""
+        resource = self._host.ctx.provider("resource") if self._host.ctx is not None else None
+        expiration: float = getattr(resource, "expiration", 0.0)
+        if not expiration:
+            return None
+        left = expiration - act.now()
+        duration = job.attr("attributes.system.duration") or 0.0
+        if duration <= left:
+            return None
+        remaining = format_duration(max(left, 0.0))
+        return f"duration {format_duration(duration)} exceeds what the instance has left, {remaining}"
+
+
+@hookimpl
+def bourn_job_plugins() -> Iterable[JobPlugin]:
+    """Register the plugin."""
+    yield ValidateDuration()
