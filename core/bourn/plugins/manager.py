@@ -7,7 +7,6 @@ at the first broken plugin, and one implementation that raises there discards wh
 
 from __future__ import annotations
 
-import inspect
 import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 import pluggy
 from attrs import field, frozen
 
-from bourn.errors import BournError, ConfigError, PluginError, suggest
+from bourn.errors import ConfigError, PluginError, suggest
 from bourn.hookspecs import GROUPS, HOOKS
 from bourn.plugins.compat import incompatibility
 from bourn.plugins.discovery import scan
+from bourn.plugins.inspection import checked, describe, implementations, import_plugin, one_line
 from bourn.plugins.record import PluginRecord, PluginState
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ class Owned(Generic[T]):
 
 
 class _Pluggy(pluggy.PluginManager):
-    """Pluggy, without its look at every name of every module: hooks are called ``bourn_...`` or are marked so."""
+    """Pluggy, without its look at every name of every module: hooks are called ``bourn_...`` or are marked
+    so."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        """Return how a function of a plugin implements a hook; `_implementations` has checked it already."""
+        """Return how a function of a plugin implements a hook; `implementations` has checked it already."""
         options = getattr(getattr(plugin, name, None), "bourn_impl", None)
         return options if isinstance(options, dict) else None  # type: ignore[return-value]
 
@@ -64,7 +65,8 @@ class PluginManager:
         """In load order, one for each entry point found."""
         self._pluggy = _Pluggy("bourn")
         self._specs: set[str] = set()
-        self._collected: dict[str, list[tuple[PluginRecord, Any]]] = {}
+        self._called: dict[tuple[str, int], list[Any]] = {}
+        """What each implementation, by hook and record, has registered: it is called once."""
 
     # Loading
 
@@ -119,10 +121,9 @@ class PluginManager:
                     )
 
     def _check_required(self, table: PluginsTable) -> None:
+        fine = (PluginState.LOADED, PluginState.DUPLICATE)  # of a duplicate the other one is loaded
         for record in self.records:
-            if record.name in table.require and record.state is not PluginState.LOADED:
-                if record.state is PluginState.DUPLICATE:
-                    continue
+            if record.name in table.require and record.state not in fine:
                 raise PluginError(f"[plugins] require: {record} is {record.state}: {record.reason}")
 
     def _load_one(self, entry: EntryPoint, *, blocked: bool) -> PluginRecord:
@@ -136,19 +137,15 @@ class PluginManager:
         if reason:
             return self._refuse(record, PluginState.INCOMPATIBLE, reason)
         try:
-            plugin = _import(entry.value)
-        except KeyboardInterrupt:
-            raise
-        except (
-            BaseException
-        ) as error:  # a plugin that calls sys.exit() at import must not take the broker along
-            return self._refuse(record, PluginState.IMPORT_ERROR, _describe(error))
+            plugin = import_plugin(entry.value)
+        except (Exception, SystemExit) as error:  # sys.exit() in a plugin must not end the broker
+            return self._refuse(record, PluginState.IMPORT_ERROR, describe(error))
         self._adopt(record, plugin)
         return record
 
     def _adopt(self, record: PluginRecord, plugin: object) -> None:
         """Check a plugin's hooks and register it with pluggy, or say in the record what is wrong with it."""
-        hooks, fault = _implementations(plugin)
+        hooks, fault = implementations(plugin)
         if fault:
             self._refuse(record, PluginState.INVALID, fault)
             return
@@ -157,7 +154,7 @@ class PluginManager:
         try:
             self._pluggy.register(plugin, f"{record.group}:{record.name}")
         except pluggy.PluginValidationError as error:
-            self._refuse(record, PluginState.INVALID, _pluggy_reason(error))
+            self._refuse(record, PluginState.INVALID, one_line(error))
         except ValueError:
             other = next((r for r in self.records if r.plugin is plugin), None)
             what = f"it is the same object as {other}" if other else f"the name '{record.name}' is taken"
@@ -165,7 +162,6 @@ class PluginManager:
         else:
             record.plugin = plugin
             record.hooks = hooks
-            self._collected.clear()
 
     def _specify(self, point: str) -> None:
         """Add the hook specifications of one extension point, when the first plugin for it comes."""
@@ -195,9 +191,18 @@ class PluginManager:
         name = hook if isinstance(hook, str) else hook.__name__
         if name not in HOOKS:
             raise PluginError(f"no such hook: {name}{suggest(name, HOOKS)}")
-        if name not in self._collected:
-            self._collected[name] = self._call(name)
-        return list(self._collected[name])
+        if HOOKS[name][0] not in self._specs:
+            return []
+        taken: dict[str, PluginRecord] = {}
+        result: list[tuple[PluginRecord, Any]] = []
+        for implementation, record in self._order(name):
+            for value in self._call(name, implementation, record):
+                if value.name in taken:
+                    self._clash(name, value.name, taken[value.name], record)
+                else:
+                    taken[value.name] = record
+                    result.append((record, value))
+        return result
 
     @overload
     def named(self, hook: Callable[[], Iterable[T]]) -> dict[str, Owned[T]]: ...
@@ -222,39 +227,39 @@ class PluginManager:
     def report(self, record: PluginRecord, where: str, error: BaseException) -> str:
         """Record and log that a plugin failed at `where`; return the line. A repeated failure is logged
         once."""
-        text = f"{where}: {_describe(error)}"
+        text = f"{where}: {describe(error)}"
         if text not in record.errors:
             record.errors.append(text)
             log.error("%s: %s", record, text)
         return f"{record}: {text}"
 
-    def _call(self, hook: str) -> list[tuple[PluginRecord, Any]]:
+    def _order(self, hook: str) -> list[tuple[pluggy.HookImpl, PluginRecord]]:
+        """Return a hook's implementations in the order of calling, each with whose it is."""
         owner = {id(record.plugin): record for record in self.records if record.plugin is not None}
-        if HOOKS[hook][0] not in self._specs:
-            return []
-        implementations = getattr(self._pluggy.hook, hook).get_hookimpls()
         # pluggy keeps trylast, normal, tryfirst, each in order of registration, which is the load order.
-        implementations = sorted(implementations, key=lambda impl: (impl.trylast, not impl.tryfirst))
-        taken: dict[str, PluginRecord] = {}
-        result: list[tuple[PluginRecord, Any]] = []
-        for implementation in implementations:
-            record = owner[id(implementation.plugin)]
+        found = getattr(self._pluggy.hook, hook).get_hookimpls()
+        found = sorted(
+            found, key=lambda implementation: (implementation.trylast, not implementation.tryfirst)
+        )
+        return [(implementation, owner[id(implementation.plugin)]) for implementation in found]
+
+    def _call(self, hook: str, implementation: pluggy.HookImpl, record: PluginRecord) -> list[Any]:
+        """Return what an implementation registers; nothing, and a note in its record, if it fails."""
+        key = (hook, id(record))
+        if key not in self._called:
+            values: list[Any] = []
             try:
-                values = [_checked(hook, value) for value in implementation.function() or ()]
-            except Exception as error:
+                values = [checked(hook, value) for value in implementation.function() or ()]  # type: ignore[attr-defined]
+            except (Exception, SystemExit) as error:
                 self.report(record, hook, error)
-                continue
-            for value in values:
-                if value.name in taken:
-                    self._clash(hook, value.name, taken[value.name], record)
-                    continue
-                taken[value.name] = record
-                record.provides.setdefault(hook, []).append(value.name)
-                result.append((record, value))
-        return result
+            self._called[key] = values
+            record.provides[hook] = [value.name for value in values]
+        return self._called[key]
 
     def _clash(self, hook: str, name: str, kept: PluginRecord, dropped: PluginRecord) -> None:
         text = f"{hook}: '{name}' of {dropped} is left out, {kept} registered that name first"
+        if text in dropped.errors:
+            return
         log.error(text)
         for record in {id(kept): kept, id(dropped): dropped}.values():
             record.errors.append(text)
@@ -264,64 +269,3 @@ class PluginManager:
         notes = [f"{r} is {r.state}" for r in self.records if r.state is not PluginState.LOADED]
         notes += [f"{r} failed in {r.errors[0]}" for r in self.records if r.errors]
         return f" ({'; '.join(notes)})" if notes else ""
-
-
-def _import(value: str) -> object:
-    """Import ``package.module`` or ``package.module:attribute``."""
-    module, _, attribute = value.partition(":")
-    found: object = import_module(module)
-    for part in attribute.split(".") if attribute else ():
-        found = getattr(found, part)
-    return found
-
-
-def _implementations(plugin: object) -> tuple[tuple[str, ...], str]:
-    """Return the names of the hooks that a plugin implements, or what is wrong with it."""
-    hooks: list[str] = []
-    for name in dir(plugin):
-        value = getattr(plugin, name, None)
-        options = getattr(value, "bourn_impl", None)
-        if not (name in HOOKS or isinstance(options, dict)) or not inspect.isroutine(value):
-            continue
-        if options is None:
-            if name in HOOKS and not hasattr(value, "bourn_spec"):
-                return (), f"{name} lacks the decorator @hookimpl"
-            continue
-        hook = options.get("specname") or name
-        if options.get("wrapper") or options.get("hookwrapper"):
-            return (), f"{name}: hooks here register objects, there is nothing to wrap"
-        if inspect.iscoroutinefunction(value):
-            return (
-                (),
-                f"{name}: a hook is synchronous; asynchronous work lives in the objects that it returns",
-            )
-        if hook in HOOKS:
-            hooks.append(hook)
-        elif not options.get("optionalhook"):
-            return (), f"no such hook: {hook}{suggest(hook, HOOKS)}"
-    return tuple(sorted(hooks)), "" if hooks else "it implements no hook"
-
-
-def _checked(hook: str, value: Any) -> Any:
-    """Return a registered object if it is what the hook asks for."""
-    point, type_name = HOOKS[hook]
-    expected = getattr(import_module(f"bourn.hookspecs.{point}"), type_name)
-    if not getattr(expected, "_is_protocol", False) and not isinstance(value, expected):
-        raise TypeError(f"it must return {type_name} objects, not {type(value).__name__}: {value!r:.60}")
-    name = getattr(value, "name", None)
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"the {type_name} that it returns needs a name, which is a text that isn't empty")
-    return value
-
-
-def _describe(error: BaseException) -> str:
-    if isinstance(error, BournError):
-        return error.message
-    if isinstance(error, SystemExit):
-        return f"it called sys.exit({error.code!r})"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _pluggy_reason(error: pluggy.PluginValidationError) -> str:
-    """Return pluggy's message in one line."""
-    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())

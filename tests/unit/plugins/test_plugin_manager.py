@@ -174,6 +174,14 @@ def test_a_plugin_may_target_a_hook_of_a_newer_bourn(installed):
     assert only(load(installed)).hooks == ("bourn_validators",)
 
 
+def test_a_plugin_for_newer_hooks_only_is_loaded(installed):
+    installed(
+        "from bourn.hookspecs import hookimpl\n@hookimpl(optionalhook=True)\ndef bourn_telepathy(): ...\n"
+    )
+    record = only(load(installed))
+    assert (record.state, record.hooks) == (PluginState.LOADED, ())
+
+
 def test_broken_plugins_do_not_stop_the_others(installed, caplog):
     installed("1/0", name="broken")
     installed("", name="empty")
@@ -253,9 +261,14 @@ def test_a_hook_is_called_once(plugin_manager):
             calls.append(1)
             yield accept("x")
 
-    plugin_manager.register(Counting())
-    assert plugin_manager.collect(bourn_validators) == plugin_manager.collect("bourn_validators")
+    record = plugin_manager.register(Counting())
+    first = plugin_manager.collect(bourn_validators)
+    assert plugin_manager.collect("bourn_validators") == first
+    plugin_manager.register(plugin(accept("x"), accept("y"), name="later"))
+    assert [value.name for _, value in plugin_manager.collect(bourn_validators)] == ["x", "y"]
+    assert plugin_manager.collect(bourn_validators)[0] == first[0]
     assert calls == [1]
+    assert len(record.errors) == 1
 
 
 def test_a_plugin_registered_later_is_seen(plugin_manager):
