@@ -39,12 +39,12 @@ def main(argv: list[str]) -> int:
 def _cancel_each(h: Handle, words: list[str], message: str) -> int:
     """Cancel jobs one by one, so that one that is gone doesn't save the others."""
     ids = [JobID.parse(word) for word in words]
-    futures = [(word, job.raise_async(h, id, "cancel", 0, message)) for word, id in zip(words, ids, strict=True)]
+    futures = [job.raise_async(h, id, "cancel", 0, message) for id in ids]
     status = 0
-    for word, future in futures:
+    for future in futures:
         try:
             future.get()
         except BournError as error:
-            print(f"bourn-cancel: error: {word}: {error.message}", file=sys.stderr)
+            print(f"bourn-cancel: error: {error.message}", file=sys.stderr)
             status = 1
     return status

@@ -86,11 +86,11 @@ def _each(words: list[str], send: Callable[[JobID], Future]) -> int:
     ids = [JobID.parse(word) for word in words]
     futures = [send(id) for id in ids]
     status = 0
-    for word, future in zip(words, futures, strict=True):
+    for future in futures:
         try:
             future.get()
         except BournError as error:
-            print(f"bourn-job: error: {word}: {error.message}", file=sys.stderr)
+            print(f"bourn-job: error: {error.message}", file=sys.stderr)
             status = 1
     return status
 
