@@ -122,7 +122,9 @@ class ScorePolicy(Protocol):
 
 @runtime_checkable
 class ChoicePolicy(Protocol):
-    """Chooses among whole nodes at once, on bit masks; it has an ``order`` besides, and costs a call per match."""
+    """Chooses among whole nodes at once, on bit masks; it has an ``order`` besides, and costs a call
+    per match.
+    """
 
     def choose(self, mask: int, count: int, groups: Sequence[int]) -> int:
         """Return `count` of the set bits of `mask`. Bit 0 is the best by ``order``.
@@ -141,8 +143,9 @@ class Group(Protocol):
 class Scorer(Protocol):
     """How the walk of ``bourn resource-query`` asks the stock policies: by sums of ids over levels.
 
-    A policy of the three kinds above needs none; one that has a method ``scorer`` returning such an object is asked by
-    it in ``resource-query``, so that its answers are those of the field's scheduler to the last vertex.
+    A policy of the three kinds above needs none; one that has a method ``scorer`` returning such an object
+    is asked by it in ``resource-query``, so that its answers are those of the field's scheduler to the last
+    vertex.
     """
 
     stop_early: bool

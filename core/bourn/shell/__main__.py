@@ -13,13 +13,14 @@ USAGE = """usage: python -m bourn.shell (--socket PATH | --fd N) [--dir PATH] [-
   --socket PATH    listen there (mode 0600)
   --fd N           listen on this inherited socket
   --unlink PATH    remove this at the end: the name of the inherited socket
-  --dir PATH       where jobs' temporary directories are made
+  --dir PATH       where jobs' temporary directories are made (default $TMPDIR)
+  --disable NAMES  shell plugins to leave out, with commas
   --grace SECONDS  how long to live on, with the jobs, when the broker is gone (default 0)"""
 
 
 def main(argv: list[str]) -> int:
     """Run a host until its broker ends it."""
-    options = {"--socket": "", "--fd": "", "--unlink": "", "--dir": "", "--grace": "0"}
+    options = {"--socket": "", "--fd": "", "--unlink": "", "--dir": "", "--grace": "0", "--disable": ""}
     words = iter(argv)
     for word in words:
         value = next(words, None)
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int:
     # Terminals are the users'; a task's limit of CPU time may touch the host for an instant.
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
         signal.signal(ignored, signal.SIG_IGN)
-    plugins, problems = load_plugins()
+    plugins, problems = load_plugins(options["--disable"].split(","))
     host = Host(listener, options["--dir"], plugins, grace=float(options["--grace"]))
     for level, text in problems:
         host.message(level, text)

@@ -55,7 +55,7 @@ class Host:
         self.pids: dict[int, ShellTask] = {}
         self.failed: list[tuple[int, float, str, int, str]] = []
         self.written: set[ShellJob] = set()
-        self.tmpdirs = TmpDirs(folder)
+        self.tmpdirs = TmpDirs(folder, self.name)
         self.loop = Loop(self._reap, self._turn)
         self._plugins = plugins
         self._grace = grace

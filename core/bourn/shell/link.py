@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from collections import deque
@@ -80,6 +81,9 @@ class Link:
         except OSError:
             return
         credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        # The end of the connection before may be waiting to be seen.
+        while self._peer is not None and _hung_up(self._peer):
+            self._ready(READ)
         # The listening socket is 0600 as well; root may come in too.
         if self._peer is not None or _UCRED.unpack(credentials)[1] not in (os.getuid(), 0):
             peer.close()
@@ -146,3 +150,9 @@ class Link:
             self._peer = None
             self._queue.clear()
             self._lost()
+
+
+def _hung_up(peer: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(peer, select.POLLRDHUP)
+    return bool(poll.poll(0))

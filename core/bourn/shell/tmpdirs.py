@@ -12,11 +12,10 @@ import os
 
 
 class TmpDirs:
-    """A pool of directories below `folder` (a temporary one when empty)."""
+    """A pool of directories in one of its own below `folder`, or $TMPDIR; `name` is the host's."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._root = ""
+    def __init__(self, folder: str, name: str) -> None:
+        self._root = root_of(folder, name)
         self._count = 0
         self._free: list[str] = []
         self._used: dict[int, str] = {}
@@ -43,19 +42,22 @@ class TmpDirs:
 
     def close(self) -> None:
         """Remove everything."""
-        if self._root:
+        if self._count:
             _remove(self._root)
 
     def _make(self) -> str:
-        if not self._root:
-            import tempfile
-
-            self._root = tempfile.mkdtemp(prefix="jobtmp-", dir=self._folder or None)
         self._count += 1
         path = f"{self._root}/{self._count}"
+        if self._count == 1:
+            os.mkdir(self._root, 0o700)
         os.mkdir(path, 0o700)
         os.utime(path, ns=(0, 0))
         return path
+
+
+def root_of(folder: str, name: str) -> str:
+    """Return where the directories of a host's jobs lie."""
+    return f"{folder or os.environ.get('TMPDIR') or '/tmp'}/bourn-jobtmp-{name}"
 
 
 def _remove(path: str) -> None:

@@ -15,6 +15,7 @@ import trio
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _UCRED = struct.Struct("3i")
@@ -44,7 +45,9 @@ def connect(folder: Path, name: str) -> socket.socket:
     return sock
 
 
-def launch(folder: Path, name: str, *, tmpdir: Path, grace: float) -> tuple[int, int, socket.socket]:
+def launch(
+    folder: Path, name: str, *, tmpdir: Path | None, grace: float, disable: Iterable[str] = ()
+) -> tuple[int, int, socket.socket]:
     """Start a host; return its process id, a descriptor with what it prints, and a connection to it.
 
     The host inherits a socket that listens already, so nobody waits for it to come up. It leads a session of
@@ -63,8 +66,10 @@ def launch(folder: Path, name: str, *, tmpdir: Path, grace: float) -> tuple[int,
         finally:
             os.umask(mask)
         listener.listen(4)
-        command = [sys.executable, "-m", "bourn.shell", "--fd", str(_CHILD_FD), "--dir", str(tmpdir)]
-        command += ["--unlink", str(path), "--grace", str(grace)]
+        command = [sys.executable, "-m", "bourn.shell", "--fd", str(_CHILD_FD), "--unlink", str(path)]
+        command += ["--grace", str(grace), "--disable", ",".join(disable)]
+        if tmpdir is not None:
+            command += ["--dir", str(tmpdir)]
         pid = os.posix_spawn(
             sys.executable,
             command,

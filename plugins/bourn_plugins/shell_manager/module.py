@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from bourn.broker.module import Module
-from bourn.config.tables import ExecTable
+from bourn.config.tables import ExecTable, PluginsTable
 from bourn.errors import BournError
+from bourn.shell.tmpdirs import root_of
 from bourn_plugins.shell_manager import launch
 from bourn_plugins.shell_manager.host import Outbox
 from bourn_plugins.shell_manager.link import HostLink
@@ -75,6 +77,7 @@ class ShellManager(Module):
         table = ctx.config.table("exec", ExecTable)
         self._folder: Path = ctx.statedir or ctx.rundir
         self._grace = table.linger if ctx.statedir else 0.0
+        self._disabled = ctx.config.table("plugins", PluginsTable).disable
         self._hosts: dict[int, Host] = {}
         self._serials = count(1)
         self._sink: ReportSink | None = None
@@ -169,7 +172,11 @@ class ShellManager(Module):
                     f"user {userid}'s jobs can't be run: this instance runs those of user {os.getuid()} only"
                 )
             name = launch.socket_name(self.ctx.rank, userid)
-            pid, said, sock = launch.launch(self._folder, name, tmpdir=self.ctx.rundir, grace=self._grace)
+            # What outlives the broker must not lie where the broker cleans up.
+            tmpdir = None if self._outlived else self.ctx.rundir
+            pid, said, sock = launch.launch(
+                self._folder, name, tmpdir=tmpdir, grace=self._grace, disable=self._disabled
+            )
             host = self._adopt(userid, sock)
             host.pid = pid
             self.ctx.nursery.start_soon(self._listen, pid, said)
@@ -221,6 +228,8 @@ class ShellManager(Module):
         if host.ending:
             return
         killed = launch.kill_session(host.pid) if host.pid else 0
+        if self._outlived and host.name:
+            shutil.rmtree(root_of("", host.name), ignore_errors=True)
         reason = f"the shell host of user {host.userid} (process {host.pid}) died"
         self.ctx.log.error("%s; it had %d jobs, %d processes were killed", reason, len(host.jobs), killed)
         if self._sink is not None:
