@@ -196,8 +196,12 @@ class ModuleHost:
             await self.start(spec if again.name == name else again)
 
     async def cleanup(self) -> None:
-        """Let modules wind up what users have running, the last one started first."""
-        for live in reversed(list(self.live.values())):
+        """Let modules wind up what users have running, in the order of their start.
+
+        What a module winds up may need those that started after it: a job that is cancelled needs whoever
+        runs it.
+        """
+        for live in list(self.live.values()):
             if live.state == "running" and live.module is not None:
                 try:
                     await live.module.cleanup()

@@ -65,8 +65,8 @@ class Module:
     async def cleanup(self) -> None:
         """Wind up what users have running, before modules are stopped, when the instance ends on purpose.
 
-        Modules are asked in the reverse order of their start. The broker skips this step where the attribute
-        `broker.cleanup` is `keep`.
+        Modules are asked in the order of their start, one after the other. The broker skips this step where
+        the attribute `broker.cleanup` is `keep`.
         """
 
     def disconnect(self, client: str) -> None:

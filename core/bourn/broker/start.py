@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import sys
 import time
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from bourn.config import Config
     from bourn.hookspecs.modules import ModuleSpec
     from bourn.plugins import PluginManager
+
+
+MANY_FILES = 65536
 
 
 @define
@@ -60,6 +64,7 @@ def run_start(options: StartOptions) -> int:
     from bourn.config import load_config
     from bourn.config.tables import AccessTable
 
+    _allow_many_files()
     config, plugins, specs = _prepare(options)
     guests = config.table("access", AccessTable).allow_guest_user
     statedir = _statedir(options.attrs.get("statedir"))
@@ -120,6 +125,14 @@ def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleS
     specs = [spec for _, spec in plugins.collect("bourn_modules")]
     config.check(_tables(specs))
     return config, plugins, specs
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit on open files: each client is one, and a thousand may come."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(MANY_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _tables(specs: list[ModuleSpec]) -> dict[str, Any]:

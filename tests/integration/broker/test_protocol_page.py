@@ -119,14 +119,14 @@ def test_no_response_and_unknown_keys(client: Client) -> None:
 
 
 def test_errors_of_the_table(client: Client) -> None:
-    for errnum, message in [
-        (errno.EHOSTUNREACH, {"topic": "attr.get", "nodeid": 5}),
-        (errno.EHOSTUNREACH, {"topic": "attr.get", "nodeid": -2}),
-        (errno.ENOSYS, {"topic": "no.such"}),
-        (errno.EPROTO, {"topic": "attr.get"}),
-        (errno.EPROTO, {"topic": "log.dmesg"}),
+    for errnum, topic, nodeid in [
+        (errno.EHOSTUNREACH, "attr.get", 5),
+        (errno.EHOSTUNREACH, "attr.get", -2),
+        (errno.ENOSYS, "no.such", -1),
+        (errno.EPROTO, "attr.get", -1),
+        (errno.EPROTO, "log.dmesg", -1),
     ]:
-        client.send(type="request", matchtag=1, **message)
+        client.send(type="request", matchtag=1, topic=topic, nodeid=nodeid)
         assert client.receive()["errnum"] == errnum
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bourn.broker.events import Event, EventBus
@@ -11,14 +13,16 @@ def publish(bus: EventBus, topic: str, payload: object = None) -> int:
 
 
 def test_events_are_numbered_and_delivered_by_prefix() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Any] = []
     bus.subscribe("job.", lambda event: seen.append((event.seq, event.topic)))
     assert [publish(bus, topic) for topic in ("job.new", "jobs", "job.state", "")] == [1, 2, 3, 4]
     assert seen == [(1, "job.new"), (3, "job.state")]
 
 
 def test_each_subscription_is_undone_once() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Any] = []
     listener = seen.append
     bus.subscribe("a", listener)
     bus.subscribe("a", listener)
@@ -36,7 +40,8 @@ def test_an_event_is_encoded_once_for_all() -> None:
 
 
 def test_an_event_that_cannot_be_sent_takes_no_number_and_reaches_nobody() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Any] = []
     bus.subscribe("", seen.append)
     with pytest.raises(BournError):
         publish(bus, "bad", object())
@@ -45,7 +50,8 @@ def test_an_event_that_cannot_be_sent_takes_no_number_and_reaches_nobody() -> No
 
 
 def test_a_listener_may_unsubscribe_while_it_is_called() -> None:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Any] = []
 
     def once(event: Event) -> None:
         seen.append(event.seq)

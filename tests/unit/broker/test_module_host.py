@@ -94,7 +94,7 @@ async def test_modules_start_in_order_and_stop_in_reverse_after_cleaning_up() ->
         log.append("run")
     assert log == [
         "start a", "start b", "start c", "run",
-        "cleanup c", "cleanup b", "cleanup a", "stop c", "stop b", "stop a",
+        "cleanup a", "cleanup b", "cleanup c", "stop c", "stop b", "stop a",
     ]  # fmt: skip
 
 
