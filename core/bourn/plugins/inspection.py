@@ -64,6 +64,7 @@ def checked(hook: str, value: Any) -> Any:
 
 
 def describe(error: BaseException) -> str:
+    """Return an error in one line, without a traceback."""
     if isinstance(error, BournError):
         return error.message
     if isinstance(error, SystemExit):

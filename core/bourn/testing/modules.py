@@ -44,15 +44,16 @@ async def _use(
             for service in spec.provides:
                 module = broker.provider(service)
                 ensure(isinstance(module, Module), f"{what}: its factory must make a Module, not {module!r}")
-                pong = await broker.rpc(f"{service}.ping", {})
-                ensure(isinstance(pong, dict), f"{what}: {service}.ping answered {pong!r}")
-                await broker.rpc(f"{service}.stats", {})
+                for name in ("ping", "stats"):
+                    try:
+                        answer = await broker.rpc(f"{service}.{name}", {})
+                    except RPCError as error:
+                        raise AssertionError(f"{what}: {service}.{name} failed: {error.message}") from error
+                    ensure(isinstance(answer, dict), f"{what}: {service}.{name} answered {answer!r}")
                 try:
                     await broker.rpc(f"{service}.no-such-method-here", {})
                 except RPCError:
                     pass
                 else:
                     raise AssertionError(f"{what}: answers a method that it doesn't have")
-                stats = module.stats()
-                ensure(isinstance(stats, dict), f"{what}: stats must return a dict, not {stats!r}")
                 module.disconnect("a-client-it-never-met")

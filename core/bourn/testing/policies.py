@@ -130,7 +130,7 @@ def _pass(policy: QueuePolicy, queue: Sequence[Any], outcome: Outcome, what: str
 def _starvation(policy: QueuePolicy, what: str) -> None:
     """Let jobs of one core and two turns compete with one of all four cores, which came first."""
     cores, big = 4, alloc_request(0, t_submit=0.0)
-    running: dict[int, int] = {100: 1}  # job -> the turn in which it ends; one core is busy at first
+    running: dict[int, int] = {100: 2}  # job -> the turn in which it ends; one core is busy at first
     waiting = [big]
     for turn in range(1, 200):
         running = {id: end for id, end in running.items() if end > turn}

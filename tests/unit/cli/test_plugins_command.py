@@ -42,10 +42,7 @@ def test_a_plugin_that_raises_when_called_is_told(installed, capsys):
     )
     installed(source, name="site-raises")
     plugins.main(["site-raises"])
-    assert (
-        capsys.readouterr().out.splitlines()[-1]
-        == "  error        bourn_validators: OSError: gone"
-    )
+    assert capsys.readouterr().out.splitlines()[-1] == "  error        bourn_validators: OSError: gone"
 
 
 def test_json(capsys):
