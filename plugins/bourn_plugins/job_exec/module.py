@@ -152,7 +152,7 @@ class JobExec(Module):
         for id in ids:
             job = self._jobs.get(id)
             if job is not None and job.kills < 0:
-                self._end(job)
+                self._end(job, self._term)
 
     def expiration(self, id: int, t: float) -> None:
         """Move a time limit."""
@@ -315,13 +315,13 @@ class JobExec(Module):
     def _expire(self, job: Running) -> None:
         job.due = None
         self.failed([(job.request.id, time.time(), "timelimit", 0, "the job's time limit is over")])
-        self._end(job)
+        self._end(job, signal.SIGALRM)
 
-    def _end(self, job: Running) -> None:
+    def _end(self, job: Running, signum: int) -> None:
         if job.due is not None:
             self._deadlines.cancel(job.due)
         job.kills = 0
-        self._signal(job, self._term)
+        self._signal(job, signum)
         job.due = self._deadlines.add(self._table.kill_timeout, partial(self._kill_again, job))
 
     def _kill_again(self, job: Running) -> None:
