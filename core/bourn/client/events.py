@@ -70,5 +70,5 @@ def wait_event(
 
 
 def ended(error: BournError) -> bool:
-    """Whether a stream's error only means that there is no more, or that there never was such a log."""
-    return error.errnum in (errno.ENODATA, errno.ENOENT)
+    """Whether a stream's error only means that there is no more."""
+    return error.errnum == errno.ENODATA

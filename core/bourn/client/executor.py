@@ -371,10 +371,10 @@ class _Worker:
             except BournError as error:
                 del self._logs[id]
                 future = self._futures.pop(id, None)
-                if future is not None and not ended(error):
-                    raise
                 if future is not None and error.errnum == errno.ENOENT:
                     future._fail(ValueError(error.message))
+                elif not ended(error):
+                    raise
                 return
             for entry in entries(reply):
                 self._event(id, entry, own=True)
