@@ -271,9 +271,6 @@ class Engine:
         self, submission: Submission, rows: Sequence[NewJob], logs: Sequence[tuple[int, str, str]] = ()
     ) -> None:
         """Take accepted jobs with their rows; `done` is called when they are durable."""
-        if self.stuck is not None:
-            submission.done(self.stuck)
-            return
         turn = self._turn
         turn.batch.jobs.extend(rows)
         turn.batch.logs.extend(logs)
@@ -355,9 +352,9 @@ class Engine:
         self.now()
         if turn.batch.logs:
             for watcher in self.watchers:
-                watcher(turn.batch.logs)
+                _safely(watcher, turn.batch.logs)
         if turn.transitions:
-            self.publish(turn.transitions)
+            _safely(self.publish, turn.transitions)
         for job in turn.gone:
             self._forget(job)
         for submission in turn.submissions:
@@ -365,13 +362,13 @@ class Engine:
                 for job in submission.jobs:
                     if job.id in self.jobs and job.state is State.NEW:
                         self.accept(job)
-            submission.done(None)
+            _safely(submission.done, None)
         if turn.starts:
             self.exec.start(turn.starts)
         if turn.exec_cancels:
             self.exec.cancel(turn.exec_cancels)
         for callback in turn.committed:
-            callback()
+            _safely(callback)
         self._be_quiet()
         if self._turn or self.sched:
             self.kick()
@@ -401,13 +398,13 @@ class Engine:
             self.stuck = None
             self.kick()
         for submission in submissions:
-            submission.done(BournError(f"job can't be accepted: {error.message}", error.errnum))
+            _safely(submission.done, BournError(f"job can't be accepted: {error.message}", error.errnum))
         self._be_quiet()
 
     def _be_quiet(self) -> None:
         quiet, self._quiet = self._quiet, []
         for callback in quiet:
-            callback()
+            _safely(callback)
 
     def retry(self) -> None:
         """Try again to write the batch that failed."""
@@ -423,7 +420,7 @@ class Engine:
     def _forget(self, job: Job) -> None:
         self.jobs.pop(job.id, None)
         for callback in self.on_gone:
-            callback(job)
+            _safely(callback, job)
         subscribers = self.hooks.subscribers
         if "inactive_add" in subscribers:
             self.hooks.tell(subscribers["inactive_add"], job)
@@ -490,3 +487,11 @@ class Engine:
         if job is not None or self.store.job(id) is not None:
             raise BournError(f"job {JobID(id)} is inactive", errno.EINVAL)
         raise BournError(f"no such job {JobID(id)}", errno.ENOENT)
+
+
+def _safely(callback: Callable[..., None], *args: Any) -> None:
+    """Call somebody who waits: one that fails must not keep it from the others."""
+    try:
+        callback(*args)
+    except Exception:
+        log.exception("a callback of the job manager failed: %r", callback)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from bourn.broker.module import ANYONE, LATER, Request, method
 from bourn.errors import BournError
 from bourn.hookspecs.job_plugins import UpdateVerdict
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
     from bourn_plugins.job_manager.waiting import WaitRoom
 
 DURATION = "attributes.system.duration"
+QUEUE = "attributes.system.queue"
 _COLUMNS = {
     DURATION: "duration",
-    "attributes.system.queue": "queue",
+    QUEUE: "queue",
     "attributes.system.job.name": "name",
     "attributes.system.bank": "bank",
     "attributes.system.project": "project",
@@ -124,6 +127,24 @@ class JobMethods(EngineModule):
             raise BournError("update: 'updates' names no key")
         if job.flags & IMMUTABLE and not request.rolemask & PRIVILEGED:
             raise BournError(f"job {JobID(job.id)} is immutable: the owner has changed it", errno.EPERM)
+        updates, feasibility = self._ask_plugins(job, wanted)
+        reason = self._refuse_update(job, updates, bool(request.rolemask & PRIVILEGED))
+        if reason is None and feasibility:
+            jobspec = apply_overrides(job.jobspec, {**(job.overrides or {}), **updates})
+            reason = self._feasibility(jobspec)
+        if reason is None and job.state is State.RUN and DURATION in updates:
+            reason = self._move_expiration(job, float(updates[DURATION]))
+        if reason is not None:
+            raise BournError(f"job {JobID(job.id)}: {reason}")
+        self.post(job, "jobspec-update", updates)
+        if request.rolemask & PRIVILEGED and request.userid != job.userid and not job.flags & IMMUTABLE:
+            # What the owner granted a guest must not be undone by the guest.
+            self.post(job, "set-flags", {"flags": ["immutable"]})
+        self.follow_update(job, updates)
+        return self.answer_when_durable(request, {"updates": updates})
+
+    def _ask_plugins(self, job: Job, wanted: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Return all that changes, and whether the scheduler must find it feasible."""
         updates = dict(wanted)
         feasibility = False
         for key, value in wanted.items():
@@ -132,18 +153,18 @@ class JobMethods(EngineModule):
                 raise BournError(f"job {JobID(job.id)}: {verdict}")
             updates.update(verdict.updates)
             feasibility = feasibility or verdict.feasibility
-        if feasibility:
-            reason = self._feasibility(apply_overrides(job.jobspec, {**(job.overrides or {}), **updates}))
-            if reason is not None:
-                raise BournError(f"job {JobID(job.id)}: {reason}")
-        if job.state is State.RUN and DURATION in updates:
-            self._move_expiration(job, float(updates[DURATION]))
-        self.post(job, "jobspec-update", updates)
-        if request.rolemask & PRIVILEGED and request.userid != job.userid and not job.flags & IMMUTABLE:
-            # What the owner granted a guest must not be undone by the guest.
-            self.post(job, "set-flags", {"flags": ["immutable"]})
-        self.follow_update(job, updates)
-        return self.answer_when_durable(request, {"updates": updates})
+        return updates, feasibility
+
+    def _refuse_update(self, job: Job, updates: dict[str, Any], privileged: bool) -> str | None:
+        """Hold a changed job to the rules for new ones; limits don't bind the owner here."""
+        queue = updates.get(QUEUE, job.queue)
+        reason = self.engine.queues.refuse(queue) if QUEUE in updates else None
+        if reason is not None or privileged:
+            return reason
+        if job.state is State.RUN:
+            return "only the instance's owner can change a running job"
+        changed = evolve(job, overrides={**(job.overrides or {}), **updates}, queue=queue, queued=[])
+        return self.engine.hooks.check(changed)
 
     def follow_update(self, job: Job, updates: dict[str, Any]) -> None:
         """Keep database and scheduler in step with a job's new keys."""
@@ -158,12 +179,9 @@ class JobMethods(EngineModule):
         scheduler = self.engine.sched.scheduler
         return None if scheduler is None else scheduler.feasibility(jobspec)
 
-    def _move_expiration(self, job: Job, duration: float) -> None:
+    def _move_expiration(self, job: Job, duration: float) -> str | None:
         start = (job.R or {}).get("execution", {}).get("starttime") or job.t_run
-        expiration = start + duration if duration else 0.0
-        reason = self.engine.move_expiration(job, expiration)
-        if reason is not None:
-            raise BournError(f"job {JobID(job.id)}: {reason}")
+        return self.engine.move_expiration(job, start + duration if duration else 0.0)
 
     @method(allow=ANYONE)
     def memo(self, request: Request) -> Later:

@@ -25,7 +25,7 @@ from bourn_plugins.job_manager.journal import JournalMethods
 from bourn_plugins.job_manager.queue_methods import QueueMethods
 from bourn_plugins.job_manager.queues import META, Queues
 from bourn_plugins.job_manager.remote import SchedMethods
-from bourn_plugins.job_manager.restart import load, resume
+from bourn_plugins.job_manager.restart import introduce, load, resume
 from bourn_plugins.job_manager.waiting import WaitRoom
 
 if TYPE_CHECKING:
@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.config import Config
     from bourn.hookspecs.exec_method import ExecEvent, Executor
+    from bourn.hookspecs.job_plugins import JobPlugin
     from bourn.hookspecs.priority import PriorityPolicy
     from bourn.hookspecs.sched import HelloJob, Scheduler
     from bourn.hookspecs.store import Store
     from bourn.model.interned import IngestedJob
+    from bourn.plugins.record import PluginRecord
     from bourn_plugins.job_manager.job import Job
 
 PURGE_PERIOD = 10.0
@@ -61,6 +63,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.table = ctx.config.table("job-manager", JobManagerTable)
         self.waiting = WaitRoom()
         self._timer = trio.Event()
+        self._ended = trio.Event()
         self._seen: Scheduler | None = None
         self._period: float | None = None
         self._purged = 0
@@ -121,15 +124,13 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             if job.state not in (State.CLEANUP, State.INACTIVE):
                 engine.post(job, "exception", dict(context))
         engine.kick()
-        while engine.running or (pending_too and engine.jobs):
-            gone = trio.Event()
-
-            def note(job: Job, gone: trio.Event = gone) -> None:
-                gone.set()
-
-            engine.on_gone.append(note)
-            await gone.wait()
-            engine.on_gone.remove(note)
+        while engine.running or (
+            pending_too and any(job.state is not State.INACTIVE for job in engine.jobs.values())
+        ):
+            self._ended = trio.Event()
+            # The ends of jobs are told when they are durable; on a full disk that may be never.
+            with trio.move_on_after(1.0):
+                await self._ended.wait()
 
     # What other modules of this process call
 
@@ -239,6 +240,18 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         """Return the job plugins in use: {plugins: [{name, owner, failures, error}]}."""
         return {"plugins": self.engine.hooks.describe()}
 
+    @method(allow=Role.OWNER, name="plugin-load")
+    def plugin_load(self, request: Request) -> None:
+        """Take a job plugin into use that isn't yet: {name}. It gets to know the active jobs."""
+        record, plugin = self._find_plugin(request.get("name", str))
+        entry = self.engine.hooks.add(plugin, record.owner, self._host())
+        introduce(self.engine, entry)
+
+    @method(allow=Role.OWNER, name="plugin-remove")
+    def plugin_remove(self, request: Request) -> None:
+        """Take a job plugin out of use: {name}."""
+        self.engine.hooks.remove(request.get("name", str))
+
     @method(allow=ANYONE, name="plugin-query")
     def plugin_query(self, request: Request) -> dict[str, Any]:
         """Return what a job plugin tells of itself: {name}."""
@@ -291,16 +304,22 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
     # Inside
 
     def _load_plugins(self) -> None:
-        ctx = self.ctx
-        host = Host(self.engine, self.actions, ctx.config, ctx)
-        found = ctx.plugins.collect(bourn_job_plugins)
-        names = [plugin.name for _, plugin in found]
         for name in self.table.plugins:
-            if name not in names:
-                raise ConfigError(f"[job-manager] plugins: no job plugin '{name}'{suggest(name, names)}")
-        for record, plugin in found:
+            self._find_plugin(name, "[job-manager] plugins: ")
+        for record, plugin in self.ctx.plugins.collect(bourn_job_plugins):
             if plugin.default or plugin.name in self.table.plugins:
-                self.engine.hooks.add(plugin, record.owner, host)
+                self.engine.hooks.add(plugin, record.owner, self._host())
+
+    def _find_plugin(self, name: str, where: str = "") -> tuple[PluginRecord, JobPlugin]:
+        found = {
+            plugin.name: (record, plugin) for record, plugin in self.ctx.plugins.collect(bourn_job_plugins)
+        }
+        if name not in found:
+            raise ConfigError(f"{where}no job plugin '{name}'{suggest(name, found)}", errno.ENOENT)
+        return found[name]
+
+    def _host(self) -> Host:
+        return Host(self.engine, self.actions, self.ctx.config, self.ctx)
 
     def _choose_policy(self) -> Callable[[Job, float], int | None]:
         name = self.table.priority_policy
@@ -337,6 +356,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         return self._seen is not scheduler or self.ctx.provider("sched") is scheduler
 
     def _gone(self, job: Job) -> None:
+        self._ended.set()
         self.waiting.ended(job)
         self.check_empty()
 

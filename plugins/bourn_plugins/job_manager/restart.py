@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from bourn.hookspecs.store import NewJob, Store
     from bourn_plugins.job_manager.engine import Engine
+    from bourn_plugins.job_manager.hooks import Loaded
 
 log = logging.getLogger("bourn.job-manager")
 
@@ -102,6 +103,16 @@ def resume(engine: Engine, jobs: Iterable[Job]) -> None:
             engine.post(job, name, context)
         engine.pump(job)
     engine.kick()
+
+
+def introduce(engine: Engine, entry: Loaded) -> None:
+    """Tell a plugin that was just loaded of the jobs that are there: `create`, then `new`."""
+    hooks = engine.hooks
+    own = [hook for hook in (*hooks.create, *hooks.new) if hook[0] is entry]
+    for job in list(engine.jobs.values()):
+        if job.state is not State.INACTIVE:
+            for hook in own:
+                hooks.tell([hook], job, hooks.act)
 
 
 def handed_out(job: Job) -> bool:

@@ -409,3 +409,69 @@ async def test_job_plugins_are_listed() -> None:
         assert "submit-hold" not in names
         found = await broker.rpc("job-manager.plugin-query", {"name": "history"})
         assert list(found.values()) == [[id]]
+
+
+async def test_job_plugins_come_and_go() -> None:
+    async with instance() as broker:
+        (before,) = await submit(broker, urgency=0)
+        await broker.rpc("job-manager.plugin-load", {"name": "history"})
+        (after,) = await submit(broker, urgency=0)
+        found = await broker.rpc("job-manager.plugin-query", {"name": "history"})
+        assert list(found.values()) == [[after, before]]
+        assert "has the name of one of" in await refused(
+            broker, "job-manager.plugin-load", {"name": "history"}
+        )
+        await broker.rpc("job-manager.plugin-remove", {"name": "history"})
+        assert "no such job plugin" in await refused(broker, "job-manager.plugin-remove", {"name": "history"})
+        assert "did you mean 'history'" in await refused(
+            broker, "job-manager.plugin-load", {"name": "histry"}
+        )
+
+
+async def test_a_guest_is_held_to_the_limits_when_a_job_changes() -> None:
+    config = {
+        "policy": {"limits": {"duration": 100.0}},
+        "queues": {"a": {}, "b": {}},
+        "access": {"allow-guest-user": True},
+    }
+    async with instance(config, duration=LONG) as broker:
+        spec = jobspec(duration=50.0, queue="a")
+        pending, running = [*await submit(broker, spec=spec, urgency=0), *await submit(broker, spec=spec)]
+        await until_running(broker, running)
+        jobs = broker.provider("job-manager").engine.jobs
+        jobs[pending].userid = jobs[running].userid = 12345
+
+        async def update(id: int, key: str, value: object) -> str:
+            async with broker.client(userid=12345, rolemask=int(Role.USER)) as guest:
+                payload = {"id": id, "updates": {f"attributes.system.{key}": value}}
+                try:
+                    await guest.rpc("job-manager.update", payload)
+                except RPCError as error:
+                    return error.message.partition(": ")[2]
+                return "done"
+
+        assert await update(pending, "duration", 99.0) == "done"
+        assert "exceeds the limit" in await update(pending, "duration", 101.0)
+        assert "only the instance's owner" in await update(running, "duration", 60.0)
+        await broker.rpc("job-manager.queue-disable", {"name": "b"})
+        assert await update(pending, "queue", "b") == "job submission to queue 'b' is disabled"
+        await broker.rpc("job-manager.queue-enable", {"name": "b"})
+        assert await update(pending, "queue", "b") == "done"
+        assert jobs[pending].queue == "b"
+        updates = {"attributes.system.duration": 1000.0}
+        await broker.rpc("job-manager.update", {"id": pending, "updates": updates})
+        assert jobs[pending].duration == 1000.0
+        assert "the owner has changed it" in await update(pending, "duration", 99.0)
+
+
+async def test_the_end_of_an_instance_ends_its_jobs(tmp_path: Path) -> None:
+    async with instance(duration=LONG, statedir=tmp_path) as broker:
+        ids = await submit(broker, 6)
+        await until_running(broker, ids[0])
+        await broker.provider("job-manager").cleanup()
+        stats = await broker.rpc("job-manager.stats")
+        assert (stats["pending"], stats["running"], stats["inactive"]["canceled"]) == (2, 0, 4)
+    async with instance(duration=LONG) as broker:
+        await submit(broker, 6)
+        await broker.provider("job-manager").cleanup()
+        assert (await broker.rpc("job-manager.stats"))["inactive"]["canceled"] == 6

@@ -854,3 +854,18 @@ def test_a_long_chain_of_ends_does_not_recurse() -> None:
     rig.engine.kick()
     rig.settle()
     assert len(rig.store.done) == 2000
+
+
+def test_one_who_waits_and_fails_does_not_harm_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(greedy=False)
+
+    def broken(*args: Any) -> None:
+        raise RuntimeError("no")
+
+    rig.engine.watchers.append(broken)
+    rig.intake.submit(rig.ingest(), broken)
+    rig.submit()
+    rig.engine.when_committed(broken)
+    rig.settle()
+    assert rig.errors == [None]
+    assert caplog.text.count("a callback of the job manager failed") == 3
