@@ -20,7 +20,7 @@ def test_status_and_options_of_the_program():
     assert start("--", "sh", "-c", "exit 9").returncode == 9
     assert start("sh", "-c", f"{BOURN} getattr color", "-S").returncode == 1
     assert start("-S", "color=blue", "--", BOURN, "getattr", "color").stdout == "blue\n"
-    assert start("-o", "-Scolor=red", BOURN, "getattr", "color").stdout == "red\n"
+    assert start("-o,-Scolor=red", BOURN, "getattr", "color").stdout == "red\n"
 
 
 def test_configuration_from_files_and_options(tmp_path):

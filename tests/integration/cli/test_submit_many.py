@@ -63,9 +63,9 @@ def test_options_are_templates_too(bourn):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("submit -n99 true", "bourn-submit: error: needs 99 cores, the instance has 16\n"),
-        ("submit -N2 true", "bourn-submit: error: needs 2 nodes, the instance has 1\n"),
-        ("submit --queue=batch true", "bourn-submit: error: no such queue 'batch'"),
+        ("submit -n99 true", "bourn-submit: error: needs 99 cores, "),
+        ("submit -N2 true", "bourn-submit: error: needs 2 nodes, "),
+        ("submit --queue=batch true", "no queue 'batch'"),
         ("submit", "bourn-submit: error: no command given\n"),
         ("submit --cc=x true", "bourn-submit: error: idset 'x'"),
         ("bulksubmit echo {.stme} ::: a", "did you mean 'stem'?"),

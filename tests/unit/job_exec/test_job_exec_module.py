@@ -184,7 +184,7 @@ def test_a_time_limit_raises_timelimit_and_ends_the_job():
         assert len(rig.methods["shell"].calls) == 1
         await trio.sleep(10)
         assert rig.methods["shell"].calls[1:] == [
-            ("kill", (1, signal.SIGTERM)),
+            ("kill", (1, signal.SIGALRM)),
             ("kill", (1, signal.SIGKILL)),
         ]
         (exception,) = [context for name, context in rig.manager.of(1) if name == "exception"]
