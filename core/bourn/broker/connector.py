@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bourn.connector")
 
+# One buffer for all clients: bytes are acted on before the next client's are read; an idle client holds none.
 _BUFFER = memoryview(bytearray(256 << 10))
-# One buffer for all clients: bytes are acted on before the next client's are read, and an idle client holds
-# none.
 _TURN_BYTES = 4 << 20
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -59,6 +58,9 @@ class SocketTransport:
         except BournError as error:
             session.refuse(error)
             self.flush()
+        except Exception:
+            # A mistake of ours in what one client sent must not end the broker for all.
+            log.exception("%s dropped", session.name)
         finally:
             session.close()
             trio.lowlevel.notify_closing(sock)

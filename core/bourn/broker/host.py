@@ -29,7 +29,9 @@ log = logging.getLogger("bourn.broker")
 class LiveModule:
     """One module that was started: its state is `starting`, `running`, `failed` or `stopped`."""
 
-    def __init__(self, spec: ModuleSpec, ctx: ModuleContext, *, builtin: bool) -> None:
+    def __init__(
+        self, spec: ModuleSpec, ctx: ModuleContext, no_method: Callable[[Request], None], *, builtin: bool
+    ) -> None:
         self.spec = spec
         self.ctx = ctx
         self.builtin = builtin
@@ -43,7 +45,7 @@ class LiveModule:
         self.pending: set[Request] = set()
         self.scope = trio.CancelScope()
         self.finished = trio.Event()
-        self.no_method: Callable[[Request], None]
+        self._no_method = no_method
 
     @property
     def nursery(self) -> trio.Nursery:
@@ -65,7 +67,7 @@ class LiveModule:
             hint = f"`bourn module reload {self.name}` starts it anew"
             request.error(errno.EIO, f"module '{self.name}' has failed: {self.reason}; {hint}")
         else:
-            self.no_method(request)
+            self._no_method(request)
 
     def ping(self, request: Request) -> dict[str, Any]:
         """Answer `SERVICE.ping`: what was sent, and who received it from whom."""
@@ -143,16 +145,14 @@ class ModuleHost:
                     errno.EEXIST,
                 )
         start_order([spec], self.running_services())
-        live = LiveModule(spec, ModuleContext(self.broker, spec.name), builtin=builtin)
-        live.no_method = self.broker.services.no_method
+        ctx = ModuleContext(self.broker, spec.name)
+        live = LiveModule(spec, ctx, self.broker.services.no_method, builtin=builtin)
         self.live[spec.name] = live
         await self._nursery.start(self._life, live)
         if live.state == "failed":
             if isinstance(live.error, BournError):
                 self._withdraw(live)
-                raise type(live.error)(
-                    f"module '{spec.name}': {live.error.message}", live.error.errnum
-                ) from None
+                raise BournError(f"module '{spec.name}': {live.error.message}", live.error.errnum) from None
             raise PluginError(f"module '{spec.name}' failed to start: {live.reason}")
         return live
 
@@ -186,9 +186,8 @@ class ModuleHost:
         for other in stopping:
             stopping += [more for more in self._dependents(other) if more not in stopping]
         make = self._files.get(name)
-        spec = (
-            make() if make is not None else live.spec
-        )  # a file that is broken now leaves the old one running
+        # Read before anything is stopped: a file that is broken now leaves the old module running.
+        spec = make() if make is not None else live.spec
         order = [other.spec for other in self.live.values() if other in stopping]
         for other in reversed([self.live[s.name] for s in order]):
             await self._stop(other)

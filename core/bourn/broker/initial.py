@@ -58,6 +58,7 @@ class InitialProgram:
         self.command = list(command)
         self._environ = dict(environ)
         self.own_group = not on_terminal()
+        self.was_ended = False
         self._process: subprocess.Popen[bytes] | None = None
 
     async def run(self, stop: trio.Event) -> int:
@@ -83,6 +84,7 @@ class InitialProgram:
 
     async def _end_when(self, stop: trio.Event) -> None:
         await stop.wait()
+        self.was_ended = True
         # Shells at a prompt ignore SIGTERM; SIGHUP is what tells them that their terminal is gone.
         self._signal(signal.SIGTERM)
         self._signal(signal.SIGHUP)

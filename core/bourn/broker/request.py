@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
     import trio
 
+log = logging.getLogger("bourn.broker")
+
 T = TypeVar("T")
+_REQUIRED: Final = object()
 _OWNER = int(Role.OWNER)  # arithmetic on enum flags is slow
 
 
@@ -142,7 +146,10 @@ class Request:
             return
         callback, self.on_cancel = self.on_cancel, None
         if callback is not None:
-            callback()
+            try:
+                callback()
+            except Exception:
+                log.exception("a service failed when %s was cancelled", self.topic)
         if self.scope is not None:
             self.scope.cancel()
         if self.flags & STREAMING:
@@ -169,14 +176,14 @@ class Request:
     def get(self, key: str, kind: type[T], default: None) -> T | None: ...
     @overload
     def get(self, key: str, kind: type[T], default: T) -> T: ...
-    def get(self, key: str, kind: type[T], default: object = LATER) -> T | None:
+    def get(self, key: str, kind: type[T], default: object = _REQUIRED) -> T | None:
         """Return `payload[key]`, checked to be a `kind`; EPROTO names what is missing or wrong."""
         payload = self.payload
         if payload is not None and not isinstance(payload, dict):
             raise BournError(f"{self.topic}: payload must be an object", errno.EPROTO)
         value = payload.get(key) if payload else None
         if value is None:
-            if default is LATER:
+            if default is _REQUIRED:
                 raise BournError(f"{self.topic}: payload lacks '{key}'", errno.EPROTO)
             return cast("T | None", default)
         if kind is float and type(value) is int:

@@ -157,9 +157,12 @@ class Session:
     def fail(self, request: Request, errnum: int, text: str) -> None:
         """Send an error response."""
         if not self.closed:
-            matchtag = request.matchtag
+            # The text may quote a file name whose bytes aren't UTF-8.
+            errstr = text.encode(errors="backslashreplace").decode()
             self.push(
-                encode_frame(Message(RESPONSE, request.topic, matchtag=matchtag, errnum=errnum, errstr=text))
+                encode_frame(
+                    Message(RESPONSE, request.topic, matchtag=request.matchtag, errnum=errnum, errstr=errstr)
+                )
             )
 
     def deliver(self, event: Event) -> None:
@@ -267,12 +270,7 @@ class Session:
 
     def ask(self, request: Request) -> None:
         """Send a request on to the client that provides the service."""
-        tag = 0
-        if not request.flags & NORESPONSE:
-            tag = next(self._tags)
-            self._asked[tag] = request
-            request.keep(self._asked_set)
-            request.on_cancel = lambda: self._unask(tag)
+        tag = 0 if request.flags & NORESPONSE else next(self._tags)
         message = Message(
             REQUEST,
             request.topic,
@@ -283,7 +281,16 @@ class Session:
             flags=request.flags & (STREAMING | NORESPONSE),
             client=request.client,
         )
-        self.push(encode_frame(message))
+        try:
+            frame = encode_frame(message)
+        except ProtocolError as error:
+            request.error(error.errnum, error.message)
+            return
+        if tag:
+            self._asked[tag] = request
+            request.keep(self._asked_set)
+            request.on_cancel = lambda: self._unask(tag)
+        self.push(frame)
 
     def _unask(self, tag: int) -> None:
         if self._asked.pop(tag, None) is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-
-    import trio
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -58,4 +59,5 @@ class Signals:
 
     def _pass_on(self) -> None:
         if self._token is not None and self._stop is not None and self.received is not None:
-            self._token.run_sync_soon(self._stop, f"received {signal.Signals(self.received).name}")
+            with suppress(trio.RunFinishedError):  # all is being cleaned up already
+                self._token.run_sync_soon(self._stop, f"received {signal.Signals(self.received).name}")

@@ -111,7 +111,8 @@ async def _instance(
             program.reap_group()
     if signals.received is not None:
         return 128 + signals.received
-    return 0 if broker.stopping.is_set() else status
+    # A program that was ended because someone asked the instance to shut down hasn't failed.
+    return 0 if program.was_ended else status
 
 
 def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleSpec]]:

@@ -321,3 +321,41 @@ async def test_no_instance_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) ->
     ):
         async with Handle("local:///no/such"):
             pass
+
+
+async def test_mistakes_of_a_service_stay_its_own() -> None:
+    class Clumsy(Module):
+        @method(streaming=True)
+        def hold(self, request: Request) -> Any:
+            def fail() -> None:
+                raise ValueError("on cancel")
+
+            request.on_cancel = fail
+            request.respond("held")
+            return LATER
+
+        @method()
+        def quote(self, request: Request) -> None:
+            raise BournError("no such file: \udcff")
+
+        def disconnect(self, client: str) -> None:
+            raise ValueError("on disconnect")
+
+    async with memory_broker(ModuleSpec("c", Clumsy)) as broker:
+        async with broker.client() as client:
+            with pytest.raises(RPCError, match=r"no such file: \\udcff"):
+                await client.rpc("c.quote")
+            async with client.stream("c.hold") as stream:
+                assert await anext(stream) == "held"
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.testing.wait_all_tasks_blocked()
+        assert any("on cancel" in text for text in broker.log)
+        assert any("on disconnect" in text for text in broker.log)
+        assert await broker.rpc("c.ping")
+
+
+async def test_what_cannot_be_sent_to_a_clients_service_is_an_answer() -> None:
+    async with memory_broker() as broker, broker.client() as provider:
+        await provider.service_register("p", {})
+        with pytest.raises(RPCError, match="payload can't be sent as JSON"):
+            await broker.rpc("p.x", object())
