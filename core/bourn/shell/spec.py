@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ENVIRONMENT = "attributes.system.environment."
 JOB_NAME = "attributes.system.job.name"
 _CWD = os.getcwd()
+# What others than shell plugins see to: who splits a job by node, and the MPI library itself.
+_CORE_OPTIONS = {"per-resource", "mpi"}
 # Set by the instance for its own processes; a job gets its own values.
 _HOST_ONLY = ("BOURN_",)
 
@@ -72,7 +74,7 @@ def choose_plugins(spec: ShellSpec, plugins: list[ShellPlugin]) -> None:
     from bourn.hookspecs.shell import CALLBACKS
     from bourn.hookspecs.shell import ShellPlugin as Base
 
-    spec.check_options({name for plugin in plugins for name in plugin.options})
+    spec.check_options(_CORE_OPTIONS.union(*(plugin.options for plugin in plugins)))
     wanted = []
     for plugin in plugins:
         try:

@@ -106,7 +106,7 @@ def test_a_signal_before_the_limit(host):
 def test_a_limit_that_moves_moves_the_signal(host):
     options = {"signal": {"signum": int(signal.SIGUSR1), "timeleft": "1m"}}
     script = "trap 'echo warned; exit 0' USR1; echo ready; while :; do sleep 0.01; done"
-    id = max(host.status) + 1
+    id = max(host.status, default=0) + 1
     host.send(
         specs=[(id, jobspec(["sh", "-c", script], options))],
         start=[Start(id, id, expiration=time.time() + 1000)],
@@ -123,8 +123,24 @@ def test_templates_in_variables(host):
     assert host.text(id) == f"{id}/0/1\nsame\n"
 
 
+def test_files_of_the_jobspec(host):
+    files = {
+        "run/me": {"mode": 0o100755, "data": "#!/bin/sh\necho ran\n", "encoding": "utf-8"},
+        "raw": {"mode": 0o100600, "data": "//4=", "encoding": "base64"},
+        "tree": {"data": {"a": [1]}},
+    }
+    script = "cd $BOURN_JOB_TMPDIR && run/me && wc -c < raw && cat tree && stat -c %a raw"
+    id = max(host.status, default=0) + 1
+    host.run(["sh", "-c", script], first=id, files=files)
+    host.wait(id)
+    assert host.text(id) == 'ran\n2\n{"a": [1]}600\n'
+    host.run(["true"], first=id + 1, files={"../x": {"data": ""}})
+    host.wait(id + 1)
+    assert host.failures[id + 1] == ["file ../x: the name leads out of the job's temporary directory"]
+
+
 def fail_one(host, options):
-    id = max(host.status) + 1
+    id = max(host.status, default=0) + 1
     script = "if [ $BOURN_TASK_RANK = 1 ]; then exit 4; fi; exec sleep 1000"
     host.send(specs=[(id, jobspec(["sh", "-c", script], options))], start=[Start(id, id, ntasks=3, size=3)])
     host.until(lambda: id in host.failures)

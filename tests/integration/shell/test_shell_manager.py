@@ -177,7 +177,7 @@ def test_a_time_limit():
             await state.until(lambda: state.of(1)[-1:] == ["release"])
             assert state.of(1) == ["start", "exception", "finish", "release"]
             assert state.context(1, "exception")["type"] == "timelimit"
-            assert state.context(1, "finish") == {"status": signal.SIGTERM}
+            assert state.context(1, "finish") == {"status": signal.SIGALRM}
 
     trio.run(main)
 

@@ -8,7 +8,7 @@ import trio
 import trio.lowlevel
 
 from bourn.broker.module import Module
-from bourn.errors import ConfigError, RPCError
+from bourn.errors import BournError, RPCError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.exec_method import ExecMethodSpec, StartRequest
 from bourn.hookspecs.modules import ModuleSpec
@@ -312,7 +312,7 @@ def test_a_wrong_configuration_refuses_the_start(config, message):
     async def test(rig):
         pass
 
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(BournError, match=message):
         rig(test, config=config)
 
 
