@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bourn.errors import BournError
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.engine import Engine
-from bourn_plugins.sched_graph.graph import ResourceGraph
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_policies.match.topology import contiguous
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
+
+if TYPE_CHECKING:
+    from bourn_plugins.sched_graph.graph import ResourceGraph
 
 
 def engine(name: str, graph: ResourceGraph) -> Engine:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bourn_plugins.sched_graph.query import main
 from tests.unit.sched_graph.graphs import jobspec, res, slot
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RULE = "INFO: =============================\n"
 GRUG = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
@@ -31,7 +33,8 @@ GRUG = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
 <node id="pn"><data key="type">node</data><data key="subsystem">power</data></node>
 <edge source="c" target="n"><data key="multi_scale">2</data></edge>
 <edge source="n" target="k"><data key="multi_scale">4</data></edge>
-<edge source="p" target="pn"><data key="e_subsystem">power</data><data key="gen_method">ASSOCIATE_IN</data></edge>
+<edge source="p" target="pn"><data key="e_subsystem">power</data>
+<data key="gen_method">ASSOCIATE_IN</data></edge>
 </graph></graphml>
 """
 
