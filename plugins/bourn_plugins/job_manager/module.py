@@ -131,6 +131,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             # The ends of jobs are told when they are durable; on a full disk that may be never.
             with trio.move_on_after(1.0):
                 await self._ended.wait()
+        await self._settle()
 
     # What other modules of this process call
 
