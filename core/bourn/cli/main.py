@@ -1,8 +1,8 @@
 """`bourn VERB ...`: find the verb's module, import it alone, run it, and print what went wrong in one line.
 
-A verb is one row of `VERBS`: the module that serves it (and its function, `main` unless named) and a summary for
-`bourn help`. Nothing but the verb's own module is imported, so that `bourn run true` starts fast. The function takes
-the arguments after the verb and returns the exit status.
+A verb is one row of `VERBS`: the module that serves it (and its function, `main` unless named) and a summary
+for `bourn help`. Nothing but the verb's own module is imported, so that `bourn run true` starts fast. The
+function takes the arguments after the verb and returns the exit status.
 """
 
 from __future__ import annotations

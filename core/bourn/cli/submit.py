@@ -22,7 +22,9 @@ CC_VARIABLE = "attributes.system.environment.BOURN_JOB_CC"
 
 
 class Item(NamedTuple):
-    """A job to submit: its options with templates filled in, its jobspec, and what sets it apart from the others."""
+    """A job to submit: its options with templates filled in, its jobspec, and what sets it apart from the
+    others.
+    """
 
     args: Namespace
     jobspec: dict[str, Any]

@@ -5,8 +5,8 @@
         for future in concurrent.futures.as_completed(futures):
             print(future.jobid(), future.result())
 
-One background thread with a connection of its own serves all jobs: what is submitted while a request is under way goes
-into the next one, and one stream of events tells of all of them. Callbacks run in that thread.
+One background thread with a connection of its own serves all jobs: what is submitted while a request is under
+way goes into the next one, and one stream of events tells of all of them. Callbacks run in that thread.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 import select
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bourn.client.events import ended, entries, watch_log_async
@@ -58,14 +59,14 @@ class JobException(Exception):
 
 
 class ExecutorFuture(concurrent.futures.Future[int]):
-    """The result is the exit code, or minus the signal's number; `exception()` a JobException, or OSError if the job
-    was refused."""
+    """The result is the exit code, or minus the signal's number; `exception()` a JobException, or OSError if
+    the job was refused."""
 
     def __init__(self, executor: Executor) -> None:
         super().__init__()
         self._executor = executor
         self._jobid: concurrent.futures.Future[JobID] = concurrent.futures.Future()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._seen: list[JobEvent] = []
         self._event_callbacks: dict[str, list[Callable[[ExecutorFuture, JobEvent], object]]] = {}
 
@@ -87,26 +88,28 @@ class ExecutorFuture(concurrent.futures.Future[int]):
 
     def cancel(self) -> bool:
         """Cancel the job if it hasn't started; False if it has."""
-        if not super().cancel():
-            return False
+        with self._lock:
+            if not super().cancel():
+                return False
+            if self._state == "CANCELLED":
+                # Only this tells those who wait in `as_completed`.
+                self.set_running_or_notify_cancel()
         self._jobid.cancel()
         self._executor._cancelled(self)
         return True
 
     def _named(self, id: JobID) -> None:
-        if self._jobid.set_running_or_notify_cancel():
+        with suppress(concurrent.futures.InvalidStateError):  # cancelled
             self._jobid.set_result(id)
 
     def _refused(self, error: BaseException) -> None:
-        if self._jobid.set_running_or_notify_cancel():
+        with suppress(concurrent.futures.InvalidStateError):
             self._jobid.set_exception(error)
         self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        try:
+        with suppress(concurrent.futures.InvalidStateError):  # cancelled, or failed before
             self.set_exception(error)
-        except concurrent.futures.InvalidStateError:
-            pass  # it was cancelled, or failed before
 
     def _event(self, entry: Mapping[str, Any]) -> bool:
         """Take an event; return whether it is the job's last."""
@@ -115,24 +118,25 @@ class ExecutorFuture(concurrent.futures.Future[int]):
             self._seen.append(event)
             callbacks = [*self._event_callbacks.get(event.name, ()), *self._event_callbacks.get("*", ())]
         if event.name == "start":
-            if self._state == "PENDING":
-                self.set_running_or_notify_cancel()
+            with self._lock:
+                if self._state == "PENDING":
+                    self.set_running_or_notify_cancel()
         elif event.name == "exception" and event.context["severity"] == 0:
             context = event.context
             self._fail(JobException(event.timestamp, context["type"], 0, context.get("note", "")))
         elif event.name == "finish":
             status = event.context["status"]
-            try:
+            with suppress(concurrent.futures.InvalidStateError):
                 self.set_result(-(status & 0x7F) if status & 0x7F else status >> 8)
-            except concurrent.futures.InvalidStateError:
-                pass
         for callback in callbacks:
             _call(callback, self, event)
         return event.name == "clean"
 
 
 class Executor(concurrent.futures.Executor):
-    """Submits jobs to the instance at `uri` (default: the environment's). Raises BournError where there is none."""
+    """Submits jobs to the instance at `uri` (default: the environment's). Raises BournError where there is
+    none.
+    """
 
     def __init__(self, uri: str | None = None, thread_name_prefix: str = "bourn-executor") -> None:
         self._handle = Handle(uri)
@@ -162,7 +166,9 @@ class Executor(concurrent.futures.Executor):
         return future
 
     def attach(self, jobid: JobID | int | str) -> ExecutorFuture:
-        """Return a future for a job that was submitted elsewhere; an unknown id is a ValueError in the future."""
+        """Return a future for a job that was submitted elsewhere; an unknown id is a ValueError in the
+        future.
+        """
         future = ExecutorFuture(self)
         with self._lock:
             self._check_open()
@@ -193,10 +199,8 @@ class Executor(concurrent.futures.Executor):
             raise RuntimeError(f"executor is broken: {self._worker.broken}")
 
     def _wake(self) -> None:
-        try:
+        with suppress(OSError):  # the thread has ended
             os.write(self._wake_write, b"!")
-        except OSError:
-            pass  # the thread has ended
 
     def _serve(self) -> None:
         """Be the background thread."""
@@ -344,7 +348,6 @@ class _Worker:
             except (TypeError, ValueError) as reason:
                 item[0]._refused(OSError(errno.EINVAL, str(reason)))
             else:
-                reply.is_ready() or self._h.wait_until(reply.is_ready, None, reply.topic)
                 self._answered(reply, [item])
 
     def _read_journal(self) -> None:
@@ -387,17 +390,20 @@ class _Worker:
             if self._batch is not None:
                 self._early.setdefault(id, []).append(entry)
             return
-        if own or id not in self._logs:
-            if future._event(entry):
-                del self._futures[id]
+        if (own or id not in self._logs) and future._event(entry):
+            del self._futures[id]
 
     def _raise(self, id: int) -> None:
         payload = {"ids": [int(id)], "type": "cancel", "severity": 0, "note": "future was cancelled"}
         self._h.rpc("job-manager.raise", payload, noresponse=True)
 
 
-def _call(callback: Callable[[ExecutorFuture, JobEvent], object], future: ExecutorFuture, event: JobEvent) -> None:
-    """Call back; a callback that fails is reported as those of `concurrent.futures` are, and the others run."""
+def _call(
+    callback: Callable[[ExecutorFuture, JobEvent], object], future: ExecutorFuture, event: JobEvent
+) -> None:
+    """Call back; a callback that fails is reported as those of `concurrent.futures` are, and the others
+    run.
+    """
     try:
         callback(future, event)
     except Exception:
