@@ -135,10 +135,22 @@ class Engine:
         except (PolicyFault, TypeError) as error:
             if isinstance(error, TypeError) and not self.chooser.asks:
                 raise
-            self.chooser.disable()
-            self._indices.clear()
-            self.fault(str(error))
+            self._distrust(error)
             return self._match(request, forbidden)
+
+    def _distrust(self, error: Exception) -> None:
+        self.chooser.disable()
+        self._indices.clear()
+        self.fault(str(error))
+
+    def choose(self, mask: int, count: int) -> int:
+        """Return the best `count` of the atoms of a mask that has as many."""
+        if self.chooser.chooses and mask.bit_count() > count:
+            try:
+                return self.chooser.pick(mask, count, self.groups())
+            except PolicyFault as error:
+                self._distrust(error)
+        return lowest(mask, count)
 
     def _match(self, request: Request, forbidden: int | None) -> Parts | None:
         if forbidden is None and self._failed.get(request) == self.version:
@@ -336,10 +348,8 @@ class Engine:
         chosen = 0
         for _, mask in index.candidates(allowed):
             number = mask.bit_count()
-            if self.chooser.chooses and number > wanted:
-                mask, number = self.chooser.pick(mask, wanted, self.groups()), wanted
             if number >= wanted:
-                return chosen | lowest(mask, wanted)
+                return chosen | self.choose(mask, wanted)
             chosen |= mask
             wanted -= number
         return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define
 
-from bourn_plugins.sched_graph.fit import Pick, bits_of, lowest
+from bourn_plugins.sched_graph.fit import Pick, bits_of
 from bourn_plugins.sched_graph.request import SLOT
 
 if TYPE_CHECKING:
@@ -256,10 +256,8 @@ class Planner:
         if found is None:
             return None
         start, free = found
-        if engine.chooser.chooses and free.bit_count() > wanted:
-            free = engine.chooser.pick(free, wanted, engine.groups())
         parts: Parts = []
-        for place in bits_of(lowest(free, wanted)):
+        for place in bits_of(engine.choose(free, wanted)):
             atom = engine.order.atoms[place]
             pick = engine.fitter.fit(engine.interner.idle(engine.cells[atom].shape), need, True)
             assert isinstance(pick, Pick)
