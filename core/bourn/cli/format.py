@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 Getter: TypeAlias = "Callable[[Any], Any]"
 Lookup: TypeAlias = "Callable[[str], tuple[str, Getter]]"
 
-SPEC = re.compile(
-    r"(?P<align>.?[<>=^])?(?P<sign>[-+ ]?#?0?)(?P<width>\d*)(?P<comma>[,_]?)(?P<prec>\.\d+)?(?P<type>[a-zA-Z%]?)$"
-)
+SPEC = re.compile(r"(?P<align>.?[<>=^])?[-+ ]?#?0?(?P<width>\d*)[,_]?(?P<prec>\.\d+)?(?P<type>[a-zA-Z%]?)$")
 PREFIX = re.compile(r"(\?\+?|\+):$")
 NOTHING = ("", None, "0s", "0.0", "0:00:00", "1970-01-01T00:00:00")
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from bourn.model.taskmap import TaskMap
-
     from bourn.cli.parser import Commands
+    from bourn.model.taskmap import TaskMap
 
 FORMS = ("dec", "hex", "dothex", "kvs", "f58", "f58plain", "words", "emoji")
 

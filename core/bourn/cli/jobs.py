@@ -25,7 +25,8 @@ FORMATS = {
     + "{status_abbrev:>2.2} {ntasks:>6} {nnodes:>6h} {contextual_time!F:>8h} {contextual_info}",
     "long": _NAMES + "{status:>9.9} {ntasks:>6} {nnodes:>6h} {t_submit!d:%b%d %R::>12} "
     "{t_remaining!F:>12h} {contextual_time!F:>8h} {contextual_info}",
-    "deps": "{id.f58:>12} ?:{queue:<8.8} {name:<10.10+} {urgency:<3} {priority:<12} {state:<8.8} {dependencies}",
+    "deps": "{id.f58:>12} ?:{queue:<8.8} {name:<10.10+} {urgency:<3} {priority:<12} "
+    "{state:<8.8} {dependencies}",
     "endreason": _NAMES + "{status_abbrev:>2.2} {t_inactive!d:%b%d %R::>12h} {inactive_reason}",
 }
 DEFAULT_FILTER = "pending,running"

@@ -179,7 +179,7 @@ def set_attribute(obj: dict[str, Any], text: str) -> None:
 
 
 def parse_dependency(text: str) -> dict[str, Any]:
-    """Return the dependency that an option means: RFC 26, and short forms `singleton`, `in:`, `out:`, `inout:`."""
+    """Return the dependency that an option means (RFC 26); short are `singleton`, `in:`, `out:`, `inout:`."""
     from bourn.model.dependency import parse_dependency
 
     scheme, _, value = text.partition(":")

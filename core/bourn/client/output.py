@@ -75,7 +75,7 @@ class OutputPrinter:
             return
         for rank in _each(output.ranks):
             for line in _lines(output.data):
-                # A line that a task left unfinished is finished where that task goes on, if nobody came between.
+                # An unfinished line goes on where its task does, if nobody came between.
                 if self._open.get(output.stream) != rank:
                     if output.stream in self._open:
                         file.write(b"\n")
