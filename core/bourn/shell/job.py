@@ -14,6 +14,7 @@ from bourn.shell.orphans import kill_orphans, signal_group
 from bourn.shell.spec import ENVIRONMENT, JOB_NAME, blame
 from bourn.shell.stream import Stream, Writer
 from bourn.shell.task import ShellTask, explain, find_program
+from bourn.shell.waitstatus import worse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ class ShellJob:
         "spec",
         "status",
         "tasks",
-    )  # fmt: skip
+    )
 
     def __init__(self, host: Host, spec: ShellSpec, place: Start) -> None:
         self._host = host
@@ -158,9 +159,8 @@ class ShellJob:
     def task_exited(self, task: ShellTask) -> None:
         """Take the end of a task, whose status and usage are set."""
         self._running -= 1
-        status = task.status or 0
-        if status and not self._refused and exit_code(status) > exit_code(self.status):
-            self.status = status
+        if task.status and not self._refused:
+            self.status = worse(self.status, task.status)
         if task.writer is not None:
             task.writer.close()
         for callback in self.spec.hooks["task_exit"]:
@@ -197,8 +197,7 @@ class ShellJob:
             self._guard(callback, self)
 
     def feed_tasks(self, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
-        """Write to the standard input of tasks that take it from clients; `taken` is called when all have
-        it."""
+        """Write to the tasks that take input from clients; `taken` is called when all have it."""
         chosen = -1 if ranks == "all" else parse_mask(ranks)
         writers = [t.writer for t in self.tasks if t.writer is not None and chosen >> t.rank & 1]
         left = len(writers)
@@ -307,8 +306,3 @@ class ShellJob:
         for callback in self.spec.hooks["exit"]:
             self._guard(callback, self)
         self._host.tmpdirs.release(self.id)
-
-
-def exit_code(status: int) -> int:
-    """Return the exit code that a POSIX shell gives a wait status: 128 + signal when a signal ended it."""
-    return status >> 8 if not status & 0x7F else 128 + (status & 0x7F)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bourn.errors import BournError
 from bourn.shell import stdio
+from bourn.shell.waitstatus import worse
 from bourn.shell.wire import Start, Stdin
 from bourn_plugins.job_exec.layout import NodeShare, split_job
 
@@ -122,7 +123,7 @@ class ShellMethod:
                 placed = jobs.get(id)
                 if placed is None:
                     continue
-                placed.status = _worse(placed.status, status)
+                placed.status = worse(placed.status, status)
                 placed.working -= 1
                 if not placed.working:
                     del jobs[id]
@@ -194,7 +195,3 @@ def _expiration(request: StartRequest) -> float:
         return request.t_expiration
     duration = request.jobspec.counts.duration
     return time.time() + duration if duration else 0.0
-
-
-def _worse(one: int, other: int) -> int:
-    return max(one, other, key=lambda status: status >> 8 if not status & 0x7F else 128 + (status & 0x7F))

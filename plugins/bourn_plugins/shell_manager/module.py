@@ -209,6 +209,7 @@ class ShellManager(Module):
                 self.ctx.log.info("took up the shell host of user %d, process %d", userid, host.pid)
                 continue
             self.ctx.log.error("the shell host of user %d doesn't answer", userid)
+            del self._hosts[userid]
             if host.link is not None:
                 host.link.close()
 
