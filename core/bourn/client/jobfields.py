@@ -267,7 +267,7 @@ class JobInfo:
     def __getattr__(self, name: str) -> Any:
         if name in FIELDS:
             return FIELDS[name][1](self.record)
-        if name in ("exception", "annotations", "sched", "user"):
+        if name in ("exception", "sched", "user"):
             return _Group(self.record, name)
         raise AttributeError(f"a job has no field '{name}'")
 
