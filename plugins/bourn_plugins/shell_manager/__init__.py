@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 @hookimpl
 def bourn_modules() -> Iterable[ModuleSpec]:
     """Register the module `shell-manager`."""
-    # After the store, which refuses a state directory in use: the shell hosts there are another broker's. After
-    # the job manager, which cancels jobs at the end of an instance before their hosts go.
+    # After the store, which refuses a state directory in use: the shell hosts there are another broker's.
+    # After the job manager, which cancels jobs at the end of an instance before their hosts go.
     yield ModuleSpec(
         "shell-manager",
         "bourn_plugins.shell_manager.module:ShellManager",

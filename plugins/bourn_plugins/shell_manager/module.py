@@ -108,7 +108,12 @@ class ShellManager(Module):
         hosts = list(self._hosts.values())
         for host in hosts:
             host.ending = True
-            host.outbox.end()
+            if host.greeted.is_set() or host.jobs:
+                host.outbox.end()
+            else:
+                # It is still starting up, and nobody wants to wait for that.
+                launch.kill_session(host.pid)
+                (self._folder / launch.socket_name(self.ctx.rank, host.userid)).unlink(missing_ok=True)
         self._flush()
         await self._bury(hosts)
 
