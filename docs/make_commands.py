@@ -12,11 +12,11 @@ from bourn.cli.main import VERBS, main
 
 HEAD = """# Commands
 
-`bourn VERB` finds the verb in a table and imports its module alone. Made from `--help` by `docs/make_commands.py`.
+Made from the commands' `--help` by `docs/make_commands.py`.
 
-Conventions: a job id may be given in any encoding of RFC 19; a duration is a number with ms, s, m, h or d (bare minutes
-for `--time-limit`); ids and ranks are idsets, hosts are hostlists. Errors are one line on standard error,
-`bourn-VERB: error: ...`, with status 1, or 2 for wrong usage.
+Conventions: a job id may be given in any encoding of RFC 19; a duration is a number with ms, s, m, h or d (a bare
+number is minutes in `--time-limit`); ids and ranks are idsets, hosts are hostlists. Errors are one line on standard
+error, `bourn-VERB: error: ...`, with status 1, or 2 for wrong usage.
 """
 
 
@@ -35,8 +35,8 @@ def sections() -> list[str]:
         text = help_of([verb])
         found.append(f"## {verb}\n\n{summary[0].upper()}{summary[1:]}.\n\n```\n{text}\n```\n")
         listing = text.partition("  COMMAND\n")[2]
-        for name in re.findall(r"^    ([a-z][a-zA-Z-]*)", listing, re.MULTILINE):
-            found.append(f"### {verb} {name}\n\n```\n{help_of([verb, name])}\n```\n")
+        names = re.findall(r"^    ([a-zA-Z][a-zA-Z-]*)", listing, re.MULTILINE)
+        found += [f"### {verb} {name}\n\n```\n{help_of([verb, name])}\n```\n" for name in names]
     return found
 
 

@@ -57,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
     args = sys.argv[1:] if argv is None else argv
     if not args or args[0] in ("-h", "--help", "help"):
         return _help(args[1:])
+    if (sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8"):
+        _write_ascii()
     verb, rest = args[0], args[1:]
     if verb in ("-V", "--version"):
         verb = "version"
@@ -75,6 +77,22 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(verb, f"{where}{error.strerror or error}")
     return status
+
+
+def _write_ascii() -> None:
+    """Print what the terminal's encoding lacks as something near: job ids as `f...`, which are understood, too."""
+    import codecs
+    import io
+
+    def nearest(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        text = error.object[error.start : error.end]
+        return "".join("f" if c == "ƒ" else "?" for c in text), error.end
+
+    codecs.register_error("bourn", nearest)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="bourn")
 
 
 def _complain(verb: str, message: str) -> int:

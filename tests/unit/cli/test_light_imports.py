@@ -5,18 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {
-    "trio",
-    "attr",
-    "attrs",
-    "cattrs",
-    "msgspec",
-    "pluggy",
-    "rich",
-    "importlib.metadata",
-    "logging",
-    "asyncio",
-}
+HEAVY = {"trio", "attr", "cattrs", "msgspec", "pluggy", "rich", "importlib.metadata", "logging", "asyncio"}
 
 
 @pytest.mark.parametrize(

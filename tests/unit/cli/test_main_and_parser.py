@@ -64,3 +64,13 @@ def test_errors_become_one_line(error, status, message, monkeypatch, capsys):
     monkeypatch.setattr(cli, "_resolve", lambda verb: fail)
     assert cli.main(["jobs"]) == status
     assert capsys.readouterr().err == message
+
+
+def test_a_terminal_without_utf8_gets_ids_it_can_show():
+    import subprocess
+    import sys
+
+    script = "from bourn.cli.main import main; main(['job', 'id', '--to=f58', '0'])"
+    environ = {"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, check=True)
+    assert done.stdout == b"f1\n"
