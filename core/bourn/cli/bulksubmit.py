@@ -24,7 +24,11 @@ Submit a job for each input.
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    parser = Parser(prog="bourn bulksubmit", description=DESCRIPTION)
+    parser = Parser(
+        prog="bourn bulksubmit",
+        usage="bourn bulksubmit [OPTIONS] COMMAND... ::: INPUTS...",
+        description=DESCRIPTION,
+    )
     options.add_command(parser)
     options.add_resource_options(parser)
     options.add_job_options(parser)

@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _write_ascii() -> None:
-    """Print what the terminal's encoding lacks as something near: job ids as `f...`, which are understood, too."""
+    """Print what the terminal's encoding lacks as something near: job ids as `f...`, which work as well."""
     import codecs
     import io
 
