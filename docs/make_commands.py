@@ -15,8 +15,8 @@ HEAD = """# Commands
 Made from the commands' `--help` by `docs/make_commands.py`.
 
 Conventions: a job id may be given in any encoding of RFC 19; a duration is a number with ms, s, m, h or d
-(a bare number is minutes in `--time-limit`); ids and ranks are idsets, hosts are hostlists. Errors are one line
-on standard error, `bourn-VERB: error: ...`, with status 1, or 2 for wrong usage.
+(a bare number is minutes in `--time-limit`); ids and ranks are idsets, hosts are hostlists. Errors are one
+line on standard error, `bourn-VERB: error: ...`, with status 1, or 2 for wrong usage.
 """
 
 
