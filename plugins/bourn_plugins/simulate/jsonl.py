@@ -1,7 +1,7 @@
 """Reads a workload in JSON lines: an object a job.
 
-    {"nnodes": 2, "runtime": 600, "duration": 3600, "submit": 10}
-    {"jobspec": {...}, "runtime": 42.5, "name": "dock-7", "queue": "gpu"}
+{"nnodes": 2, "runtime": 600, "duration": 3600, "submit": 10}
+{"jobspec": {...}, "runtime": 42.5, "name": "dock-7", "queue": "gpu"}
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Drives a scheduler through a workload in virtual time.
 
-The scheduler is the module that an instance runs, the whole of it: its `run` takes the resources, says hello and
-is ready; then it gets `alloc` and `free` in batches, one batch an instant, and answers through `SchedClient`.
+The scheduler is the module that an instance runs, the whole of it: its `run` takes the resources, says hello
+and is ready; then it gets `alloc` and `free` in batches, one batch an instant, and answers through `SchedClient`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ class Simulation:
         self._scheduler: Scheduler = self._module
 
     def run(self) -> Result:
-        """Simulate until nothing is left to happen. Call it once. BournError if the scheduler refuses to start."""
+        """Simulate until nothing is left to happen; call it once.
+
+        Raises BournError if the scheduler refuses to start.
+        """
         trio.run(self._main)
         records = self._records
         started = sum(record.start is not None for record in records)
@@ -137,9 +140,7 @@ class Simulation:
         record = Record(len(self._records) + 1, job, self._agenda.now)
         self._records.append(record)
         self._pending += 1
-        return AllocRequest(
-            record.id, job.priority, job.user, record.submit, job.jobspec, None, job.queue
-        )
+        return AllocRequest(record.id, job.priority, job.user, record.submit, job.jobspec, None, job.queue)
 
     def _end(self, record: Record) -> None:
         record.end = self._agenda.now

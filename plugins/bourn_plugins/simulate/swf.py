@@ -99,7 +99,10 @@ def _job(
         size = -(-size // cores_per_node)
     spec = specs.get((size, limit))
     if spec is None:
-        spec = sized_jobspec(**{"nnodes" if cores_per_node else "ncores": size}, duration=limit)
+        if cores_per_node:
+            spec = sized_jobspec(nnodes=size, duration=limit)
+        else:
+            spec = sized_jobspec(ncores=size, duration=limit)
         specs[size, limit] = spec
     return Job(words[0], submit, runtime, spec, user=max(0, int(values[11])))
 
