@@ -17,7 +17,14 @@ def _resource_query(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def _simulate(arguments: list[str]) -> int:
+    from bourn_plugins.sched_graph.simulate_cli import main
+
+    return main(arguments)
+
+
 @hookimpl
 def bourn_cli_commands() -> Iterator[CliCommand]:
-    """``bourn resource-query``."""
+    """``bourn resource-query`` and ``bourn simulate``."""
     yield CliCommand("resource-query", "match jobspecs against a resource graph", _resource_query)
+    yield CliCommand("simulate", "schedule a trace in virtual time", _simulate)
