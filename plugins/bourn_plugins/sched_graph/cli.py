@@ -1,4 +1,4 @@
-"""Registers the graph scheduler's commands."""
+"""Registers the graph scheduler's command."""
 
 from __future__ import annotations
 
@@ -17,14 +17,7 @@ def _resource_query(arguments: list[str]) -> int:
     return main(arguments)
 
 
-def _simulate(arguments: list[str]) -> int:
-    from bourn_plugins.sched_graph.simulate_cli import main
-
-    return main(arguments)
-
-
 @hookimpl
 def bourn_cli_commands() -> Iterator[CliCommand]:
-    """``bourn resource-query`` and ``bourn simulate``."""
+    """``bourn resource-query``."""
     yield CliCommand("resource-query", "match jobspecs against a resource graph", _resource_query)
-    yield CliCommand("simulate", "schedule a trace in virtual time", _simulate)
