@@ -6,9 +6,10 @@ import json
 import random
 import sys
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, evolve
+from attrs import evolve
 
 from bourn.cli.parser import Parser
 from bourn.errors import BournError
@@ -19,8 +20,7 @@ from bourn_plugins.simulate.machine import machine_of_file, machine_of_text
 from bourn_plugins.simulate.picture import check_picture, save_picture
 from bourn_plugins.simulate.plot import usage_plot
 from bourn_plugins.simulate.report import repeat_table, summary_text
-from bourn_plugins.simulate.setup import choose_scheduler, configure, graph_keys, load_plugins
-from bourn_plugins.simulate.simulation import Simulation
+from bourn_plugins.simulate.setup import configure, load_plugins, make_setting
 from bourn_plugins.simulate.stats import summarise
 from bourn_plugins.simulate.table import csv_table, row_of, text_table
 from bourn_plugins.simulate.trace import FORMATS, read_lines, read_trace, trace_format
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from bourn.config import Config
-    from bourn.hookspecs.modules import ModuleSpec
     from bourn.hookspecs.resource_io import ResourceReader
     from bourn.plugins import PluginManager
     from bourn_plugins.simulate.job import Job
     from bourn_plugins.simulate.machine import Machine
+    from bourn_plugins.simulate.setup import Setting
     from bourn_plugins.simulate.simulation import Result
     from bourn_plugins.simulate.swf import TraceFile
 
@@ -65,8 +64,8 @@ def parser() -> Parser:
     what = found.add_argument_group("resources and scheduler")
     what.add_argument(
         "--resources", metavar="WHAT",
-        help="nodes=4,cores=36,gpus=4 (of each node), or a file that a resource reader knows; by default what "
-        "an SWF header says",
+        help="nodes=4,cores=36,gpus=4 (of each node), or a file that a resource reader knows; by default "
+        "what an SWF header says",
     )  # fmt: skip
     what.add_argument(
         "--resources-format", default="", metavar="NAME", help="format of that file; by default by its suffix"
@@ -94,81 +93,60 @@ def parser() -> Parser:
     return found
 
 
-@define
-class Study:
-    """What is simulated, the same in each repetition but for the order of jobs."""
-
-    plugins: PluginManager
-    config: Config
-    scheduler: ModuleSpec
-    machine: Machine
-    jobs: Sequence[Job]
-    until: float
-
-    def run(self, jobs: Sequence[Job]) -> Result:
-        """Simulate."""
-        trace = Trace(tuple(jobs))
-        return Simulation(self.scheduler, self.machine, trace, self.config, self.plugins, self.until).run()
-
-
 def main(arguments: list[str]) -> int:
     """Simulate, and print what came of it."""
     options = parser().parse_args(arguments)
     for path in (options.gantt, options.plot):
         if path:
             check_picture(path)
-    study, skipped = _study(options)
+    setting, found = _read(options)
+    until = inf if options.until is None else options.until
     shuffled = options.shuffle or options.repeat > 1
     begin = time.perf_counter()
     results = [
-        study.run(mixed(study.jobs, options.seed + i) if shuffled else study.jobs)
+        setting.run(Trace(mixed(found.jobs, options.seed + i) if shuffled else tuple(found.jobs)), until)
         for i in range(options.repeat)
     ]
     elapsed = time.perf_counter() - begin
-    _write(options, study, results, skipped)
+    _write(options, setting, results, found.skipped)
     if not options.speed_independent:
         events = sum(result.events for result in results)
         print(f"{events:,} events in {elapsed:.2f} s: {events / elapsed:,.0f} events/s", file=sys.stderr)
     return 0
 
 
-def mixed(jobs: Sequence[Job], seed: int) -> list[Job]:
+def mixed(jobs: Sequence[Job], seed: int) -> tuple[Job, ...]:
     """Return the jobs in another order; the i-th still comes at the i-th submit time."""
     order = list(jobs)
     random.Random(seed).shuffle(order)
-    return [evolve(job, submit=place.submit) for job, place in zip(order, jobs, strict=True)]
+    return tuple(evolve(job, submit=place.submit) for job, place in zip(order, jobs, strict=True))
 
 
-def _study(options: argparse.Namespace) -> tuple[Study, int]:
+def _read(options: argparse.Namespace) -> tuple[Setting, TraceFile]:
     lines = read_lines(options.trace)
     format = options.format or trace_format(lines)
     if options.whole_nodes and format != "swf":
         raise BournError("--whole-nodes is for traces in the Standard Workload Format")
-    base = configure(options.config)
-    plugins = load_plugins(base)
-    found: TraceFile | None = None
+    plugins = load_plugins(configure(options.config))
     if options.resources:
         machine = _machine(options, plugins)
     else:
-        found = read_trace(options.trace, lines, format)
-        if found.machine is None:
-            raise BournError(
-                "--resources is missing, and the trace has no header that says MaxNodes or MaxProcs"
-            )
-        nodes, cores = found.machine
-        machine = machine_of_text(f"nodes={nodes},cores={cores}")
-    if found is None or options.whole_nodes:
-        found = read_trace(options.trace, lines, format, machine.cores_per_node if options.whole_nodes else 0)
-    keys = {key.replace("_", "-"): getattr(options, key) for key in _KEYS}
-    config = configure(
-        options.config, {**graph_keys(machine), **{key: v for key, v in keys.items() if v is not None}}
-    )
-    scheduler = choose_scheduler(plugins, options.scheduler or str(base.get("modules.sched", "")))
-    until = float("inf") if options.until is None else options.until
-    return Study(plugins, config, scheduler, machine, found.jobs, until), found.skipped
+        machine = _machine_of_header(read_trace(options.trace, lines, format))
+    cores = machine.cores_per_node if options.whole_nodes else 0
+    found = read_trace(options.trace, lines, format, cores)
+    keys = {key: getattr(options, key.replace("-", "_")) for key in _KEYS}
+    keys = {key: value for key, value in keys.items() if value is not None}
+    return make_setting(machine, plugins, options.scheduler, keys, options.config), found
 
 
-_KEYS = ("match_policy", "queue_policy", "queue_depth", "reservation_depth")
+_KEYS = ("match-policy", "queue-policy", "queue-depth", "reservation-depth")
+
+
+def _machine_of_header(found: TraceFile) -> Machine:
+    if found.machine is None:
+        raise BournError("--resources is missing, and the trace has no header that says MaxNodes or MaxProcs")
+    nodes, cores = found.machine
+    return machine_of_text(f"nodes={nodes},cores={cores}")
 
 
 def _machine(options: argparse.Namespace, plugins: PluginManager) -> Machine:
@@ -180,10 +158,10 @@ def _machine(options: argparse.Namespace, plugins: PluginManager) -> Machine:
     return machine_of_file(options.resources, options.resources_format, readers)
 
 
-def _write(options: argparse.Namespace, study: Study, results: Sequence[Result], skipped: int) -> None:
-    capacity, first = study.machine.capacity, results[0]
+def _write(options: argparse.Namespace, setting: Setting, results: Sequence[Result], skipped: int) -> None:
+    capacity, first = setting.machine.capacity, results[0]
     summaries = [summarise(result, capacity) for result in results]
-    facts = {"scheduler": study.scheduler.name, **first.facts}
+    facts = {"scheduler": setting.scheduler.name, **first.facts}
     if options.json:
         data: dict[str, Any] = {"scheduler": {k: v for k, v in facts.items() if isinstance(v, str)}}
         data["runs"] = [summary.as_dict() for summary in summaries]
@@ -203,7 +181,7 @@ def _write(options: argparse.Namespace, study: Study, results: Sequence[Result],
         except OSError as error:
             raise BournError(f"{options.jobs_csv}: {error.strerror}") from None
     if options.gantt:
-        save_picture(options.gantt, gantt_chart(first, study.machine))
+        save_picture(options.gantt, gantt_chart(first, setting.machine))
     if options.plot:
         save_picture(options.plot, usage_plot(first, capacity))
 

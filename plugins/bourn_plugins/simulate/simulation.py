@@ -1,7 +1,7 @@
 """Drives a scheduler through a workload in virtual time.
 
 The scheduler is the module that an instance runs, the whole of it: its `run` takes the resources, says hello
-and is ready; then it gets `alloc` and `free` in batches, one batch an instant, and answers through `SchedClient`.
+and is ready; then it gets `alloc` and `free`, a batch of each an instant, and answers through `SchedClient`.
 """
 
 from __future__ import annotations

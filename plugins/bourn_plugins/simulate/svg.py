@@ -9,6 +9,7 @@ PALETTE = (
     "#86bcb6", "#d37295", "#a0cbe8",
 )  # fmt: skip
 INK, GRID = "#333333", "#dddddd"
+FONT = "DejaVu Sans,Helvetica,Arial,sans-serif"
 
 
 class Svg:
@@ -54,7 +55,7 @@ class Svg:
     def __str__(self) -> str:
         size = f'width="{_n(self.width)}" height="{_n(self.height)}"'
         box = f'viewBox="0 0 {_n(self.width)} {_n(self.height)}"'
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box} font-family="sans-serif">'
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box} font-family="{FONT}">'
         back = f'<rect width="{_n(self.width)}" height="{_n(self.height)}" fill="white"/>'
         return "\n".join((head, back, *self._parts, "</svg>\n"))
 
