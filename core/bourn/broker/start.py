@@ -148,6 +148,8 @@ def _statedir(wanted: str | None) -> Path | None:
 
     if wanted is None:
         return None
+    if not wanted:
+        raise BournError("-S statedir=: name a directory")
     path = Path(wanted).absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

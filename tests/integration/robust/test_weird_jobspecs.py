@@ -24,7 +24,9 @@ WEIRD = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8),
     st.recursive(
         st.none() | st.integers(-2, 5) | st.text("abé\0.", max_size=3),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab.", max_size=3), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text("ab.", max_size=3), inner, max_size=3)
+        ),
         max_leaves=6,
     ),
 )
@@ -53,7 +55,9 @@ def places(tree: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 PLACES = places(base())
 CHANGES = st.lists(
-    st.tuples(st.sampled_from(PLACES), st.sampled_from(["set", "del", "add"]), st.text("abé", max_size=3), WEIRD),
+    st.tuples(
+        st.sampled_from(PLACES), st.sampled_from(["set", "del", "add"]), st.text("abé", max_size=3), WEIRD
+    ),
     min_size=1,
     max_size=3,
 )
