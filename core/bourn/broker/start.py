@@ -38,7 +38,8 @@ class StartOptions:
     """What the command line of `bourn start` says.
 
     Attributes given with `-S` that mean something here: `statedir`, `rundir`, `instance-level`,
-    `broker.cleanup` (`cancel`, the default, or `keep`), `log-stderr-level`.
+    `broker.cleanup` (`cancel`, the default, or `keep`), `broker.cleanup-timeout` (a duration, 5m by default),
+    `log-stderr-level`.
     """
 
     command: list[str] = Factory(list)
