@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from bourn.errors import BournError
 from bourn.shell import stdio
+from bourn.shell.fences import Gathering
 from bourn.shell.waitstatus import worse
 from bourn.shell.wire import Start, Stdin
-from bourn_plugins.job_exec.layout import NodeShare, split_job
+from bourn_plugins.job_exec.layout import NodeShare, block_map, split_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Placed:
     """A job of this method: where it runs and which nodes haven't reported yet."""
 
-    __slots__ = ("header", "request", "shares", "starting", "status", "working")
+    __slots__ = ("gathering", "header", "request", "shares", "starting", "status", "working")
 
     def __init__(self, request: StartRequest, shares: list[NodeShare]) -> None:
         self.request = request
@@ -34,6 +35,8 @@ class Placed:
         self.status = 0
         self.header = False
         """Whether the header of its output is in the log."""
+        self.gathering: Gathering | None = None
+        """Exchanges among its nodes."""
 
 
 class ShellMethod:
@@ -133,6 +136,18 @@ class ShellMethod:
         port.when_committed(durable)
         port.flush()
 
+    def host_fences(self, fences: Sequence[tuple[int, int, str, dict[str, str]]]) -> None:
+        """Take nodes' parts of exchanges; when all are there, tell all nodes."""
+        for id, nodeid, key, data in fences:
+            placed = self._jobs.get(id)
+            if placed is None:
+                continue
+            if placed.gathering is None:
+                placed.gathering = Gathering(len(placed.shares))
+            merged = placed.gathering.told(nodeid, key, data)
+            if merged is not None:
+                self._manager.fenced(placed.request.userid, id, key, merged)
+
     def host_lost(self, userid: int, jobs: Sequence[int], reason: str) -> None:
         """Fail the jobs of a host that died."""
         for id in jobs:
@@ -183,10 +198,15 @@ def _starts(placed: Placed) -> Iterable[Start]:
     request = placed.request
     size = request.jobspec.counts.ntasks
     nnodes = len(placed.shares)
+    taskmap, hosts = "", ""
+    if nnodes > 1:
+        # Tasks are dealt out block by block here; a shell plugin may place them otherwise.
+        taskmap = block_map(placed.shares)
+        hosts = ",".join(request.R["execution"]["nodelist"])
     for nodeid, share in enumerate(placed.shares):
         yield Start(
             request.id, 0, request.overrides, share.ntasks, share.first, size, nodeid, nnodes,
-            share.cores, share.gpus, _expiration(request),
+            share.cores, share.gpus, _expiration(request), taskmap, hosts,
         )  # fmt: skip
 
 

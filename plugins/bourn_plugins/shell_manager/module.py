@@ -15,6 +15,7 @@ from bourn.broker.module import Module
 from bourn.config.tables import ExecTable, PluginsTable
 from bourn.errors import BournError
 from bourn.shell.tmpdirs import root_of
+from bourn.shell.wire import FromHost
 from bourn_plugins.shell_manager import launch
 from bourn_plugins.shell_manager.host import Outbox
 from bourn_plugins.shell_manager.link import HostLink
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from bourn.broker.module import ModuleContext
     from bourn.model.interned import InternedJobspec
-    from bourn.shell.wire import FromHost, Start, Stdin
+    from bourn.shell.wire import Start, Stdin
 
 END_TIME = 3.0
 """Seconds that a host has to end its jobs and itself before it is killed."""
@@ -41,6 +42,10 @@ class ReportSink(Protocol):
     def host_report(self, report: FromHost, mark: dict[str, object], durable: Callable[[], None]) -> None:
         """Take a report. `mark` is to be made durable with what it says, by the store's `meta`; then call
         `durable`."""
+        ...
+
+    def host_fences(self, fences: Sequence[tuple[int, int, str, dict[str, str]]]) -> None:
+        """Take parts of exchanges among jobs' nodes; see `bourn.shell.fences`."""
         ...
 
     def host_lost(self, userid: int, jobs: Sequence[int], reason: str) -> None:
@@ -154,6 +159,12 @@ class ShellManager(Module):
             host.outbox.stdin(data)
             self.ctx.soon(self._flush)
 
+    def fenced(self, userid: int, id: int, key: str, data: dict[str, str]) -> None:
+        """Tell a job's shell the result of an exchange among the job's nodes."""
+        if host := self._hosts.get(userid):
+            host.outbox.fenced(id, key, data)
+            self.ctx.soon(self._flush)
+
     def expiration(self, userid: int, id: int, when: float) -> None:
         """Tell a job's shell that its time limit has moved."""
         if host := self._hosts.get(userid):
@@ -258,10 +269,14 @@ class ShellManager(Module):
             host.pid, host.name = report.pid, report.host
             host.jobs.update(report.jobs)
             host.greeted.set()
-            return
         for serial in report.taken:
             if taken := host.taken.pop(serial, None):
                 taken()
+        if report.fences:
+            if self._sink is None:
+                self._early.append((host, FromHost(fences=report.fences)))
+            else:
+                self._sink.host_fences(report.fences)
         if not report.seq:
             return
         for level, text in report.messages:
