@@ -17,7 +17,7 @@ from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
 from bourn.broker.initial import InitialProgram, StartFailed, environment
 from bourn.broker.logring import LogRing
-from bourn.broker.rundir import make_rundir
+from bourn.broker.rundir import leave, make_rundir, succeed
 from bourn.broker.settings import ConnectorTable
 from bourn.broker.signals import Signals
 from bourn.errors import BournError
@@ -77,6 +77,8 @@ def run_start(options: StartOptions) -> int:
     def clean() -> None:
         program.reap_group()
         _remove(rundir, whole=made)
+        if statedir is not None:
+            leave(statedir, rundir)
 
     try:
         with Signals(at_once=clean) as signals:
@@ -91,16 +93,18 @@ def run_start(options: StartOptions) -> int:
                 logring=logring,
                 reload=lambda: load_config(options.config_paths, options.conf, _tables(specs)),
             )
-            return trio.run(_instance, broker, specs, program, signals)
+            return trio.run(_instance, broker, specs, program, signals, made)
     finally:
         clean()
 
 
 async def _instance(
-    broker: Broker, specs: list[ModuleSpec], program: InitialProgram, signals: Signals
+    broker: Broker, specs: list[ModuleSpec], program: InitialProgram, signals: Signals, made: bool
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
     async with broker.running(specs):
+        if broker.statedir is not None and made:
+            succeed(broker.statedir, broker.rundir)
         signals.ignore_interrupt = not program.own_group
         try:
             status = await program.run(broker.stopping)
