@@ -31,7 +31,7 @@ def split_job(
 ) -> list[NodeShare]:
     """Return the share of each node that has tasks, in the order of R; BournError if R holds no node.
 
-    `per_resource` is the shell option of that name: {type: node | core, count}, so many tasks for each of what
+    `per_resource` is the shell option of that name, {type: node | core, count}: tasks for each of what
     the job was given.
     """
     entries = R["execution"]["R_lite"]
