@@ -44,7 +44,7 @@ def test_figures_and_files(simulate):
         rows = list(csv.DictReader(stream))
     assert [row["start"] for row in rows] == ["0", "100", "2", ""]
     assert rows[2]["name"] == "small"
-    assert rows[3]["reason"] == "needs 9 nodes, there are 4"
+    assert rows[3]["reason"].startswith("needs 9 nodes")
     for picture in ("g.svg", "p.svg"):
         assert (simulate.folder / picture).read_text().startswith("<svg")
 
