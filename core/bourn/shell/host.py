@@ -132,6 +132,8 @@ class Host:
             self._feed(stdin)
         for id, signum in batch.kill:
             self._kill(id, signum)
+        for id, ranks, rows, columns in batch.resize:
+            self._resize(id, ranks, rows, columns)
         for id, fence, data in batch.fenced:
             if id in self.jobs:
                 self.jobs[id].fenced(fence, data)
@@ -153,6 +155,13 @@ class Host:
             job.feed_tasks(stdin.ranks, stdin.data, stdin.eof, lambda: self._taken.append(stdin.serial))
         else:
             self._taken.append(stdin.serial)
+
+    def _resize(self, id: int, ranks: str, rows: int, columns: int) -> None:
+        if id not in self.jobs:
+            self._start_now(id)
+        job = self.jobs.get(id)
+        if job is not None and not job.ended:
+            job.resize(ranks, rows, columns)
 
     def _start_now(self, id: int) -> None:
         # What came for a job that still waits in the backlog would be lost: start it first.

@@ -110,6 +110,11 @@ class ShellMethod:
         if placed := self._jobs.get(id):
             self._manager.stdin(placed.request.userid, Stdin(id, ranks, data, eof), taken)
 
+    def resize(self, id: int, ranks: str, rows: int, columns: int) -> None:
+        """Pass the size of terminals on."""
+        if placed := self._jobs.get(id):
+            self._manager.resize(placed.request.userid, id, ranks, rows, columns)
+
     def close(self) -> None:
         """Leave the hosts to the shell-manager."""
         self._manager.detach()
