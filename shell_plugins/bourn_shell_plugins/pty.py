@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bourn.errors import BournError, suggest
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
-from bourn.shell.terminal import signal_session
+from bourn.shell.orphans import signal_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

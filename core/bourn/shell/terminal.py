@@ -8,11 +8,10 @@ import struct
 import termios
 from typing import TYPE_CHECKING
 
-from bourn.shell.orphans import signal_group
 from bourn.shell.stream import Stream, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from bourn.shell.job import ShellJob
     from bourn.shell.loop import Loop
@@ -70,23 +69,3 @@ class _Typist(Writer):
             # On an unfinished line, the first only ends the line.
             data += END_OF_FILE if self._last in b"\r\n" else END_OF_FILE * 2
         super().write(data, False, taken)
-
-
-def signal_session(leader: int, signum: int) -> None:
-    """Send a signal to every process group of a session, as those of an interactive shell's jobs."""
-    for group in set(_groups(leader)):
-        signal_group(group, signum)
-
-
-def _groups(leader: int) -> Iterator[int]:
-    sid = str(leader).encode()
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    # pid (command) state ppid pgrp session ...; the command may hold anything.
-                    fields = file.read().rpartition(b")")[2].split(None, 4)
-            except OSError:
-                continue
-            if fields[3] == sid:
-                yield int(fields[2])
