@@ -78,7 +78,13 @@ class LiveModule:
 
     def stats(self, request: Request | None = None) -> dict[str, Any]:
         """Answer `SERVICE.stats`: counts that the host keeps, and the module's own."""
-        own = self.module.stats() if self.module is not None and self.state == "running" else {}
+        own: dict[str, Any] = {}
+        if self.module is not None and self.state == "running":
+            try:
+                own = self.module.stats()
+            except Exception as error:
+                text = f"module '{self.name}' failed in stats: {type(error).__name__}: {error}"
+                raise PluginError(text, errno.EIO) from error
         return {
             "messages": self.messages,
             "seconds": round(self.seconds, 6),

@@ -100,7 +100,7 @@ class Attach:
             handler.close()
         if self._terminal is not None:
             self._tell_end()
-        return exitcode(self._status) if self._status is not None else int(self._failed)
+        return exitcode(self._status or 0) or int(self._failed)
 
     def _take(self) -> None:
         """Handle all responses that have arrived."""

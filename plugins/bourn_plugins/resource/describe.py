@@ -111,6 +111,9 @@ def read_file(path: Path, reader: str, readers: Mapping[str, ResourceReader]) ->
         found = chosen.read(content, {})
     except BournError as error:
         raise BournError(f"{path}: {error}") from None
+    except Exception as error:
+        what = f"resource reader '{chosen.name}' failed: {type(error).__name__}: {error}"
+        raise BournError(f"{path}: {what}") from error
     if found.R is None:
         raise BournError(f"{path}: a '{chosen.name}' file has no R; name it in [scheduler] load-file instead")
     return found.R

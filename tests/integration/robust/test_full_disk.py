@@ -102,7 +102,15 @@ def test_a_full_disk_stops_new_work_only(tmp_path: Path, disk: Path, synchronous
         # Those that run finish, and what doesn't write is answered.
         go.touch()
         until(lambda: done.exists() and done.read_text().count("x") == 4, "the running jobs end")
-        for line in ("jobs -a", "kvs ls", "resource list", "queue status", "uptime", "module list", "getattr rank"):
+        for line in (
+            "jobs -a",
+            "kvs ls",
+            "resource list",
+            "queue status",
+            "uptime",
+            "module list",
+            "getattr rank",
+        ):
             shown = instance.bourn(line)
             assert shown.returncode == 0, (line, shown.stderr)
         for line in ("kvs put a=1", "resource drain 0 broken", f"job urgency {waiting[-1]} 20"):
