@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 _DUP2 = os.POSIX_SPAWN_DUP2
 # What the host ignores; an ignored signal, unlike a handled one, would be inherited through exec.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGXCPU, signal.SIGINT, signal.SIGHUP)
+# The usual values of e_machine in an ELF header, as uname calls them.
+_MACHINES = {
+    3: "i686", 8: "mips", 20: "ppc", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64", 183: "aarch64",
+    243: "riscv64", 258: "loongarch64",
+}  # fmt: skip
 _MEMORY = {resource.RLIMIT_AS: "-v", resource.RLIMIT_DATA: "-d"}
 
 
@@ -157,20 +163,43 @@ def find_program(name: str, path: str, cwd: str) -> str:
 
 def explain(error: OSError, argv: list[str], path: str) -> tuple[int, str]:
     """Return (exit code, one line) for a program that couldn't be started, with the codes of POSIX shells."""
-    name = argv[0]
+    name = argv[0] or "'' (an empty word)"
     if isinstance(error, FileNotFoundError):
         if path and os.path.exists(path):
             return 126, f"{name}: its interpreter doesn't exist: {_interpreter(path)}"
         return 127, f"{name}: command not found" if "/" not in name else f"{name}: No such file or directory"
     if path and os.path.isdir(path):
         return 126, f"{name}: Is a directory"
+    if error.errno == errno.ENOEXEC:
+        return 126, f"{name}: {_no_program(_head(path))}"
     return 126, f"{name}: {error.strerror or 'Permission denied'}"
 
 
 def _interpreter(path: str) -> str:
+    line, newline, _ = _head(path).partition(b"\n")
+    if not line.startswith(b"#!"):
+        return "its dynamic loader"
+    text = line[2:].decode("utf-8", "replace").strip()
+    # Nobody sees the carriage return that has become part of the name.
+    return f"{text} (the line ends with a carriage return)" if newline and line.endswith(b"\r") else text
+
+
+def _no_program(head: bytes) -> str:
+    if not head:
+        return "the file is empty"
+    if head.startswith(b"\x7fELF") and len(head) > 19:
+        machine = int.from_bytes(head[18:20], "big" if head[5] == 2 else "little")
+        made_for = _MACHINES.get(machine, f"another machine (ELF type {machine})")
+        here = os.uname().machine
+        if made_for != here:
+            return f"it is a program for {made_for}, this machine is {here}"
+        return "it is a damaged program"
+    return "it is no program, and has no #! line that names its interpreter"
+
+
+def _head(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            line = file.readline(256)
+            return file.read(256)
     except OSError:
-        return "unknown"
-    return line[2:].decode("utf-8", "replace").strip() if line.startswith(b"#!") else "its dynamic loader"
+        return b""

@@ -52,6 +52,37 @@ def test_a_missing_interpreter_is_named(tmp_path):
         assert host.failures[1] == [f"{script}: its interpreter doesn't exist: /no/such/interpreter"]
 
 
+def test_what_is_no_program_is_named(tmp_path):
+    def file(name, data):
+        (tmp_path / name).write_bytes(data)
+        (tmp_path / name).chmod(0o755)
+        return [str(tmp_path / name)]
+
+    other = 183 if os.uname().machine != "aarch64" else 62
+    head = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00"
+    with HostClient() as host:
+        host.run(
+            file("plain", b"echo hello\n"),
+            file("empty", b""),
+            file("other", head + bytes([other, 0]) + bytes(44)),
+            file("damaged", head + bytes([62 if other == 183 else 183, 0]) + bytes(44)),
+            file("windows", b"#!/bin/sh\r\necho hello\r\n"),
+            [""],
+        )
+        codes = host.wait(*range(1, 7))
+        said = {id: host.failures[id][0] for id in range(1, 7)}
+    assert codes == [126 << 8] * 5 + [127 << 8]
+    assert said[1].endswith("plain: it is no program, and has no #! line that names its interpreter")
+    assert said[2].endswith("empty: the file is empty")
+    machine = "aarch64" if other == 183 else "x86_64"
+    assert said[3].endswith(f"other: it is a program for {machine}, this machine is {os.uname().machine}")
+    assert said[4].split(": ")[1].startswith(("it is a damaged program", "it is a program for"))
+    assert said[5].endswith(
+        "windows: its interpreter doesn't exist: /bin/sh (the line ends with a carriage return)"
+    )
+    assert said[6] == "'' (an empty word): command not found"
+
+
 def test_a_missing_working_directory_is_named_and_nothing_runs(tmp_path):
     with HostClient() as host:
         host.run(["touch", str(tmp_path / "ran")], cwd="/no/such/folder")

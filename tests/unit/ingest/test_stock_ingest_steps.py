@@ -154,3 +154,19 @@ def test_the_stock_steps_are_in_use_by_default_in_a_sensible_order() -> None:
     assert [step.value.name for step in frobnicators if step.value.default][:2] == ["defaults", "constraints"]
     assert [step.value.name for step in validators if step.value.default][:2] == ["schema", "feasibility"]
     assert "require-instance" in {step.value.name for step in validators if not step.value.default}
+
+
+def test_more_tasks_than_the_slots_can_hold() -> None:
+    tree = jobspec()
+    tree["resources"] = [
+        {"type": "slot", "count": 2, "label": "task", "with": [{"type": "core", "count": 2}]}
+    ]
+    tree["tasks"][0].update(slot="task", count={"total": 4})
+    assert schema(tree, info()) is None
+    tree["tasks"][0]["count"] = {"total": 5}
+    assert schema(tree, info()) == (
+        "tasks[0].count.total: 5 tasks are too many for 2 slot(s) of 2 core(s) each"
+    )
+    # Whole nodes may hold any number.
+    tree["resources"] = [{"type": "node", "count": 1, "exclusive": True, "with": tree["resources"]}]
+    assert schema(tree, info()) is None
