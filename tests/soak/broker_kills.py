@@ -4,11 +4,11 @@
 exits 1 if anything acknowledged is missing, an eventlog is illegal, output or an exit status is wrong, a job
 didn't run exactly once, or a process or file is left at the end.
 
-Each job appends a line to a file, so that runs can be counted. Once is what is to be expected because only the
-broker dies: it hands a job out after its allocation is durable, and the shell host, which survives, tells the
-next broker what it has been handed. Where the host dies too, a job that was handed out and whose start isn't
-durable runs again: at least once. One whose start is durable isn't run again but ends with an exception: at most
-once.
+Each job appends a line to a file, so that runs can be counted. Once is what is to be expected because only
+the broker dies: it hands a job out after its allocation is durable, and the shell host, which survives,
+tells the next broker what it has been handed. Where the host dies too, a job that was handed out and whose
+start isn't durable runs again: at least once. One whose start is durable isn't run again but ends with an
+exception: at most once.
 """
 
 from __future__ import annotations

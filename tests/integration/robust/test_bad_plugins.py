@@ -88,8 +88,8 @@ def callback(name):
     return call
 
 
-for name in ("load", "conf_update", "create", "validate", "new", "depend", "priority", "priority_get", "sched",
-             "run", "cleanup", "inactive", "inactive_add", "destroy"):
+for name in ("load", "conf_update", "create", "validate", "new", "depend", "priority", "priority_get",
+             "sched", "run", "cleanup", "inactive", "inactive_add", "destroy"):
     setattr(Job, name, callback(name))
 
 

@@ -8,7 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003
 from typing import Any
 
 import pytest
@@ -125,7 +125,10 @@ def test_shutdown(tmp_path: Path, words: list[str]) -> None:
 def test_processes_that_leave_their_group_are_found(tmp_path: Path, words: list[str]) -> None:
     words = [*words, "--conf=exec.kill-timeout=0.5"]
     instance = Instance(tmp_path, *words)
-    flee = "import os, time\nif os.fork(): time.sleep(300)\nos.setsid()\nif os.fork(): os._exit(0)\nprint('gone', flush=True)\ntime.sleep(300)"
+    flee = (
+        "import os, time\nif os.fork(): time.sleep(300)\nos.setsid()\nif os.fork(): os._exit(0)\n"
+        "print('gone', flush=True)\ntime.sleep(300)"
+    )
     (id,) = submit(instance, sys.executable, "-c", flee)
     with instance.handle() as handle:
         output = handle.rpc("job-info.eventlog-watch", {"id": id, "path": "guest.output"}, streaming=True)

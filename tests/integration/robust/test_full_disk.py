@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
+from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,7 +149,7 @@ def test_a_flood_of_output_fills_the_disk(tmp_path: Path, disk: Path) -> None:
             try:
                 submit(handle, spec("true"))
             except BournError as error:
-                assert "No space left on" in error.message
+                assert "No space left on" in error.message  # noqa: PT017
                 return True
             return False
 

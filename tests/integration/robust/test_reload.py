@@ -60,7 +60,7 @@ def test_reload_under_load(tmp_path: Path, name: str, statedir: bool) -> None:
                         reply = own.rpc("job-ingest.submit", {"jobspecs": [spec], "jobs": [{"jobspec": 0}]})
                         ids.extend(reply.get()["ids"])
                     except BournError as error:
-                        assert "failed in" not in error.message, error.message
+                        assert "failed in" not in error.message, error.message  # noqa: PT017
                     stop.wait(0.05)
 
         client = threading.Thread(target=submit)

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +87,8 @@ def descriptors(instance: Instance) -> int:
 def test_garbage_and_half_messages(loaded: Instance) -> None:
     before = descriptors(loaded)
     for seed in range(3):
-        with closing(connect(loaded)) as sock:
-            try:
-                sock.sendall(random.Random(seed).randbytes(10_000_000))
-            except (BrokenPipeError, ConnectionResetError):
-                pass
+        with closing(connect(loaded)) as sock, suppress(BrokenPipeError, ConnectionResetError):
+            sock.sendall(random.Random(seed).randbytes(10_000_000))
     halves = [connect(loaded) for _ in range(50)]
     for number, sock in enumerate(halves):
         sock.sendall(frame(type="request", topic="kvs.get", matchtag=1)[: number % 40])

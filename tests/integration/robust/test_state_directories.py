@@ -18,7 +18,10 @@ from tests.integration.robust.program import BOURN, Instance, start
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-JOBS = f"{BOURN} submit --begin-time=+1h true && {BOURN} submit --urgency=0 true && {BOURN} submit --wait echo hi"
+JOBS = (
+    f"{BOURN} submit --begin-time=+1h true && {BOURN} submit --urgency=0 true"
+    f" && {BOURN} submit --wait echo hi"
+)
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_bent_jobspecs_are_taken_or_refused_in_words() -> None:
                 try:
                     await broker.rpc("job-ingest.submit", body)
                 except BournError as error:
-                    assert "failed in" not in error.message, (body, error.message)
+                    assert "failed in" not in error.message, (body, error.message)  # noqa: PT017
                     return error.message
                 return ""
 
@@ -117,17 +117,23 @@ def dotted(changes: list[Any]) -> dict[str, Any]:
     return {".".join(str(part) for part in place): value for place, _, _, value in changes}
 
 
+def slots(count: int, cores: int) -> dict[str, Any]:
+    """Return so many slots of so many cores."""
+    core = {"type": "core", "count": cores}
+    return {"resources": [{"type": "slot", "count": count, "label": "task", "with": [core]}]}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"resources": []}, r"resources"),
         ({"tasks": [{"command": [], "slot": "task", "count": {"per_slot": 1}}]}, r"tasks\[0\]\.command"),
         ({"version": 0}, "version"),
-        ({"resources": [{"type": "slot", "count": 1, "label": "task", "with": [{"type": "core", "count": -1}]}]},
+        (slots(1, -1),
          r"resources\[0\]\.with\[0\]\.count"),
-        ({"resources": [{"type": "slot", "count": 1, "label": "task", "with": [{"type": "core", "count": 10**30}]}]},
+        (slots(1, 10**30),
          r"core|count"),
-        ({"resources": [{"type": "slot", "count": 5, "label": "task", "with": [{"type": "core", "count": 1}]}]},
+        (slots(5, 1),
          "5 cores"),
     ],
 )  # fmt: skip
