@@ -149,7 +149,7 @@ class Brood:
             await trio.lowlevel.wait_readable(fd)
         finally:
             os.close(fd)
-        _, status = os.waitpid(pid, 0)
+        _, status = os.waitpid(pid, 0)  # noqa: ASYNC222  it has ended
         del self.pids[rank]
         if not seen:
             broker.stop(f"rank {rank} ended before it came up ({_ending(status)})")

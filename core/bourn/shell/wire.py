@@ -36,6 +36,8 @@ class Start(msgspec.Struct, array_like=True):
     gpus: str = ""
     expiration: float = 0.0
     """End of its time limit (epoch seconds); 0 = none."""
+    hold: bool = False
+    """Say `FromHost.ready` and wait for `ToHost.go`: the other nodes aren't ready yet."""
 
 
 class Stdin(msgspec.Struct, array_like=True):
@@ -64,6 +66,8 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     """Keys of jobspecs that won't be used again."""
     specs: list[tuple[int, msgspec.Raw]] = []
     start: list[Start] = []
+    go: list[int] = []
+    """Jobs that were held and may start."""
     expire: list[tuple[int, float]] = []
     stdin: list[Stdin] = []
     kill: list[tuple[int, int]] = []
@@ -92,6 +96,8 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     """(job id, epoch seconds, wait status)"""
     taken: list[int] = []
     """Serial numbers of input that the tasks have read, or that nobody will read."""
+    ready: list[int] = []
+    """Jobs that are held and could start."""
     messages: list[tuple[int, str]] = []
     """(logging level, text) for the broker's log."""
 
@@ -101,7 +107,7 @@ from_host = msgspec.json.Decoder(FromHost)
 _encoder = msgspec.json.Encoder()
 
 
-def frame(message: ToHost | FromHost) -> bytearray:
+def frame(message: ToHost | FromHost | dict[str, Any]) -> bytearray:
     """Return a message with its length in front."""
     out = bytearray(4)
     _encoder.encode_into(message, out, 4)
