@@ -34,6 +34,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "plugins": ("plugins", "list plugins and their state"),
     "kvs": ("kvs", "read and write the key-value store"),
     "event": ("event", "publish and subscribe to events"),
+    "exec": ("exec", "run a command on ranks, outside of any job"),
+    "overlay": ("overlay", "look at the tree of brokers"),
     "ping": ("ping", "measure the latency to a service"),
     "config": ("config", "show and reload the configuration"),
     "getattr": ("attr:getattr_main", "print a broker attribute"),
