@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from bourn.client import job, kvs, resource
     from bourn.client.executor import Executor, JobException
     from bourn.client.handle import Handle
-    from bourn.client.joblist import JobList
     from bourn.client.jobfields import JobInfo
+    from bourn.client.joblist import JobList
     from bourn.client.journal import JournalConsumer
     from bourn.errors import BournError, RPCError
     from bourn.model import Hostlist, IdSet, JobID, Jobspec, ResourceSet

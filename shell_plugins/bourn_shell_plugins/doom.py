@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bourn.errors import BournError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
-from bourn.shell.job import exit_code
+from bourn.shell.waitstatus import exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

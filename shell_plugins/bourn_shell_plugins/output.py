@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError, suggest
 from bourn.hookspecs import hookimpl
@@ -74,7 +75,7 @@ class _Plan:
         self.label: dict[str, bool] = {}
         self.lines: dict[str, bool] = {}
         known = {"mode", "limit", "batch-timeout", *STREAMS}
-        for key in spec.option("output", {}):
+        for key in _table(spec, "output", "limit=1G"):
             if key not in known:
                 raise BournError(f"-o output.{key}: there is no such shell option{suggest(key, known)}")
         for stream in STREAMS:
@@ -88,7 +89,7 @@ class _Plan:
 
     def _stream(self, spec: ShellSpec, stream: str) -> None:
         key = f"output.{stream}"
-        for name in spec.option(key, {}):
+        for name in _table(spec, key, "type=file"):
             if name not in ("type", "path", "label", "buffer"):
                 raise BournError(
                     f"-o {key}.{name}: there is no such shell option"
@@ -113,6 +114,14 @@ class _Plan:
         self.label[stream] = spec.switch(f"{key}.label") or (
             stream == "stderr" and spec.option(key) is None and self.label["stdout"]
         )
+
+
+def _table(spec: ShellSpec, key: str, example: str) -> Mapping[str, Any]:
+    """Return the options below `key`."""
+    found = spec.option(key, {})
+    if not isinstance(found, Mapping):
+        raise BournError(f"-o {key}={found}: name an option below it, as -o {key}.{example}")
+    return found
 
 
 class _Store:

@@ -17,6 +17,7 @@ BENCHMARKS = {
     "memory": "the broker at start, after 2,500 and after 100,000 finished jobs",
     "job_manager": "the job manager alone: microseconds a job",
     "shell_host": "the shell host alone: jobs/s, against a bare spawn loop",
+    "pmi": "PMI-1 exchange of 64 tasks",
     "match": "the graph scheduler's matcher alone: matches/s",
 }
 

@@ -2,9 +2,10 @@
 
 usage: python tests/bench/match.py [--nodes 64,1024,4096,16384] [--policies first,low,...] [--cores 48]
 
-Prints, per policy and size: matches/s of one slot of 4 cores and of 16 whole nodes (matched and taken), jobs/s of
-allocate-or-reserve 200 deep, passes over 1,000 pending jobs, and the time and memory of building the graph. Each
-figure is also given as a multiple of what a bare Python loop does in the same run, since machines differ.
+Prints, per policy and size: matches/s of one slot of 4 cores and of 16 whole nodes (matched and taken),
+jobs/s of allocate-or-reserve 200 deep, passes over 1,000 pending jobs, and the time and memory of building
+the graph. Each figure is also given in updates of a bare Python dictionary in the same run, since machines
+differ.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from bourn.broker.states import BrokerState, StateMachine
 from bourn.broker.turn import Turn
 from bourn.config.tables import AccessTable
 from bourn.errors import BournError
+from bourn.model.duration import parse_duration
 from bourn.model.idset import mask_text
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ log = logging.getLogger("bourn.broker")
 
 QUORUM_WARNING = 60.0
 """After how long a broker that waits for others says so."""
+CLEANUP_SECONDS = 300.0
+"""How long modules may take to end what runs, where `broker.cleanup-timeout` doesn't say."""
 GOODBYE_SECONDS = 1.0
 """How long a broker that ends waits for clients to take their last responses."""
 
@@ -239,7 +242,8 @@ class Broker:
             self._advance()  # cleanup
         if self.states.state is BrokerState.CLEANUP:
             if self.attrs.get("broker.cleanup") != "keep":
-                await self.host.cleanup()
+                limit = self.attrs.get("broker.cleanup-timeout")
+                await self.host.cleanup(parse_duration(limit) if limit else CLEANUP_SECONDS)
             self._advance()  # shutdown
         if self.overlay is not None:
             await self.overlay.shut_down()

@@ -14,6 +14,7 @@ from bourn.broker.order import start_order
 from bourn.broker.roles import ANYONE
 from bourn.broker.services import Endpoint
 from bourn.errors import BournError, PluginError, suggest
+from bourn.model.duration import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,18 +195,21 @@ class ModuleHost:
         for again in order:
             await self.start(spec if again.name == name else again)
 
-    async def cleanup(self) -> None:
-        """Let modules wind up what users have running, in the order of their start.
+    async def cleanup(self, limit: float) -> None:
+        """Let modules wind up what users have running, in the order of their start, in `limit` seconds.
 
         What a module winds up may need those that started after it: a job that is cancelled needs whoever
         runs it.
         """
-        for live in list(self.live.values()):
-            if live.state == "running" and live.module is not None:
-                try:
-                    await live.module.cleanup()
-                except Exception as error:
-                    log.error("module '%s' failed to clean up", live.name, exc_info=error)
+        with trio.move_on_after(limit) as scope:
+            for live in list(self.live.values()):
+                if live.state == "running" and live.module is not None:
+                    try:
+                        await live.module.cleanup()
+                    except Exception as error:
+                        log.error("module '%s' failed to clean up", live.name, exc_info=error)
+        if scope.cancelled_caught:
+            log.error("module '%s' was still cleaning up after %s", live.name, format_duration(limit))
 
     async def stop_all(self, *, builtins: bool = False) -> None:
         """Stop all modules, the last one started first."""

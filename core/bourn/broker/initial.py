@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -36,10 +38,13 @@ _OF_A_JOB = (
 
 def environment(environ: Mapping[str, str], uri: str) -> dict[str, str]:
     """Return the program's environment: that of the broker, without what describes a job of the parent
-    instance.
+    instance, and with a PATH on which `bourn` is found even where no virtual environment is activated.
     """
     own = {name: value for name, value in environ.items() if name not in _OF_A_JOB}
     own["BOURN_URI"] = uri
+    path = own.get("PATH")
+    if path and shutil.which("bourn", path=path) is None:
+        own["PATH"] = f"{path}:{os.path.dirname(sys.executable)}"
     return own
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar, cast, overload
 
 from bourn.broker.message import STREAMING
 from bourn.broker.roles import Role
@@ -177,7 +177,7 @@ class Request:
     @overload
     def get(self, key: str, kind: type[T], default: T) -> T: ...
     def get(self, key: str, kind: type[T], default: object = _REQUIRED) -> T | None:
-        """Return `payload[key]`, checked to be a `kind`; EPROTO names what is missing or wrong."""
+        """Return `payload[key]`, checked to be a `kind` (an `int` of 64 bits at most); EPROTO names what is missing or wrong."""
         payload = self.payload
         if payload is not None and not isinstance(payload, dict):
             raise BournError(f"{self.topic}: payload must be an object", errno.EPROTO)
@@ -188,11 +188,15 @@ class Request:
             return cast("T | None", default)
         if kind is float and type(value) is int:
             value = float(value)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise BournError(
-                f"{self.topic}: '{key}' must be a {kind.__name__}, not {value!r:.60}", errno.EPROTO
-            )
+        if not isinstance(value, kind) or (kind is int and not is_int(value)):
+            what = "whole number of 64 bits" if kind is int else kind.__name__
+            raise BournError(f"{self.topic}: '{key}' must be a {what}, not {value!r:.60}", errno.EPROTO)
         return value
+
+
+def is_int(value: object) -> TypeGuard[int]:
+    """Whether a value of a payload is a whole number that the store and other languages can hold."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
 class Nowhere:

@@ -42,7 +42,8 @@ class StartOptions:
     """What the command line of `bourn start` says.
 
     Attributes given with `-S` that mean something here: `statedir`, `rundir`, `instance-level`,
-    `broker.cleanup` (`cancel`, the default, or `keep`), `log-stderr-level`.
+    `broker.cleanup` (`cancel`, the default, or `keep`), `broker.cleanup-timeout` (a duration, 5m by default),
+    `log-stderr-level`.
     """
 
     command: list[str] = Factory(list)
@@ -244,6 +245,8 @@ def _statedir(wanted: str | None) -> Path | None:
 
     if wanted is None:
         return None
+    if not wanted:
+        raise BournError("-S statedir=: name a directory")
     path = Path(wanted).absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

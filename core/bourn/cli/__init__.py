@@ -1,0 +1,1 @@
+"""The command line: `main` finds a verb's module, `parser` reads its options; one file a command family."""

@@ -1,7 +1,7 @@
 """Being attached to a job: its output here, our input and signals there, until it ends; the heart of `run`.
 
-One loop waits on the broker's connection, standard input and signals. Ctrl-C is sent to the job's tasks and warns; a
-second within two seconds cancels the job, Ctrl-Z then leaves it running and detaches.
+One loop waits on the broker's connection, standard input and signals. Ctrl-C is sent to the job's tasks and
+warns; a second within two seconds cancels the job, Ctrl-Z then leaves it running and detaches.
 """
 
 from __future__ import annotations
@@ -246,7 +246,9 @@ class _Signals:
 
 
 def _drain(future: Future | None) -> tuple[list[dict[str, Any]], Future | None]:
-    """Return the log entries that have arrived, and the stream unless it has ended; raise what it failed with."""
+    """Return the log entries that have arrived, and the stream unless it has ended; raise what it failed
+    with.
+    """
     found: list[dict[str, Any]] = []
     while future is not None and future.is_ready():
         try:

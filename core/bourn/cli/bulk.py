@@ -1,12 +1,13 @@
 """Templates and inputs of `bulksubmit` and of `{cc}`: pure text.
 
-Inputs follow `:::` (words) or `::::` (files, one input a line); several lists are combined, each with each, unless
-`:::+` links a list with the one before. Without any, the lines of standard input are read. In the command and in the
-values of options, `{}` is the first input and `{0}`, `{1}` the nth; a suffix asks for a part of it:
+Inputs follow `:::` (words) or `::::` (files, one input a line); several lists are combined, each with each,
+unless `:::+` links a list with the one before. Without any, the lines of standard input are read. In the
+command and in the values of options, `{}` is the first input and `{0}`, `{1}` the nth; a suffix asks for a
+part of it:
 
-`{.%}` without extension, `{./}` base name, `{.//}` directory, `{./%}` base name without extension; and, as of a path,
-`{.name}` `{.stem}` `{.suffix}` `{.parent}`. `{seq}` counts from 0, `{seq1}` from 1; `{cc}` is the id of a copy. A
-format may follow, as `{seq:03d}`. `{{...}}` is left alone: the job shell fills those in.
+`{.%}` without extension, `{./}` base name, `{.//}` directory, `{./%}` base name without extension; and, as of
+a path, `{.name}` `{.stem}` `{.suffix}` `{.parent}`. `{seq}` counts from 0, `{seq1}` from 1; `{cc}` is the id
+of a copy. A format may follow, as `{seq:03d}`. `{{...}}` is left alone: the job shell fills those in.
 """
 
 from __future__ import annotations

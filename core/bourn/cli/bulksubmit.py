@@ -24,15 +24,30 @@ Submit a job for each input.
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    parser = Parser(prog="bourn bulksubmit", description=DESCRIPTION)
+    parser = Parser(
+        prog="bourn bulksubmit",
+        usage="bourn bulksubmit [OPTIONS] COMMAND... ::: INPUTS...",
+        description=DESCRIPTION,
+    )
     options.add_command(parser)
     options.add_resource_options(parser)
     options.add_job_options(parser)
     options.add_submit_options(parser)
     add = parser.add_argument_group("inputs").add_argument
     add("--shuffle", action="store_true", help="submit in random order")
-    add("--sep", default="\n", metavar="TEXT", help="what separates inputs in files (newline); none: white space")
-    add("--define", action="append", default=[], metavar="NAME=CODE", help="a part {.NAME} by Python code of x")
+    add(
+        "--sep",
+        default="\n",
+        metavar="TEXT",
+        help="what separates inputs in files (newline); none: white space",
+    )
+    add(
+        "--define",
+        action="append",
+        default=[],
+        metavar="NAME=CODE",
+        help="a part {.NAME} by Python code of x",
+    )
     plugins = PluginOptions("bulksubmit", parser)
     args = parser.parse_args(argv)
     plugins.preinit(args)

@@ -19,7 +19,9 @@ def main(argv: list[str]) -> int:
     commands = parser.add_commands()
     command = commands.add("get", "print the configuration, or the value of a key")
     command.add_argument("-d", "--default", metavar="VALUE", help="what to print if the key isn't set")
-    command.add_argument("-q", "--quiet", action="store_true", help="print nothing; fail if the key isn't set")
+    command.add_argument(
+        "-q", "--quiet", action="store_true", help="print nothing; fail if the key isn't set"
+    )
     command.add_argument("key", nargs="?", metavar="KEY", help="dotted, as queues.batch.requires")
     command.set_defaults(run=_get)
     command = commands.add("reload", "read the configuration files again")

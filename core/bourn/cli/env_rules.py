@@ -2,8 +2,10 @@
 
 Rules are applied in order to a copy of the caller's environment:
 
-* `NAME=VALUE` sets a variable; `$VAR` and `${VAR}` are filled in from what the rules made so far, then from the
-  caller's environment; `$$` is a dollar sign. A value that holds `{{` is a template that the job shell fills in.
+* `NAME=VALUE` sets a variable; `$VAR` and `${VAR}` are filled in from what the rules made so far, then from
+the
+  caller's environment; `$$` is a dollar sign. A value that holds `{{` is a template that the job shell fills
+  in.
 * `PATTERN` (a plain name or a glob) takes matching variables of the caller that aren't there any more.
 * `-PATTERN` removes matching variables. A pattern that begins with `/` is a regular expression.
 * `^FILE`, or the path of a file that exists and holds a `/`, reads more rules from a file, one a line.
@@ -20,9 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 
-def apply_rules(
-    rules: Iterable[str], environ: Mapping[str, str]
-) -> tuple[dict[str, str], dict[str, str]]:
+def apply_rules(rules: Iterable[str], environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the job's environment and the templates that the job shell is to expand."""
     result = dict(environ)
     templates: dict[str, str] = {}

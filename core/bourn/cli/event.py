@@ -25,7 +25,9 @@ def main(argv: list[str]) -> int:
     command.set_defaults(run=_pub)
     command = commands.add("sub", "print events as they come")
     command.add_argument("-c", "--count", type=int, default=0, metavar="N", help="exit after N events")
-    command.add_argument("topics", nargs="*", default=[""], metavar="TOPIC", help="beginning of a topic (default: any)")
+    command.add_argument(
+        "topics", nargs="*", default=[""], metavar="TOPIC", help="beginning of a topic (default: any)"
+    )
     command.set_defaults(run=_sub)
     args = parser.parse_args(argv)
     with Handle() as h:

@@ -18,7 +18,9 @@ LOGS = {"exec": "guest.exec.eventlog", "output": "guest.output", "input": "guest
 
 def add_event_options(parser: Parser) -> None:
     """Add the options that say how events are printed."""
-    parser.add_argument("-f", "--format", choices=["text", "json"], default="text", help="text (default) or json")
+    parser.add_argument(
+        "-f", "--format", choices=["text", "json"], default="text", help="text (default) or json"
+    )
     parser.add_argument(
         "-T",
         "--time-format",
@@ -26,7 +28,9 @@ def add_event_options(parser: Parser) -> None:
         default="raw",
         help="seconds since 1970 (default), since the first event, date and time",
     )
-    parser.add_argument("-H", "--human", dest="time_format", action="store_const", const="human", help="-T human")
+    parser.add_argument(
+        "-H", "--human", dest="time_format", action="store_const", const="human", help="-T human"
+    )
 
 
 class EventPrinter:
@@ -54,7 +58,8 @@ class EventPrinter:
             return f"{timestamp - self.zero:.6f}"
         local = time.localtime(timestamp)
         if self._time == "iso":
-            return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(timestamp % 1 * 1e6):06d}{time.strftime('%z', local)}"
+            micro = int(timestamp % 1 * 1e6)
+            return time.strftime(f"%Y-%m-%dT%H:%M:%S.{micro:06d}%z", local)
         offset = timestamp - self.zero
         first = time.strftime("%b%d %H:%M", local)
         return f"[{first}]" if offset == 0 else f"[{offset:+11.6f}]"

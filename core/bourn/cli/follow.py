@@ -1,7 +1,8 @@
 """Following jobs: `--wait`, `--wait-event`, `--watch`, `--log`, `--progress`, and `bourn watch`.
 
-One stream of the instance's journal tells of all jobs of a submission; it is opened before they are submitted, so that
-no event is missed. A user who may not read it, and whoever follows jobs that are there already, reads each job's log.
+One stream of the instance's journal tells of all jobs of a submission; it is opened before they are
+submitted, so that no event is missed. A user who may not read it, and whoever follows jobs that are there
+already, reads each job's log.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Follower:
 
     def _open_journal(self) -> Future | None:
         """Open the journal and wait until it is live; None if we may not read it."""
-        request: dict[str, Any] = {"full": False}
+        request: dict[str, Any] = {"full": False, "lean": True}
         if self._args.verbose < 2:
             request["allow"] = sorted({"start", "finish", "exception", "clean", self._wanted})
         journal = self._h.rpc("job-manager.journal", request, streaming=True)
@@ -110,7 +111,7 @@ class Follower:
         if path is None:
             return default
         if path not in self._files:
-            self._files[path] = open(path, "wb")
+            self._files[path] = open(path, "wb")  # noqa: SIM115  # closed with the others
         return self._files[path]
 
     def _journal(self, future: Future) -> None:
@@ -149,7 +150,8 @@ class Follower:
         name, context = entry["name"], entry.get("context", {})
         text = ""
         if name == "exception":
-            text = f"exception: type={context['type']} severity={context['severity']} {context.get('note', '')}".rstrip()
+            text = f"exception: type={context['type']} severity={context['severity']}"
+            text += f" {context['note']}" if context.get("note") else ""
         elif name == "finish" and self._args.verbose:
             text = f"complete: status={job.exitcode}"
         elif self._args.verbose > 1:

@@ -1,9 +1,10 @@
 """Output formats of the listing commands: Python format strings, compiled once and applied to many records.
 
-`{name:>12.12}` prints a field. After a name may come `!d` (a time, with a strftime format and, after `::`, a width:
-`{t_run!d:%H:%M::>8}`), `!D` (ISO date and time), `!F` (duration as 1.5h), `!H` (duration as 0:01:30) or `!P` (percent).
-A format that ends in `h` prints `-` for nothing, one that ends in `+` marks a text that was cut with a `+`. Before
-a field, `?:` leaves the column out when no record has a value, `+:` widens it to what is printed, `?+:` does both.
+`{name:>12.12}` prints a field. After a name may come `!d` (a time, with a strftime format and, after `::`, a
+width: `{t_run!d:%H:%M::>8}`), `!D` (ISO date and time), `!F` (duration as 1.5h), `!H` (duration as 0:01:30)
+or `!P` (percent). A format that ends in `h` prints `-` for nothing, one that ends in `+` marks a text that
+was cut with a `+`. Before a field, `?:` leaves the column out when no record has a value, `+:` widens it to
+what is printed, `?+:` does both.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Getter: TypeAlias = "Callable[[Any], Any]"
 Lookup: TypeAlias = "Callable[[str], tuple[str, Getter]]"
 
-SPEC = re.compile(r"(?P<align>.?[<>=^])?(?P<sign>[-+ ]?#?0?)(?P<width>\d*)(?P<comma>[,_]?)(?P<prec>\.\d+)?(?P<type>[a-zA-Z%]?)$")
+SPEC = re.compile(r"(?P<align>.?[<>=^])?[-+ ]?#?0?(?P<width>\d*)[,_]?(?P<prec>\.\d+)?(?P<type>[a-zA-Z%]?)$")
 PREFIX = re.compile(r"(\?\+?|\+):$")
 NOTHING = ("", None, "0s", "0.0", "0:00:00", "1970-01-01T00:00:00")
 
@@ -28,7 +29,18 @@ NOTHING = ("", None, "0s", "0.0", "0:00:00", "1970-01-01T00:00:00")
 class Column:
     """One field of a format, with the text before it."""
 
-    __slots__ = ("align", "collapse", "expand", "get", "heading", "literal", "name", "render", "source", "width")
+    __slots__ = (
+        "align",
+        "collapse",
+        "expand",
+        "get",
+        "heading",
+        "literal",
+        "name",
+        "render",
+        "source",
+        "width",
+    )
 
     def __init__(self, literal: str, name: str, conversion: str | None, spec: str, lookup: Lookup) -> None:
         prefix = PREFIX.search(literal)
@@ -79,7 +91,7 @@ class Template:
 
     def fit(self, records: Sequence[Any]) -> None:
         """Leave out `?:` columns that are empty in these records, and widen `+:` ones."""
-        kept = []
+        kept: list[Column] = []
         for column in self.columns:
             if column.collapse and not any(column.get(r) not in NOTHING for r in records):
                 continue
@@ -152,7 +164,9 @@ def renderer(conversion: str | None, spec: str) -> Callable[[Any], str]:
 
 
 def short_duration(seconds: float) -> str:
-    """Return a duration as the field prints it: in the greatest unit that it reaches, less than 1 ms is `0s`."""
+    """Return a duration as the field prints it: in the greatest unit that it reaches, less than 1 ms is
+    `0s`.
+    """
     if seconds < 0.001:
         return "0s"
     if seconds < 10:

@@ -52,9 +52,13 @@ def _parser() -> Parser:
     ):
         how.add_argument(short, long, dest="operation", action="store_const", const=name, help=text)
     parser.add_argument("-e", "--expand", action="store_true", help="print each host's name")
-    parser.add_argument("-d", "--delimiter", default=" ", metavar="TEXT", help="between expanded names (a space)")
+    parser.add_argument(
+        "-d", "--delimiter", default=" ", metavar="TEXT", help="between expanded names (a space)"
+    )
     parser.add_argument("-c", "--count", action="store_true", help="print how many there are")
-    parser.add_argument("-n", "--nth", type=int, metavar="N", help="print the Nth, from 0; negative from the end")
+    parser.add_argument(
+        "-n", "--nth", type=int, metavar="N", help="print the Nth, from 0; negative from the end"
+    )
     parser.add_argument("-L", "--limit", type=int, metavar="N", help="at most N, from the end if negative")
     parser.add_argument("-S", "--sort", action="store_true", help="sort")
     parser.add_argument("-x", "--exclude", metavar="HOSTS", help="leave hosts out")

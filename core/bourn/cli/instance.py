@@ -23,7 +23,10 @@ def uptime(argv: list[str]) -> int:
         notes = _notes(h)
     owner = _user(info["owner"])
     line = f" {time.strftime('%H:%M:%S')} {info['state']} {short_duration(info['uptime'])},"
-    print(f"{line}  owner {owner},  depth {info['level']},  size {info['size']}" + "".join(f",  {n}" for n in notes))
+    print(
+        f"{line}  owner {owner},  depth {info['level']},  size {info['size']}"
+        + "".join(f",  {n}" for n in notes)
+    )
     return 0
 
 

@@ -1,4 +1,6 @@
-"""`bourn job`: attach to, wait for, inspect and change jobs. The sub-commands stand in the `job_*` modules."""
+"""`bourn job`: attach to, wait for, inspect and change jobs. The sub-commands stand in the `job_*`
+modules.
+"""
 
 from __future__ import annotations
 

@@ -29,6 +29,10 @@ def add_commands(commands: Commands) -> None:
     _exception_options(command)
     command.add_argument("jobids", nargs="+", metavar="JOBID")
     command.set_defaults(run=_raise)
+    command = commands.add("cancel", "cancel jobs")
+    command.add_argument("-m", "--message", default="", metavar="TEXT", help="a reason that the user sees")
+    command.add_argument("jobids", nargs="+", metavar="JOBID")
+    command.set_defaults(run=_raise, type="cancel", severity=0)
     command = commands.add("raiseall", "raise an exception on many jobs")
     command.add_argument("type", metavar="TYPE")
     command.add_argument("message", nargs="*", metavar="TEXT")
@@ -52,7 +56,9 @@ def add_commands(commands: Commands) -> None:
     command = commands.add("memo", "note something about a job")
     command.add_argument("--volatile", action="store_true", help="don't keep it in the eventlog")
     command.add_argument("jobid", metavar="JOBID")
-    command.add_argument("notes", nargs="+", metavar="KEY=VALUE", help="VALUE is JSON or text; `-KEY` removes one")
+    command.add_argument(
+        "notes", nargs="+", metavar="KEY=VALUE", help="VALUE is JSON or text; `-KEY` removes one"
+    )
     command.set_defaults(run=_memo)
 
 
@@ -64,7 +70,9 @@ def _exception_options(command: Any) -> None:
 
 def _many_options(command: Any) -> None:
     command.add_argument("-u", "--user", metavar="USER", help="jobs of a user, or of `all` (default: yours)")
-    command.add_argument("-S", "--states", metavar="STATES", default="active", help="active, pending, running ...")
+    command.add_argument(
+        "-S", "--states", metavar="STATES", default="active", help="active, pending, running ..."
+    )
     command.add_argument("-f", "--force", action="store_true", help="do it; without, only count them")
     command.set_defaults(queue=None, name=None)
 
@@ -77,7 +85,9 @@ def _urgency(args: argparse.Namespace) -> int:
     with Handle() as h:
         reply = h.rpc("job-manager.urgency", {"id": int(id), "urgency": urgency}).get()
     if args.verbose:
-        print(f"job {args.jobid}: urgency {(reply or {}).get('old_urgency', '?')} -> {urgency}", file=sys.stderr)
+        print(
+            f"job {args.jobid}: urgency {(reply or {}).get('old_urgency', '?')} -> {urgency}", file=sys.stderr
+        )
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bourn.cli.eventprint import LOGS, EventPrinter, add_event_options
 from bourn.client import job
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bourn.cli.parser import Commands
+    from bourn.model.taskmap import TaskMap
 
 FORMS = ("dec", "hex", "dothex", "kvs", "f58", "f58plain", "words", "emoji")
 
@@ -31,16 +32,22 @@ def add_commands(commands: Commands) -> None:
     command = commands.add("info", "print the jobspec, R, eventlog or another record of a job")
     command.add_argument("-o", "--original", action="store_true", help="the jobspec as it was submitted")
     command.add_argument("jobid", metavar="JOBID")
-    command.add_argument("key", metavar="KEY", help="jobspec, R, J, eventlog, guest.exec.eventlog, guest.output ...")
+    command.add_argument(
+        "key", metavar="KEY", help="jobspec, R, J, eventlog, guest.exec.eventlog, guest.output ..."
+    )
     command.set_defaults(run=_info)
     command = commands.add("eventlog", "print a job's events")
     add_event_options(command)
     command.add_argument("-F", "--follow", action="store_true", help="wait for further events")
-    command.add_argument("-p", "--path", default="eventlog", metavar="PATH", help="another log, as exec or output")
+    command.add_argument(
+        "-p", "--path", default="eventlog", metavar="PATH", help="another log, as exec or output"
+    )
     command.add_argument("jobid", metavar="JOBID")
     command.set_defaults(run=_eventlog)
     command = commands.add("last", "print the ids of your latest jobs")
-    command.add_argument("slice", nargs="?", default="1", metavar="N|[SLICE]", help="how many, or a slice as [1:3]")
+    command.add_argument(
+        "slice", nargs="?", default="1", metavar="N|[SLICE]", help="how many, or a slice as [1:3]"
+    )
     command.set_defaults(run=_last)
     command = commands.add("list-ids", "print what is known of jobs as JSON")
     command.add_argument("jobids", nargs="+", metavar="JOBID")
@@ -137,36 +144,40 @@ def _taskmap(args: argparse.Namespace) -> int:
 
     R = None
     if args.target.startswith(("[", "{", "(")):
-        taskmap = TaskMap.decode(args.target)
+        taskmap = TaskMap(args.target)
     else:
         id = JobID.parse(args.target)
         with Handle() as h:
             taskmap = _taskmap_of(h, id)
             R = job.lookup(h, id, "R")
     if args.taskids is not None:
-        print(taskmap.task_ids(_number(args.taskids)))
+        print(taskmap.tasks(_number(args.taskids)))
     elif args.ntasks is not None:
-        print(len(taskmap.task_ids(_number(args.ntasks))))
+        print(taskmap.ntasks_on(_number(args.ntasks)))
     elif args.nodeid is not None:
-        print(taskmap.node_of(_number(args.nodeid)))
+        print(taskmap.node(_number(args.nodeid)))
     elif args.hostname is not None:
         from bourn.model.rset import ResourceSet
 
         if R is None:
             raise BournError("--hostname needs a job id")
-        print(ResourceSet.from_dict(R).nodelist[taskmap.node_of(_number(args.hostname))])
+        print(ResourceSet.from_dict(R).nodelist[taskmap.node(_number(args.hostname))])
     elif args.to == "multiline":
         for task in range(taskmap.ntasks):
-            print(f"{task}: {taskmap.node_of(task)}")
+            print(f"{task}: {taskmap.node(task)}")
     else:
-        print(taskmap.pmi() if args.to == "pmi" else taskmap)
+        print(taskmap.pmi() if args.to == "pmi" else taskmap.raw() if args.to == "raw" else taskmap)
     return 0
 
 
-def _taskmap_of(h: Handle, id: JobID) -> Any:
-    """Return the task map that the job's shell.start event tells."""
+def _taskmap_of(h: Handle, id: JobID) -> TaskMap:
+    """Return the task map that the job's shell.start event tells; on one node it is known anyhow."""
     from bourn.client.events import watch_batches
     from bourn.model.taskmap import TaskMap
+
+    info = job.job_list_id(h, id)
+    if info.nnodes == 1:
+        return TaskMap.from_nodes([0] * info.ntasks)
 
     for batch in watch_batches(h, id, "guest.exec.eventlog", follow=False):
         for event in batch:

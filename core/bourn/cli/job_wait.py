@@ -37,7 +37,9 @@ def add_commands(commands: Commands) -> None:
     command.set_defaults(run=_status)
     command = commands.add("wait-event", "wait until a job has posted an event")
     add_event_options(command)
-    command.add_argument("-p", "--path", default="eventlog", metavar="PATH", help="another log, as exec or output")
+    command.add_argument(
+        "-p", "--path", default="eventlog", metavar="PATH", help="another log, as exec or output"
+    )
     command.add_argument("-t", "--timeout", metavar="FSD", help="give up after this time")
     command.add_argument("-c", "--count", type=int, default=1, metavar="N", help="the Nth such event")
     command.add_argument("-m", "--match-context", metavar="KEY=VALUE", help="with this in its context")

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
+_NAMES = "{id.f58:>12} ?:{queue:<8.8} {username:<8.8} {name:<10.10+} "
 FORMATS = {
-    "default": "{id.f58:>12} ?:{queue:<8.8} {username:<8.8} {name:<10.10+} {status_abbrev:>2.2} {ntasks:>6} "
-    "{nnodes:>6h} {contextual_time!F:>8h} {contextual_info}",
-    "long": "{id.f58:>12} ?:{queue:<8.8} {username:<8.8} {name:<10.10+} {status:>9.9} {ntasks:>6} {nnodes:>6h} "
-    "{t_submit!d:%b%d %R::>12} {t_remaining!F:>12h} {contextual_time!F:>8h} {contextual_info}",
-    "deps": "{id.f58:>12} ?:{queue:<8.8} {name:<10.10+} {urgency:<3} {priority:<12} {state:<8.8} {dependencies}",
-    "endreason": "{id.f58:>12} ?:{queue:<8.8} {username:<8.8} {name:<10.10+} {status_abbrev:>2.2} "
-    "{t_inactive!d:%b%d %R::>12h} {inactive_reason}",
+    "default": _NAMES
+    + "{status_abbrev:>2.2} {ntasks:>6} {nnodes:>6h} {contextual_time!F:>8h} {contextual_info}",
+    "long": _NAMES + "{status:>9.9} {ntasks:>6} {nnodes:>6h} {t_submit!d:%b%d %R::>12} "
+    "{t_remaining!F:>12h} {contextual_time!F:>8h} {contextual_info}",
+    "deps": "{id.f58:>12} ?:{queue:<8.8} {name:<10.10+} {urgency:<3} {priority:<12} "
+    "{state:<8.8} {dependencies}",
+    "endreason": _NAMES + "{status_abbrev:>2.2} {t_inactive!d:%b%d %R::>12h} {inactive_reason}",
 }
 DEFAULT_FILTER = "pending,running"
 
@@ -47,7 +48,9 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="bourn jobs", description="List jobs: your pending and running ones, unless options say more.")
+    parser = Parser(
+        prog="bourn jobs", description="List jobs: your pending and running ones, unless options say more."
+    )
     add = parser.add_argument
     add("-a", "--all", action="store_true", help="jobs in any state")
     add("-A", action="store_true", dest="everyone", help="jobs of all users")
@@ -136,7 +139,9 @@ def _sorted(keys: list[str], chunks: Iterator[list[Record]]) -> list[Record]:
 
 
 def _print_json(h: Handle, args: argparse.Namespace) -> None:
-    """Print `{"jobs": [...]}`, a job a line, as they arrive; one job that was asked for by its id by itself."""
+    """Print `{"jobs": [...]}`, a job a line, as they arrive; one job that was asked for by its id by
+    itself.
+    """
     chunks = _query(h, args, ["all"]).chunks()
     if len(args.jobids) == 1:
         print(json.dumps(to_dict(next(chunks)[0]), ensure_ascii=False))

@@ -19,7 +19,9 @@ PER_RESOURCE = ("cores", "tasks_per_node", "tasks_per_core", "gpus_per_node")
 
 
 def jobspec(args: Namespace, command: Sequence[str], environ: dict[str, str] | None = None) -> dict[str, Any]:
-    """Return the jobspec of `command` under the options; `environ` is the caller's environment, captured once."""
+    """Return the jobspec of `command` under the options; `environ` is the caller's environment, captured
+    once.
+    """
     if not command:
         raise BournError("no command given")
     from bourn.cli import env_rules
@@ -83,9 +85,9 @@ def _resources(args: Namespace, command: Sequence[str], extra: build.Extra) -> d
             raise BournError(f"--nodes={nodes} must not be greater than --ntasks={ntasks}")
         if args.exclusive and not nodes:
             raise BournError("--exclusive can only be set with a node count")
-        cores = _count(args, "cores_per_task") or 1
+        each = _count(args, "cores_per_task") or 1
         gpus = _count(args, "gpus_per_task", least=0)
-        return build.from_command(command, ntasks, cores, gpus, nodes, args.exclusive, **extra)
+        return build.from_command(command, ntasks, each, gpus, nodes, args.exclusive, **extra)
     per_node, per_core = _count(args, "tasks_per_node"), _count(args, "tasks_per_core")
     if per_node and per_core:
         raise BournError("--tasks-per-node and --tasks-per-core can't be used together")
@@ -169,27 +171,23 @@ def set_attribute(obj: dict[str, Any], text: str) -> None:
             with open(value, encoding="utf-8") as file:
                 build.set_attr(obj, _attribute(name[1:]), json.load(file))
         except (OSError, ValueError) as error:
-            raise BournError(f"--setattr={text}: {value}: {getattr(error, 'strerror', None) or error}") from None
+            raise BournError(
+                f"--setattr={text}: {value}: {getattr(error, 'strerror', None) or error}"
+            ) from None
         return
     build.set_attr(obj, _attribute(name), parse_value(value) if equals else 1)
 
 
 def parse_dependency(text: str) -> dict[str, Any]:
-    """Return the dependency that `scheme:value?key=value&...` means (RFC 26)."""
-    scheme, colon, rest = text.partition(":")
-    if not colon and scheme != "singleton":
-        raise BournError(f"--dependency={text}: must be SCHEME:VALUE, as afterok:JOBID")
-    value, _, query = rest.partition("?")
-    dependency: dict[str, Any] = {"scheme": scheme, "value": value}
+    """Return the dependency that an option means (RFC 26); short are `singleton`, `in:`, `out:`, `inout:`."""
+    from bourn.model.dependency import parse_dependency
+
+    scheme, _, value = text.partition(":")
+    if text == "singleton":
+        return {"scheme": "singleton", "value": ""}
     if scheme in ("in", "out", "inout"):
-        dependency = {"scheme": "string", "value": value, "type": scheme, "scope": "user"}
-    for pair in query.split("&"):
-        if pair:
-            key, equals, setting = pair.partition("=")
-            if not equals or not key:
-                raise BournError(f"--dependency={text}: '{pair}' must be KEY=VALUE")
-            dependency[key] = parse_value(setting)
-    return dependency
+        return {"scheme": "string", "value": value, "type": scheme, "scope": "user"}
+    return parse_dependency(text)
 
 
 def parse_signal_option(text: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The rules of `--rlimit`: which of the caller's resource limits a job gets.
 
-Without rules none travel: the job has those of the host it runs on. With rules, all soft limits of the caller do that
-aren't the host's business; then `-PATTERN` takes matching limits out, `NAME=VALUE` sets one (a number, `unlimited`,
-`infinity` or `inf`), and `PATTERN` adds the caller's matching ones.
+Without rules none travel: the job has those of the host it runs on. With rules, all soft limits of the caller
+do that aren't the host's business; then `-PATTERN` takes matching limits out, `NAME=VALUE` sets one (a
+number, `unlimited`, `infinity` or `inf`), and `PATTERN` adds the caller's matching ones.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`bourn VERB ...`: find the verb's module, import it alone, run it, and print what went wrong in one line.
 
-A verb is one row of `VERBS`: the module that serves it (and its function, `main` unless named) and a summary for
-`bourn help`. Nothing but the verb's own module is imported, so that `bourn run true` starts fast. The function takes
-the arguments after the verb and returns the exit status.
+A verb is one row of `VERBS`: the module that serves it (and its function, `main` unless named) and a summary
+for `bourn help`. Nothing but the verb's own module is imported, so that `bourn run true` starts fast. The
+function takes the arguments after the verb and returns the exit status.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
     args = sys.argv[1:] if argv is None else argv
     if not args or args[0] in ("-h", "--help", "help"):
         return _help(args[1:])
+    if (sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8"):
+        _write_ascii()
     verb, rest = args[0], args[1:]
     if verb in ("-V", "--version"):
         verb = "version"
@@ -77,6 +79,22 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(verb, f"{where}{error.strerror or error}")
     return status
+
+
+def _write_ascii() -> None:
+    """Print what the terminal's encoding lacks as something near: job ids as `f...`, which work as well."""
+    import codecs
+    import io
+
+    def nearest(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        text = error.object[error.start : error.end]
+        return "".join("f" if c == "ƒ" else "?" for c in text), error.end
+
+    codecs.register_error("bourn", nearest)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="bourn")
 
 
 def _complain(verb: str, message: str) -> int:

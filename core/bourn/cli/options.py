@@ -1,6 +1,7 @@
 """The options that submit, run and bulksubmit share (and, later, batch and alloc).
 
-Values are kept as the text that was typed: `bulksubmit` fills templates into them first. `jobspec_args` converts them.
+Values are kept as the text that was typed: `bulksubmit` fills templates into them first. `jobspec_args`
+converts them.
 """
 
 from __future__ import annotations
@@ -35,21 +36,36 @@ def add_job_options(parser: Parser) -> None:
     add = group.add_argument
     add("-B", "--bank", metavar="NAME", help="charge the job to a bank")
     add("-q", "--queue", metavar="NAME", help="submit to a queue")
-    add("-t", "--time-limit", metavar="FSD", help="time limit: a duration as 30s, 5m, 2h; a bare number is minutes")
+    add(
+        "-t",
+        "--time-limit",
+        metavar="FSD",
+        help="time limit: a duration as 30s, 5m, 2h; a bare number is minutes",
+    )
     add("--urgency", metavar="N", help="0 to 31, hold, expedite or default (16)")
     add("--job-name", metavar="NAME", help="name of the job (default: the command's)")
-    repeated(group, "-o", "--setopt", "NAME[=VALUE]", "set a job shell option; VALUE is JSON or text, default 1")
-    repeated(group, "-S", "--setattr", "NAME[=VALUE]", "set a jobspec attribute; VALUE is JSON or text, ^NAME=FILE")
+    repeated(
+        group, "-o", "--setopt", "NAME[=VALUE]", "set a job shell option; VALUE is JSON or text, default 1"
+    )
+    repeated(
+        group, "-S", "--setattr", "NAME[=VALUE]", "set a jobspec attribute; VALUE is JSON or text, ^NAME=FILE"
+    )
     repeated(group, "", "--add-file", "[NAME=]FILE", "carry a file in the jobspec")
     repeated(group, "", "--dependency", "SCHEME:VALUE", "wait for a condition, as afterok:JOBID")
-    repeated(group, "", "--requires", "EXPRESSION", "constrain the resources, as host:node[1-3] or a property")
+    repeated(
+        group, "", "--requires", "EXPRESSION", "constrain the resources, as host:node[1-3] or a property"
+    )
     add("--begin-time", metavar="WHEN", help="not before: +FSD, HH:MM, or an ISO date and time")
     repeated(group, "", "--env", "RULE", "which variables the job gets: NAME, NAME=VALUE, -PATTERN, ^FILE")
     repeated(group, "", "--env-remove", "PATTERN", "leave matching variables out")
     repeated(group, "", "--env-file", "FILE", "read --env rules from a file")
     repeated(group, "", "--rlimit", "RULE", "which limits the job gets: NAME, NAME=VALUE, -PATTERN")
-    add("--input", metavar="FILE|TASKS", help="read standard input from a file, or give it to some tasks only")
-    add("--output", metavar="FILE", help="write standard output to a file ({{id}} and the like are filled in)")
+    add(
+        "--input", metavar="FILE|TASKS", help="read standard input from a file, or give it to some tasks only"
+    )
+    add(
+        "--output", metavar="FILE", help="write standard output to a file ({{id}} and the like are filled in)"
+    )
     add("--error", metavar="FILE", help="write standard error to a file")
     add("-u", "--unbuffered", action="store_true", help="don't buffer output or input by line")
     add("-l", "--label-io", action="store_true", help="put the task's rank before each line of output")

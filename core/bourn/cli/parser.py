@@ -42,7 +42,12 @@ class Parser(argparse.ArgumentParser):
     def add_commands(self) -> Commands:
         """Add sub-commands (`bourn queue status`)."""
         return self.add_subparsers(  # type: ignore[return-value]
-            action=Commands, parser_class=Parser, dest="command", metavar="COMMAND", required=True, prog=self.prog
+            action=Commands,
+            parser_class=Parser,
+            dest="command",
+            metavar="COMMAND",
+            required=True,
+            prog=self.prog,
         )
 
     def _explain(self, word: str) -> str:
@@ -57,7 +62,9 @@ class Parser(argparse.ArgumentParser):
         names = [str(choice) for choice in action.choices]
         what = "no such command" if isinstance(action, Commands) else "invalid choice"
         hint = _nearest(str(value), names) or f"; there are: {', '.join(names)}"
-        raise argparse.ArgumentError(None if isinstance(action, Commands) else action, f"{what} '{value}'{hint}")
+        raise argparse.ArgumentError(
+            None if isinstance(action, Commands) else action, f"{what} '{value}'{hint}"
+        )
 
 
 class Commands(argparse._SubParsersAction):  # type: ignore[type-arg]

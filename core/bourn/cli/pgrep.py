@@ -26,7 +26,9 @@ def main(argv: list[str]) -> int:
     """Print the ids of jobs whose names match."""
     parser = _parser("pgrep", "Find jobs by name.")
     parser.add_argument("-n", "--no-header", action="store_true", help="print no headings")
-    parser.add_argument("-o", "--format", default="{id}", help=f"a format string, or one of {', '.join(FORMATS)}")
+    parser.add_argument(
+        "-o", "--format", default="{id}", help=f"a format string, or one of {', '.join(FORMATS)}"
+    )
     args = parser.parse_args(argv)
     template = Template(named(args.format, FORMATS), field)
     with Handle() as h:
@@ -64,7 +66,9 @@ def _parser(verb: str, description: str) -> Parser:
     parser.add_argument("-A", action="store_true", dest="everyone", help="jobs of all users")
     parser.add_argument("-u", "--user", metavar="USER", help="jobs of a user")
     parser.add_argument("-q", "--queue", metavar="NAMES", help="jobs of these queues")
-    parser.add_argument("-f", "--filter", default="pending,running", metavar="STATES", help="(pending,running)")
+    parser.add_argument(
+        "-f", "--filter", default="pending,running", metavar="STATES", help="(pending,running)"
+    )
     parser.add_argument("-a", dest="filter", action="store_const", const="", help="jobs in any state")
     parser.add_argument("pattern", metavar="PATTERN|ID..ID", help="regular expression, or a range of ids")
     return parser

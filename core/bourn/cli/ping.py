@@ -12,7 +12,9 @@ from bourn.model.duration import parse_duration
 def main(argv: list[str]) -> int:
     """Send requests to SERVICE.ping and print how long each took."""
     parser = Parser(prog="bourn ping", description="Measure the latency to a service.")
-    parser.add_argument("-c", "--count", type=int, default=0, metavar="N", help="stop after N (default: never)")
+    parser.add_argument(
+        "-c", "--count", type=int, default=0, metavar="N", help="stop after N (default: never)"
+    )
     parser.add_argument("-i", "--interval", default="1s", metavar="FSD", help="time between requests (1s)")
     parser.add_argument("-p", "--pad", type=int, default=0, metavar="BYTES", help="size of the payload")
     parser.add_argument("-r", "--rank", type=int, default=-1, metavar="N", help="rank of the broker to ask")

@@ -1,4 +1,6 @@
-"""The bar of `--progress`: how many jobs wait, run, ended well and failed. rich is imported with this module."""
+"""The bar of `--progress`: how many jobs wait, run, ended well and failed. rich is imported with this
+module.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS = {
-    "default": "?:{queue:<8.8} {submit:<6} {sched:<5} {defaults.time!F:>8h} {limits.time!F:>8h} {limits.nodes:>8} {limits.cores:>8} {limits.gpus:>6}",
+    "default": "?:{queue:<8.8} {submit:<6} {sched:<5} {defaults.time!F:>8h} {limits.time!F:>8h} "
+    "{limits.nodes:>8} {limits.cores:>8} {limits.gpus:>6}",
 }
 
 
@@ -49,7 +50,9 @@ def _parser() -> Parser:
         command.add_argument("-q", "--queue", metavar="NAME", help="which queue")
         command.add_argument("-a", "--all", action="store_true", help="all queues")
         command.add_argument("--quiet", action="store_true", help="print nothing")
-        command.add_argument("-v", "--verbose", action="store_true", help="print the state of all queues afterwards")
+        command.add_argument(
+            "-v", "--verbose", action="store_true", help="print the state of all queues afterwards"
+        )
         if reason:
             command.add_argument("reason", nargs="*", metavar="REASON")
         if name in ("disable", "stop"):
@@ -57,7 +60,10 @@ def _parser() -> Parser:
         if name in ("start", "stop"):
             command.add_argument("--nocheckpoint", action="store_true", help="don't keep this over a restart")
         command.set_defaults(run=_change)
-    for name, summary in (("drain", "wait until no job is left"), ("idle", "wait until no job runs or is being freed")):
+    for name, summary in (
+        ("drain", "wait until no job is left"),
+        ("idle", "wait until no job runs or is being freed"),
+    ):
         command = commands.add(name, summary)
         command.add_argument("-t", "--timeout", metavar="FSD", help="give up after this time")
         command.add_argument("--quiet", action="store_true", help="print nothing")
@@ -138,7 +144,9 @@ def _seconds(duration: object) -> float:
 def _change(h: Handle, args: argparse.Namespace) -> None:
     names = [queue["name"] for queue in _queues(h, args.queue) if queue.get("name")]
     if names and args.queue is None and not args.all:
-        raise BournError(f"there are several queues: name one with --queue, or --all; there are: {', '.join(names)}")
+        raise BournError(
+            f"there are several queues: name one with --queue, or --all; there are: {', '.join(names)}"
+        )
     payload: dict[str, Any] = {"name": args.queue} if args.queue else {}
     if args.command in ("disable", "stop"):
         reason = args.message or " ".join(args.reason)

@@ -46,15 +46,21 @@ def _parser() -> Parser:
     parser = Parser(prog="bourn resource", description="List, count, drain and undrain resources.")
     commands = parser.add_commands()
 
-    def listing(name: str, summary: str, run: Callable[[Handle, argparse.Namespace], None], formats: Fields | Any) -> Parser:
+    def listing(
+        name: str, summary: str, run: Callable[[Handle, argparse.Namespace], None], formats: Fields | Any
+    ) -> Parser:
         command = commands.add(name, summary)
         command.set_defaults(run=run)
         command.add_argument("-n", "--no-header", action="store_true", help="print no headings")
-        command.add_argument("-o", "--format", default="default", help=f"a format, or one of {', '.join(formats)}")
+        command.add_argument(
+            "-o", "--format", default="default", help=f"a format, or one of {', '.join(formats)}"
+        )
         return command
 
     command = listing("list", "list resources by state", _list, LIST_FORMATS)
-    command.add_argument("-s", "--states", default="free,allocated,down", help="of free, allocated, down, up, all")
+    command.add_argument(
+        "-s", "--states", default="free,allocated,down", help="of free, allocated, down, up, all"
+    )
     command.add_argument("-i", "--include", metavar="RANKS|HOSTS", help="only these")
     command.add_argument("--json", action="store_true", help="print resource sets as JSON")
     command = commands.add("info", "count nodes, cores and GPUs")
@@ -63,9 +69,13 @@ def _parser() -> Parser:
     command = commands.add("R", "print a resource set as JSON")
     command.add_argument("-s", "--states", default="all", help="of free, allocated, down, up, all")
     command.set_defaults(run=_R)
-    command = listing("status", "show which ranks are available, drained, excluded and offline", _status, STATUS_FORMATS)
+    command = listing(
+        "status", "show which ranks are available, drained, excluded and offline", _status, STATUS_FORMATS
+    )
     command.add_argument("-s", "--states", default="", help="of avail, drain, exclude, offline")
-    command = listing("drain", "take ranks out of service for new jobs, or list those that are", _drain, DRAIN_FORMATS)
+    command = listing(
+        "drain", "take ranks out of service for new jobs, or list those that are", _drain, DRAIN_FORMATS
+    )
     command.add_argument("-u", "--update", action="store_true", help="change a reason, keep the time")
     command.add_argument("-f", "--force", action="store_true", help="replace reason and time")
     command.add_argument("targets", nargs="?", metavar="RANKS|HOSTS")

@@ -37,7 +37,9 @@ def _parser() -> Parser:
     encode.add_argument("-c", "--cores", metavar="IDSET", default="0", help="cores of each rank")
     encode.add_argument("-g", "--gpus", metavar="IDSET", default="", help="GPUs of each rank")
     encode.add_argument("-H", "--hosts", metavar="HOSTLIST", help="host names (default: this host's)")
-    encode.add_argument("-p", "--property", action="append", default=[], metavar="NAME:RANKS", help="a property")
+    encode.add_argument(
+        "-p", "--property", action="append", default=[], metavar="NAME:RANKS", help="a property"
+    )
     decode = commands.add("decode", "read a resource set, print it or part of it")
     decode.add_argument("-s", "--short", action="store_true", help="print it in short form")
     decode.add_argument("-n", "--nodelist", action="store_true", help="print its hosts")

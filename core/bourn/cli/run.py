@@ -14,7 +14,11 @@ from bourn.model.jobspec_build import set_shell_option
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    parser = Parser(prog="bourn run", description="Run a job, and exit with its status.")
+    parser = Parser(
+        prog="bourn run",
+        usage="bourn run [OPTIONS] COMMAND...",
+        description="Run a job, and exit with its status.",
+    )
     options.add_command(parser)
     options.add_resource_options(parser)
     options.add_job_options(parser)

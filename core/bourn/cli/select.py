@@ -20,14 +20,18 @@ def add_selection(parser: Parser) -> None:
     """Add the options, and job ids as arguments."""
     parser.add_argument("--all", action="store_true", help="all of your active jobs")
     parser.add_argument("-u", "--user", metavar="USER", help="active jobs of a user, or of `all`")
-    parser.add_argument("-S", "--states", metavar="STATES", help="active, pending, running, or a list of states")
+    parser.add_argument(
+        "-S", "--states", metavar="STATES", help="active, pending, running, or a list of states"
+    )
     parser.add_argument("--queue", metavar="NAME", help="jobs of a queue")
     parser.add_argument("--name", metavar="NAME", help="jobs of a name")
     parser.add_argument("jobids", nargs="*", metavar="JOBID")
 
 
 def userid(text: str | None) -> int | None:
-    """Return the number of a user given by name or number; None is the caller, `all` everyone (None returned)."""
+    """Return the number of a user given by name or number; None is the caller, `all` everyone (None
+    returned).
+    """
     if text is None:
         return os.getuid()
     if text == "all":

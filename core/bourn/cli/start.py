@@ -39,7 +39,14 @@ def main(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="bourn start", description=DESCRIPTION)
     add = parser.add_argument
-    add("-s", "--test-size", type=int, default=1, metavar="N", help="number of brokers to start on this machine")
+    add(
+        "-s",
+        "--test-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of brokers to start on this machine",
+    )
     for names, metavar, text in (
         (["-c", "--config-path"], "PATH", "a TOML file, or a directory of them"),
         (["--conf"], "KEY=VALUE|FILE", "set a key (exec.method=mock), or read a TOML file"),

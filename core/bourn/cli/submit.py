@@ -22,7 +22,9 @@ CC_VARIABLE = "attributes.system.environment.BOURN_JOB_CC"
 
 
 class Item(NamedTuple):
-    """A job to submit: its options with templates filled in, its jobspec, and what sets it apart from the others."""
+    """A job to submit: its options with templates filled in, its jobspec, and what sets it apart from the
+    others.
+    """
 
     args: Namespace
     jobspec: dict[str, Any]
@@ -31,7 +33,11 @@ class Item(NamedTuple):
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    parser = Parser(prog="bourn submit", description="Submit jobs, and print their ids.")
+    parser = Parser(
+        prog="bourn submit",
+        usage="bourn submit [OPTIONS] COMMAND...",
+        description="Submit jobs, and print their ids.",
+    )
     options.add_command(parser)
     options.add_resource_options(parser)
     options.add_job_options(parser)

@@ -22,7 +22,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("-n", "--dry-run", action="store_true", help="print the update and don't send it")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the update")
     parser.add_argument("jobid", metavar="JOBID")
-    parser.add_argument("updates", nargs="+", metavar="KEY=VALUE", help="as duration=+10m, queue=batch, name=app")
+    parser.add_argument(
+        "updates", nargs="+", metavar="KEY=VALUE", help="as duration=+10m, queue=batch, name=app"
+    )
     args = parser.parse_args(argv)
     id = JobID.parse(args.jobid)
     with Handle() as h:

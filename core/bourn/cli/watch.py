@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    parser = Parser(prog="bourn watch", description="Follow jobs until they have finished; exit with the worst status.")
+    parser = Parser(
+        prog="bourn watch", description="Follow jobs until they have finished; exit with the worst status."
+    )
     add = parser.add_argument
     add("-a", "--active", action="store_true", help="your active jobs (default without a job id)")
     add("-f", "--filter", metavar="STATES", help="your jobs in these states")
@@ -50,7 +52,5 @@ def _ids(h: Handle, args: argparse.Namespace) -> list[JobID]:
 
         since = parse_when(args.since, time.time())
         filters = args.filter or ""
-    listing = JobList(
-        h, attrs=["id"], filters=filters, user=os.getuid(), since=since, max_entries=args.count
-    )
+    listing = JobList(h, attrs=["id"], filters=filters, user=os.getuid(), since=since, max_entries=args.count)
     return [JobID(record["id"]) for chunk in listing.chunks() for record in chunk]

@@ -1,4 +1,6 @@
-"""Following a job's eventlogs: plain dictionaries in, from the `job-info` service. Light; `bourn.job` wraps it."""
+"""Following a job's eventlogs: plain dictionaries in, from the `job-info` service. Light; `bourn.job` wraps
+it.
+"""
 
 from __future__ import annotations
 

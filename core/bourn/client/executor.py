@@ -5,8 +5,8 @@
         for future in concurrent.futures.as_completed(futures):
             print(future.jobid(), future.result())
 
-One background thread with a connection of its own serves all jobs: what is submitted while a request is under way goes
-into the next one, and one stream of events tells of all of them. Callbacks run in that thread.
+One background thread with a connection of its own serves all jobs: what is submitted while a request is under
+way goes into the next one, and one stream of events tells of all of them. Callbacks run in that thread.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import os
 import select
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from bourn.client.events import ended, entries, watch_log_async
+from bourn.client.futures import ExecutorFuture, JobEvent, JobException
 from bourn.client.handle import Handle
 from bourn.client.submission import DEBUG, WAITABLE, Submission
 from bourn.errors import BournError
@@ -38,101 +40,10 @@ BATCH = 10_000
 """Jobs in one request at most."""
 
 
-class JobEvent(NamedTuple):
-    """An event of a job: seconds since 1970, name, context."""
-
-    timestamp: float
-    name: str
-    context: dict[str, Any]
-
-
-class JobException(Exception):
-    """A job ended by an exception of severity 0 (RFC 21)."""
-
-    def __init__(self, timestamp: float, type: str, severity: int, note: str) -> None:
-        super().__init__(f"job.exception: type={type} note={note}")
-        self.timestamp = timestamp
-        self.type = type
-        self.severity = severity
-        self.note = note
-
-
-class ExecutorFuture(concurrent.futures.Future[int]):
-    """The result is the exit code, or minus the signal's number; `exception()` a JobException, or OSError if the job
-    was refused."""
-
-    def __init__(self, executor: Executor) -> None:
-        super().__init__()
-        self._executor = executor
-        self._jobid: concurrent.futures.Future[JobID] = concurrent.futures.Future()
-        self._lock = threading.Lock()
-        self._seen: list[JobEvent] = []
-        self._event_callbacks: dict[str, list[Callable[[ExecutorFuture, JobEvent], object]]] = {}
-
-    def jobid(self, timeout: float | None = None) -> JobID:
-        """Wait for the job's id; raises what the job was refused for, CancelledError, or TimeoutError."""
-        return self._jobid.result(timeout)
-
-    def add_jobid_callback(self, callback: Callable[[ExecutorFuture], object]) -> None:
-        """Call `callback(future)` once the job has an id or was refused, at once if that is past."""
-        self._jobid.add_done_callback(lambda _: callback(self))
-
-    def add_event_callback(self, name: str, callback: Callable[[ExecutorFuture, JobEvent], object]) -> None:
-        """Call `callback(future, event)` for each event of a name (`*`: any), those of the past first."""
-        with self._lock:
-            self._event_callbacks.setdefault(name, []).append(callback)
-            past = [event for event in self._seen if name in (event.name, "*")]
-        for event in past:
-            _call(callback, self, event)
-
-    def cancel(self) -> bool:
-        """Cancel the job if it hasn't started; False if it has."""
-        if not super().cancel():
-            return False
-        self._jobid.cancel()
-        self._executor._cancelled(self)
-        return True
-
-    def _named(self, id: JobID) -> None:
-        if self._jobid.set_running_or_notify_cancel():
-            self._jobid.set_result(id)
-
-    def _refused(self, error: BaseException) -> None:
-        if self._jobid.set_running_or_notify_cancel():
-            self._jobid.set_exception(error)
-        self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        try:
-            self.set_exception(error)
-        except concurrent.futures.InvalidStateError:
-            pass  # it was cancelled, or failed before
-
-    def _event(self, entry: Mapping[str, Any]) -> bool:
-        """Take an event; return whether it is the job's last."""
-        event = JobEvent(entry["timestamp"], entry["name"], entry.get("context", {}))
-        with self._lock:
-            self._seen.append(event)
-            callbacks = [*self._event_callbacks.get(event.name, ()), *self._event_callbacks.get("*", ())]
-        if event.name == "start":
-            if self._state == "PENDING":
-                self.set_running_or_notify_cancel()
-        elif event.name == "exception" and event.context["severity"] == 0:
-            context = event.context
-            self._fail(JobException(event.timestamp, context["type"], 0, context.get("note", "")))
-        elif event.name == "finish":
-            status = event.context["status"]
-            try:
-                self.set_result(-(status & 0x7F) if status & 0x7F else status >> 8)
-            except concurrent.futures.InvalidStateError:
-                pass
-        for callback in callbacks:
-            _call(callback, self, event)
-        return event.name == "clean"
-
-
 class Executor(concurrent.futures.Executor):
-    """Submits jobs to the instance at `uri` (default: the environment's). Raises BournError where there is none."""
+    """Submits jobs to the instance at `uri` (default: the environment's). Raises BournError where there is
+    none.
+    """
 
     def __init__(self, uri: str | None = None, thread_name_prefix: str = "bourn-executor") -> None:
         self._handle = Handle(uri)
@@ -162,7 +73,9 @@ class Executor(concurrent.futures.Executor):
         return future
 
     def attach(self, jobid: JobID | int | str) -> ExecutorFuture:
-        """Return a future for a job that was submitted elsewhere; an unknown id is a ValueError in the future."""
+        """Return a future for a job that was submitted elsewhere; an unknown id is a ValueError in the
+        future.
+        """
         future = ExecutorFuture(self)
         with self._lock:
             self._check_open()
@@ -181,7 +94,8 @@ class Executor(concurrent.futures.Executor):
         if wait:
             self._thread.join()
 
-    def _cancelled(self, future: ExecutorFuture) -> None:
+    def cancelled(self, future: ExecutorFuture) -> None:
+        """Have a job cancelled whose future was."""
         with self._lock:
             self._todo.append(lambda: self._worker.cancel(future))
         self._wake()
@@ -193,10 +107,8 @@ class Executor(concurrent.futures.Executor):
             raise RuntimeError(f"executor is broken: {self._worker.broken}")
 
     def _wake(self) -> None:
-        try:
+        with suppress(OSError):  # the thread has ended
             os.write(self._wake_write, b"!")
-        except OSError:
-            pass  # the thread has ended
 
     def _serve(self) -> None:
         """Be the background thread."""
@@ -259,7 +171,7 @@ class _Worker:
 
     def attach(self, future: ExecutorFuture, id: JobID) -> None:
         """Follow a job by its own log: the journal doesn't tell of the past."""
-        future._named(id)
+        future.named(id)
         self._futures[id] = future
         self._logs[id] = watch_log_async(self._h, id)
 
@@ -287,7 +199,7 @@ class _Worker:
         self._queue.clear()
         self._batch = None
         for future in waiting:
-            future._refused(OSError(error.errnum, error.message))
+            future.refused(OSError(error.errnum, error.message))
 
     def _send(self, batch: list[tuple[ExecutorFuture, JobspecLike, int, int]]) -> None:
         batch = [item for item in batch if not item[0].cancelled()]
@@ -298,7 +210,7 @@ class _Worker:
             try:
                 submission.add(jobspec, urgency=urgency, flags=flags)
             except Exception as error:  # whatever was given isn't a jobspec
-                future._refused(OSError(errno.EINVAL, str(error)))
+                future.refused(OSError(errno.EINVAL, str(error)))
                 continue
             fine.append(item)
         if fine:
@@ -318,7 +230,7 @@ class _Worker:
             return
         for (future, *_), id in zip(batch, ids, strict=True):
             self._futures[id] = future
-            future._named(JobID(id))
+            future.named(JobID(id))
             if future.cancelled():
                 self._raise(id)
             if self._journal is None:
@@ -334,7 +246,7 @@ class _Worker:
     def _split(self, batch: list[tuple[ExecutorFuture, JobspecLike, int, int]], error: OSError) -> None:
         """Refuse a job; of a batch that was refused as a whole, find the job that it was for."""
         if len(batch) == 1:
-            batch[0][0]._refused(error)
+            batch[0][0].refused(error)
             return
         for item in batch:
             submission = Submission()
@@ -342,9 +254,8 @@ class _Worker:
             try:
                 reply = self._h.rpc("job-ingest.submit", submission.payload())
             except (TypeError, ValueError) as reason:
-                item[0]._refused(OSError(errno.EINVAL, str(reason)))
+                item[0].refused(OSError(errno.EINVAL, str(reason)))
             else:
-                reply.is_ready() or self._h.wait_until(reply.is_ready, None, reply.topic)
                 self._answered(reply, [item])
 
     def _read_journal(self) -> None:
@@ -372,7 +283,7 @@ class _Worker:
                 del self._logs[id]
                 future = self._futures.pop(id, None)
                 if future is not None and error.errnum == errno.ENOENT:
-                    future._fail(ValueError(error.message))
+                    future.fail(ValueError(error.message))
                 elif not ended(error):
                     raise
                 return
@@ -387,18 +298,9 @@ class _Worker:
             if self._batch is not None:
                 self._early.setdefault(id, []).append(entry)
             return
-        if own or id not in self._logs:
-            if future._event(entry):
-                del self._futures[id]
+        if (own or id not in self._logs) and future.event(entry):
+            del self._futures[id]
 
     def _raise(self, id: int) -> None:
         payload = {"ids": [int(id)], "type": "cancel", "severity": 0, "note": "future was cancelled"}
         self._h.rpc("job-manager.raise", payload, noresponse=True)
-
-
-def _call(callback: Callable[[ExecutorFuture, JobEvent], object], future: ExecutorFuture, event: JobEvent) -> None:
-    """Call back; a callback that fails is reported as those of `concurrent.futures` are, and the others run."""
-    try:
-        callback(future, event)
-    except Exception:
-        concurrent.futures._base.LOGGER.exception("event callback for job %s failed", future)

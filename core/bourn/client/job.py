@@ -5,8 +5,9 @@
         id = bourn.job.submit(h, bourn.Jobspec.from_command(["hostname"], num_tasks=2), waitable=True)
         print(bourn.job.wait(h, id).success)
 
-Everything waits on the handle; many jobs are best submitted by `submit_many`, one request for all. A jobspec is a
-`Jobspec`, its dictionary or its JSON text. BournError (RPCError) says what went wrong: ENOENT for an unknown job.
+Everything waits on the handle; many jobs are best submitted by `submit_many`, one request for all. A jobspec
+is a `Jobspec`, its dictionary or its JSON text. BournError (RPCError) says what went wrong: ENOENT for an
+unknown job.
 """
 
 from __future__ import annotations
@@ -96,18 +97,23 @@ def submit(
 ) -> JobID:
     """Submit a job and return its id once it is durable.
 
-    `urgency` is 0-31, above 16 for the owner only; a `waitable` job can be waited for by `wait`. A retry with the same
-    `key` returns the id of the first submission instead of making another job.
+    `urgency` is 0-31, above 16 for the owner only; a `waitable` job can be waited for by `wait`. A retry with
+    the same `key` returns the id of the first submission instead of making another job.
     """
-    return submit_async(
-        h, jobspec, urgency, waitable, debug=debug, novalidate=novalidate, key=key
-    ).get_id()
+    return submit_async(h, jobspec, urgency, waitable, debug=debug, novalidate=novalidate, key=key).get_id()
 
 
 def submit_many(
-    h: Handle, jobspecs: Iterable[JobspecLike], urgency: int = 16, waitable: bool = False, *, debug: bool = False
+    h: Handle,
+    jobspecs: Iterable[JobspecLike],
+    urgency: int = 16,
+    waitable: bool = False,
+    *,
+    debug: bool = False,
 ) -> list[JobID]:
-    """Submit many jobs in one request (several, if it would be over 24 MiB): all of a request are accepted, or none."""
+    """Submit many jobs in one request (several, if it would be over 24 MiB): all of a request are accepted,
+    or none.
+    """
     flags = _flags(waitable, debug, False)
     ids: list[JobID] = []
     submission = Submission()
@@ -142,7 +148,9 @@ def result(h: Handle, jobid: JobID | int | str) -> JobInfo:
 
 
 def event_watch(h: Handle, jobid: JobID | int | str, eventlog: str = "eventlog") -> Iterator[Event]:
-    """Yield the events of a job's eventlog (`eventlog`, `guest.exec.eventlog`, ...), old and new, until it ends."""
+    """Yield the events of a job's eventlog (`eventlog`, `guest.exec.eventlog`, ...), old and new, until it
+    ends.
+    """
     from bourn.client.events import watch_log
     from bourn.model.event import Event
 
@@ -193,7 +201,9 @@ def raise_async(
     return raise_jobs_async(h, [int(JobID(jobid))], type, severity, note)
 
 
-def raise_(h: Handle, jobid: JobID | int | str, type: str = "cancel", severity: int = 0, note: str = "") -> None:
+def raise_(
+    h: Handle, jobid: JobID | int | str, type: str = "cancel", severity: int = 0, note: str = ""
+) -> None:
     """Raise an exception on an active job; severity 0 ends it, 1-7 is only told."""
     raise_async(h, jobid, type, severity, note).get()
 

@@ -1,9 +1,10 @@
 """What is known about a job, by name: fields of the `job-list` record and what follows from them.
 
-A record is the dictionary that the `job-list` service returns: id, userid, urgency, priority, t_submit, t_depend,
-t_run, t_cleanup, t_inactive, state, result, waitstatus, name, queue, bank, project, cwd, ntasks, ncores, nnodes, ranks,
-nodelist, duration, expiration, success, exception_{occurred,severity,type,note}, annotations, dependencies. What isn't
-known is missing. The functions take a record and return a value, "" when there is none.
+A record is the dictionary that the `job-list` service returns: id, userid, urgency, priority, t_submit,
+t_depend, t_run, t_cleanup, t_inactive, state, result, waitstatus, name, queue, bank, project, cwd, ntasks,
+ncores, nnodes, ranks, nodelist, duration, expiration, success, exception_{occurred,severity,type,note},
+annotations, dependencies. What isn't known is missing. The functions take a record and return a value, ""
+when there is none.
 """
 
 from __future__ import annotations
@@ -66,10 +67,12 @@ def t_remaining(job: Record) -> float:
 
 
 def returncode(job: Record) -> int | str:
-    """Return the exit status, minus the signal, or -128 for a job that ended before it ran; "" while active."""
+    """Return the exit status, minus the signal, or -128 for a job that ended before it ran; "" while
+    active.
+    """
     if job["state"] != INACTIVE:
         return ""
-    status = job.get("waitstatus")
+    status: int | None = job.get("waitstatus")
     if status is None:
         return NEVER_RAN
     return -(status & 0x7F) if status & 0x7F else status >> 8
@@ -199,7 +202,9 @@ FIELDS: dict[str, tuple[str, Callable[[Record], Any]]] = {
 
 
 def field(name: str) -> tuple[str, Callable[[Record], Any]]:
-    """Return heading and function of a field; `annotations.x.y`, `sched.y` and `user.y` look into annotations."""
+    """Return heading and function of a field; `annotations.x.y`, `sched.y` and `user.y` look into
+    annotations.
+    """
     if name in FIELDS:
         return FIELDS[name]
     head, _, rest = name.partition(".")
@@ -250,7 +255,9 @@ def attrs_of(names: Iterable[str]) -> list[str]:
 
 
 class JobInfo:
-    """A job as listed: each field of `FIELDS` is an attribute, as `info.name`, `info.state`, `info.exception.type`."""
+    """A job as listed: each field of `FIELDS` is an attribute, as `info.name`, `info.state`,
+    `info.exception.type`.
+    """
 
     __slots__ = ("record",)
 
@@ -260,7 +267,7 @@ class JobInfo:
     def __getattr__(self, name: str) -> Any:
         if name in FIELDS:
             return FIELDS[name][1](self.record)
-        if name in ("exception", "annotations", "sched", "user"):
+        if name in ("exception", "sched", "user"):
             return _Group(self.record, name)
         raise AttributeError(f"a job has no field '{name}'")
 

@@ -1,7 +1,7 @@
 """Lists of jobs, read in pieces, so that a hundred thousand finished jobs are never held at once.
 
-    for info in bourn.JobList(h, filters="running,failed", name="app").jobs():
-        print(info.id, info.status, info.runtime)
+for info in bourn.JobList(h, filters="running,failed", name="app").jobs():
+    print(info.id, info.status, info.runtime)
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def job_by_id(h: Handle, id: JobID | int) -> JobInfo:
 
 
 def _filter_constraint(words: str) -> dict[str, Any] | None:
-    """Return the constraint for names of states and results; the result of a job is asked for once it has ended."""
+    """Return the constraint for names of states and results; the result of a job is asked for once it has
+    ended.
+    """
     states, results = parse_filter(words)
     if not states:
         return None

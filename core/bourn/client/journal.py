@@ -1,8 +1,8 @@
 """Events of all jobs of an instance, as they become durable (for the instance's owner).
 
-    with bourn.Handle() as h, bourn.JournalConsumer(h) as journal:
-        for event in journal:
-            print(event.jobid, event.name)
+with bourn.Handle() as h, bourn.JournalConsumer(h) as journal:
+    for event in journal:
+        print(event.jobid, event.name)
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 class JournalEvent:
-    """One event: `jobid`, `seq` (place in the job's eventlog), `timestamp`, `name`, `context`; `R` comes with alloc
-    and `jobspec` with submit."""
+    """One event: `jobid`, `seq` (place in the job's eventlog), `timestamp`, `name`, `context`; `R` comes with
+    alloc and `jobspec` with submit."""
 
     __slots__ = ("R", "context", "jobid", "jobspec", "name", "seq", "timestamp")
 
@@ -45,8 +45,8 @@ class JournalEvent:
 class JournalConsumer:
     """A subscription to the journal, starting with the events of active jobs, or of all if `full`.
 
-    `since` leaves out events before a time; `allow` and `deny` are names of events; `include_sentinel` yields None
-    where the past ends and the present begins.
+    `since` leaves out events before a time; `allow` and `deny` are names of events; `include_sentinel` yields
+    None where the past ends and the present begins.
     """
 
     def __init__(
@@ -78,7 +78,9 @@ class JournalConsumer:
             self._future.cancel()
 
     def poll(self, timeout: float | None = None) -> JournalEvent | None:
-        """Return the next event; None is the sentinel, or the end after `stop`. TimeoutError after `timeout` seconds."""
+        """Return the next event; None is the sentinel, or the end after `stop`. TimeoutError after `timeout`
+        seconds.
+        """
         if self._future is None:
             self.start()
         assert self._future is not None

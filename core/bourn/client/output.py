@@ -1,4 +1,6 @@
-"""Standard output and error of a job, as its `guest.output` eventlog holds them (RFC 24): bytes in, bytes out."""
+"""Standard output and error of a job, as its `guest.output` eventlog holds them (RFC 24): bytes in, bytes
+out.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class Output(NamedTuple):
-    """A piece of output: the stream (`stdout`, `stderr`), the ranks of the tasks as an idset, bytes, end of file."""
+    """A piece of output: the stream (`stdout`, `stderr`), the ranks of the tasks as an idset, bytes, end of
+    file.
+    """
 
     stream: str
     ranks: str
@@ -35,7 +39,9 @@ def decode_output(entry: Mapping[str, Any]) -> Output | None:
         data = text.encode("utf-8", "surrogateescape")
     if context.get("repeat"):
         data *= int(context["repeat"])
-    return Output(context.get("stream", "stdout"), str(context.get("rank", "0")), data, bool(context.get("eof")))
+    return Output(
+        context.get("stream", "stdout"), str(context.get("rank", "0")), data, bool(context.get("eof"))
+    )
 
 
 class OutputPrinter:
@@ -69,7 +75,7 @@ class OutputPrinter:
             return
         for rank in _each(output.ranks):
             for line in _lines(output.data):
-                # A line that a task left unfinished is finished where that task goes on, if nobody came between.
+                # An unfinished line goes on where its task does, if nobody came between.
                 if self._open.get(output.stream) != rank:
                     if output.stream in self._open:
                         file.write(b"\n")
@@ -82,8 +88,8 @@ class OutputPrinter:
 
     def _tell_redirect(self, context: Mapping[str, Any]) -> None:
         for rank in _each(str(context.get("rank", "0"))):
-            text = f"{rank}: {context.get('stream', 'stdout')} redirected to {context.get('path', '')}\n"
-            self._files["stderr"].write(text.encode())
+            stream, path = context.get("stream", "stdout"), context.get("path", "")
+            self._files["stderr"].write(f"{rank}: {stream} redirected to {path}\n".encode())
 
     def _log(self, context: Mapping[str, Any]) -> None:
         level = ("EMERG", "ALERT", "FATAL", "ERROR", "WARN", "NOTICE", "INFO", "DEBUG")
@@ -91,8 +97,8 @@ class OutputPrinter:
         if number > 4:
             return
         component = f"{context['component']}: " if context.get("component") else ""
-        text = f"bourn-shell[{context.get('rank', 0)}]: {level[number]}: {component}{context.get('message', '')}\n"
-        self._files["stderr"].write(text.encode())
+        prefix = f"bourn-shell[{context.get('rank', 0)}]: {level[number]}: {component}"
+        self._files["stderr"].write(f"{prefix}{context.get('message', '')}\n".encode())
 
 
 def _lines(data: bytes) -> list[bytes]:

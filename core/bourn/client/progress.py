@@ -77,9 +77,7 @@ class ProgressTable:
     def _ended(self, job: JobProgress) -> None:
         if job.started:
             self.running -= 1
-        if job.status is None:
-            self.failed += 1
-        elif job.exitcode:
+        if job.status is None or job.exitcode:
             self.failed += 1
         else:
             self.completed += 1

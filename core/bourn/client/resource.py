@@ -1,20 +1,20 @@
 """What an instance has, and what of it is up, allocated and free.
 
-    with bourn.Handle() as h:
-        print(bourn.resource.resource_list(h).free.ncores)
+with bourn.Handle() as h:
+    print(bourn.resource.resource_list(h).free.ncores)
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bourn.client.handle import Handle
+    from bourn.model.idset import IdSet
 
 STATES = ("free", "allocated", "down", "up", "all")
 

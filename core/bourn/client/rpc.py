@@ -30,7 +30,7 @@ class Future:
         self._handle = handle
         self._matchtag = matchtag
         self._values: deque[Any] = deque()
-        self._callback: Callable[[], None] | None = None
+        self._callback: Callable[[], object] | None = None
         self.topic = topic
         self.streaming = streaming
         self.error: BournError | None = None

@@ -42,7 +42,9 @@ class Submission:
         key: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add a job. `settings` are dotted keys laid over the jobspec; `key` makes a retry return the same id."""
+        """Add a job. `settings` are dotted keys laid over the jobspec; `key` makes a retry return the same
+        id.
+        """
         job: dict[str, Any] = {"jobspec": self._intern(jobspec)}
         if urgency != 16:
             job["urgency"] = urgency

@@ -23,8 +23,8 @@ _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # `decode` w
 def socket_path(uri: str | None) -> str:
     """Return the socket that a URI stands for; by default that of the environment's BOURN_URI.
 
-    Takes `local:///path`, `/path`, a run directory, and what a plugin resolves, as `pid:4711`. Raises BournError
-    with what to do about it.
+    Takes `local:///path`, `/path`, a run directory, and what a plugin resolves, as `pid:4711`. Raises
+    BournError with what to do about it.
     """
     wanted = uri or os.environ.get("BOURN_URI")
     if not wanted:

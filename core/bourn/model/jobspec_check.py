@@ -260,7 +260,9 @@ def _check_dependencies(value: object, path: str) -> None:
         for key in ("scheme", "value"):
             if key not in dependency:
                 _bad(where, f"misses the key '{key}'")
-            if type(dependency[key]) is not str:
+            # The time of `begin-time` is a number in what others write.
+            allowed = (str, float, int) if (key, dependency.get("scheme")) == ("value", "begin-time") else (str,)
+            if type(dependency[key]) not in allowed:
                 _bad(f"{where}.{key}", f"must be a string, not {_kind(dependency[key])}")
         if dependency.get("type", "in") not in ("in", "out", "inout"):
             _bad(f"{where}.type", f"must be in, out or inout, not {dependency['type']!r}")

@@ -69,4 +69,7 @@ def _listen(path: str) -> socket.socket:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    # All is put away; the interpreter's own tidying would only keep the end of an instance waiting.
+    os._exit(code)

@@ -107,6 +107,10 @@ class Host:
         """Tell the broker's log something."""
         self._messages.append((level, text))
 
+    def tell_fence(self, job: ShellJob, key: str, data: dict[str, str]) -> None:
+        """Tell the broker a node's part of an exchange; a broker that isn't there is told when it comes."""
+        self._link.tell(FromHost(fences=[(job.id, job.place.nodeid, key, data)]))
+
     def finish(self, job: ShellJob) -> None:
         """Report the end of a job."""
         self._finished.append((job.id, time.time(), job.status))
@@ -138,6 +142,9 @@ class Host:
             self._feed(stdin)
         for id, signum in batch.kill:
             self._kill(id, signum)
+        for id, fence, data in batch.fenced:
+            if id in self.jobs:
+                self.jobs[id].fenced(fence, data)
         if batch.end:
             self.end()
 
@@ -272,7 +279,8 @@ class Host:
 
     def _greet(self) -> FromHost:
         jobs = [*self.jobs, *self._held, *(start.id for start, _ in self._backlog)]
-        return FromHost(jobs=jobs, host=self.name, pid=os.getpid())
+        fences = [(id, job.place.nodeid, *told) for id, job in self.jobs.items() for told in job.fences()]
+        return FromHost(jobs=jobs, host=self.name, pid=os.getpid(), fences=fences)
 
     def _broker_found(self) -> None:
         if self._giving_up is not None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
 from bourn.model.idset import parse_mask
 from bourn.model.jobid import f58_digits
-from bourn.shell.orphans import kill_orphans, signal_group
+from bourn.shell.channel import Channel, pair
+from bourn.shell.orphans import kill_orphans, kill_strays, signal_group
 from bourn.shell.spec import ENVIRONMENT, JOB_NAME, blame
 from bourn.shell.stream import Stream, Writer
 from bourn.shell.task import ShellTask, explain, find_program
+from bourn.shell.waitstatus import worse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from bourn.model.taskmap import TaskMap
+    from bourn.shell.fences import Fences
     from bourn.shell.host import Host
     from bourn.shell.loop import Timer
     from bourn.shell.spec import ShellSpec
@@ -31,6 +36,7 @@ class ShellJob:
     """What plugins are handed. All methods are plain calls on the host's thread."""
 
     __slots__ = (
+        "_fences",
         "_host",
         "_open",
         "_refused",
@@ -45,17 +51,20 @@ class ShellJob:
         "id",
         "name",
         "place",
+        "ranks",
         "spec",
         "status",
         "tasks",
-    )  # fmt: skip
+    )
 
     def __init__(self, host: Host, spec: ShellSpec, place: Start) -> None:
         self._host = host
         self.id = place.id
         self.spec = spec
         self.place = place
-        """Where it runs: ntasks, first, size, nodeid, nnodes, cores, gpus, expiration."""
+        """Where it runs: ntasks, first, size, nodeid, nnodes, cores, gpus, expiration, taskmap, hosts."""
+        self.ranks: Sequence[int] = range(place.first, place.first + place.ntasks)
+        """Ranks of the tasks on this node."""
         self.name = spec.name
         self.env = spec.env.copy()
         """The environment that all tasks start from."""
@@ -70,6 +79,7 @@ class ShellJob:
         self._open = 0
         self._streams: list[Stream] = []
         self._timers: list[Timer] = []
+        self._fences: Fences | None = None
         self._unacked = 0
         self._unsent = 0
         if place.overrides:
@@ -119,6 +129,55 @@ class ShellJob:
         task.writer = Writer(self._host.loop, write)
         return read
 
+    def channel(self, task: ShellTask, number: int, received: Callable[[bytes], None]) -> Channel:
+        """Give `task` a socket as its descriptor `number`; what it writes there goes to `received`.
+
+        The job ends without waiting for the socket: `drain` it when the task ends, close it in ``exit``.
+        """
+        ours, theirs = pair()
+        task.open_fds.append(theirs)
+        task.inherit += ((theirs, number),)
+        return Channel(self._host.loop, ours, partial(self._guard, received))
+
+    def taskmap(self) -> TaskMap:
+        """Return which of the job's nodes each task is on."""
+        from bourn.model.taskmap import TaskMap
+
+        place = self.place
+        if place.nnodes == 1:
+            return TaskMap([[0, 1, place.size, 1]])
+        return TaskMap(place.taskmap)
+
+    def lay_out(self, taskmap: TaskMap) -> None:
+        """Place the tasks otherwise; for ``init``, on all nodes alike."""
+        place = self.place
+        place.taskmap = str(taskmap)
+        self.ranks = list(taskmap.tasks(place.nodeid))
+        place.ntasks = len(self.ranks)
+
+    def exchange(self, name: str, data: dict[str, str], done: Callable[[dict[str, str]], None]) -> None:
+        """Give data to the job's shells on all its nodes; `done` gets everybody's once all have called this.
+
+        Of one name, a shell is in one exchange at a time.
+        """
+        if self.place.nnodes == 1:
+            done(data)
+            return
+        if self._fences is None:
+            from bourn.shell.fences import Fences
+
+            self._fences = Fences()
+        self._host.tell_fence(self, *self._fences.enter(name, data, done))
+
+    def fenced(self, key: str, data: dict[str, str]) -> None:
+        """Take the result of an exchange."""
+        if self._fences is not None and not self.ended:
+            self._guard(self._fences.release, key, data)
+
+    def fences(self) -> list[tuple[str, dict[str, str]]]:
+        """Return what was given to exchanges that others may still wait for."""
+        return self._fences.again() if self._fences is not None else []
+
     def later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call back once in `delay` seconds, unless the job has ended by then."""
         timer = self._host.loop.later(delay, callback)
@@ -133,6 +192,9 @@ class ShellJob:
         orphaned = {task.pid for task in self.tasks if task.orphans}
         if orphaned:
             kill_orphans(orphaned, signum)
+        if signum == signal.SIGKILL and not self._running:
+            # What is left to wait for is output of processes that fled to groups of their own.
+            kill_strays(self.f58)
 
     def tmpdir(self) -> str:
         """Return the job's private directory, which is removed after it."""
@@ -140,12 +202,12 @@ class ShellJob:
 
     def launch(self) -> None:
         """Start all tasks, or end the job with the reason why not."""
-        place, null = self.place, self._host.null
+        null = self._host.null
         task = None
         try:
             self._call("init")
-            for local in range(place.ntasks):
-                task = ShellTask(self, place.first + local, local, self.env, null)
+            for local, rank in enumerate(self.ranks):
+                task = ShellTask(self, rank, local, self.env, null)
                 self._call("task_init", task)
                 self._spawn(task)
                 self._call("task_fork", task)
@@ -158,9 +220,8 @@ class ShellJob:
     def task_exited(self, task: ShellTask) -> None:
         """Take the end of a task, whose status and usage are set."""
         self._running -= 1
-        status = task.status or 0
-        if status and not self._refused and exit_code(status) > exit_code(self.status):
-            self.status = status
+        if task.status and not self._refused:
+            self.status = worse(self.status, task.status)
         if task.writer is not None:
             task.writer.close()
         for callback in self.spec.hooks["task_exit"]:
@@ -197,8 +258,7 @@ class ShellJob:
             self._guard(callback, self)
 
     def feed_tasks(self, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
-        """Write to the standard input of tasks that take it from clients; `taken` is called when all have
-        it."""
+        """Write to the tasks that take input from clients; `taken` is called when all have it."""
         chosen = -1 if ranks == "all" else parse_mask(ranks)
         writers = [t.writer for t in self.tasks if t.writer is not None and chosen >> t.rank & 1]
         left = len(writers)
@@ -307,8 +367,3 @@ class ShellJob:
         for callback in self.spec.hooks["exit"]:
             self._guard(callback, self)
         self._host.tmpdirs.release(self.id)
-
-
-def exit_code(status: int) -> int:
-    """Return the exit code that a POSIX shell gives a wait status: 128 + signal when a signal ended it."""
-    return status >> 8 if not status & 0x7F else 128 + (status & 0x7F)

@@ -57,6 +57,22 @@ def kill_orphans(pgids: set[int], signum: int) -> None:
         signal_group(pgid, signum)
 
 
+def kill_strays(job: str) -> None:
+    """Kill our orphans whose environment says that they belong to a job, whatever group they fled to.
+
+    Args:
+        job: the job's id as it stands in BOURN_JOB_ID.
+    """
+    mark = b"\0BOURN_JOB_ID=" + job.encode() + b"\0"
+    for pid, _ in children():
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if mark in b"\0" + file.read() + b"\0":
+                    os.kill(pid, signal.SIGKILL)
+        except OSError:
+            continue
+
+
 def kill_children() -> None:
     """Kill and wait for every child, those included that appear meanwhile; gives up on what can't be
     killed."""

@@ -19,6 +19,8 @@ _CWD = os.getcwd()
 _CORE_OPTIONS = {"per-resource", "mpi"}
 # Set by the instance for its own processes; a job gets its own values.
 _HOST_ONLY = ("BOURN_",)
+# Left by the launcher of the instance, or of the user's shell: its descriptors mean nothing in a task.
+_OUTER = ("PMI_FD", "PMI_RANK", "PMI_SIZE", "PMI_PORT", "PMI_ID", "PMI_SPAWNED")
 
 
 class ShellSpec:
@@ -40,6 +42,17 @@ class ShellSpec:
         """What plugins keep for all jobs of this jobspec, by plugin name."""
         self.programs: dict[tuple[str, str, str], str] = {}
         self.hooks: dict[str, tuple[Callable[..., None], ...]] = {}
+
+    @property
+    def single(self) -> bool:
+        """Whether all its jobs have just one task."""
+        resource, task = self.jobspec["resources"][0], self.jobspec["tasks"][0]
+        return bool(
+            resource["type"] == "slot"
+            and resource["count"] == 1
+            and task.get("count") in ({"per_slot": 1}, {"total": 1})
+            and "per-resource" not in self.options
+        )
 
     def option(self, name: str, default: Any = None) -> Any:
         """Return the value of a shell option by its dotted name."""
@@ -104,8 +117,12 @@ def blame(plugin: object, error: Exception) -> str:
 def _environment(given: Mapping[str, str | None] | None) -> dict[str, str]:
     # A jobspec with an environment states all of it; without one, tasks get the host's.
     if given is None:
-        return {k: v for k, v in os.environ.items() if not k.startswith(_HOST_ONLY)}
-    return {k: v for k, v in given.items() if v is not None}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(_HOST_ONLY)}
+    else:
+        env = {k: v for k, v in given.items() if v is not None}
+    for name in _OUTER:
+        env.pop(name, None)
+    return env
 
 
 def _leaves(options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -23,8 +23,8 @@ class ShellTask:
     """One process. Plugins set its start in ``task_init`` and read its end in ``task_exit``."""
 
     __slots__ = (
-        "affinity", "argv", "cwd", "env", "job", "local", "open_fds", "orphans", "path", "pid", "rank",
-        "rlimits", "status", "stderr", "stdin", "stdout", "usage", "writer",
+        "affinity", "argv", "cwd", "env", "inherit", "job", "local", "open_fds", "orphans", "path", "pid",
+        "rank", "rlimits", "status", "stderr", "stdin", "stdout", "usage", "writer",
     )  # fmt: skip
 
     def __init__(self, job: ShellJob, rank: int, local: int, env: dict[str, str], null: int) -> None:
@@ -41,6 +41,8 @@ class ShellTask:
         self.cwd = job.spec.cwd
         self.stdin = self.stdout = self.stderr = null
         """Descriptors that become 0, 1 and 2; /dev/null unless a plugin sets them."""
+        self.inherit: tuple[tuple[int, int], ...] = ()
+        """Further descriptors: (the host's, its number in the task, from 3)."""
         self.open_fds: list[int] = []
         """Descriptors to close in the host once the task has them."""
         self.affinity: set[int] | None = None
@@ -100,11 +102,14 @@ class ShellTask:
                 resource.setrlimit(which, values)
 
     def _spawn(self, path: str, argv: list[str]) -> int:
+        actions = [(_DUP2, self.stdin, 0), (_DUP2, self.stdout, 1), (_DUP2, self.stderr, 2)]
+        if self.inherit:
+            actions += [(_DUP2, fd, number) for fd, number in self.inherit]
         return os.posix_spawn(
             path,
             argv,
             self.env,
-            file_actions=((_DUP2, self.stdin, 0), (_DUP2, self.stdout, 1), (_DUP2, self.stderr, 2)),
+            file_actions=actions,
             setpgroup=0,
             setsigmask=(),
             setsigdef=_DEFAULT_SIGNALS,

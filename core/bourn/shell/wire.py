@@ -36,6 +36,10 @@ class Start(msgspec.Struct, array_like=True):
     gpus: str = ""
     expiration: float = 0.0
     """End of its time limit (epoch seconds); 0 = none."""
+    taskmap: str = ""
+    """Of a job on several nodes: which of its nodes each task is on (RFC 34), block by block."""
+    hosts: str = ""
+    """Likewise: the names of its nodes, as a hostlist."""
     hold: bool = False
     """Say `FromHost.ready` and wait for `ToHost.go`: the other nodes aren't ready yet."""
 
@@ -71,6 +75,8 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     expire: list[tuple[int, float]] = []
     stdin: list[Stdin] = []
     kill: list[tuple[int, int]] = []
+    fenced: list[tuple[int, str, dict[str, str]]] = []
+    """(job id, key, everybody's data): an exchange among a job's nodes is complete; see `shell.fences`."""
     end: bool = False
     """Kill what runs, report nothing more, exit."""
 
@@ -98,6 +104,8 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     """Serial numbers of input that the tasks have read, or that nobody will read."""
     ready: list[int] = []
     """Jobs that are held and could start."""
+    fences: list[tuple[int, int, str, dict[str, str]]] = []
+    """(job id, nodeid, key, data): this node's part of an exchange; told again to each new broker."""
     messages: list[tuple[int, str]] = []
     """(logging level, text) for the broker's log."""
 

@@ -11,6 +11,7 @@ from attrs import Factory, define
 
 from bourn.errors import BournError
 from bourn.hookspecs.shell import CALLBACKS, ShellPlugin
+from bourn.model.taskmap import TaskMap
 from bourn.shell.spec import ShellSpec
 from bourn.testing.ensure import ensure, ensure_name, ensure_reason
 from bourn.testing.samples import jobspec
@@ -18,7 +19,7 @@ from bourn.testing.samples import jobspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FakeShellJob", "FakeShellTask", "check_shell_plugin"]
+__all__ = ["FakeChannel", "FakeShellJob", "FakeShellTask", "check_shell_plugin"]
 
 
 @define(eq=False)
@@ -33,6 +34,8 @@ class FakePlace:
     cores: str = "0-1"
     gpus: str = ""
     expiration: float = 0.0
+    taskmap: str = ""
+    hosts: str = ""
 
 
 @define(eq=False)
@@ -44,6 +47,26 @@ class FakeTimer:
     def cancel(self) -> None:
         """Take note."""
         self.cancelled = True
+
+
+@define(eq=False)
+class FakeChannel:
+    """What `FakeShellJob.channel` returns: it keeps what plugins send; `received` takes a task's words."""
+
+    received: Callable[[bytes], None]
+    sent: bytes = b""
+    closed: bool = False
+
+    def send(self, data: bytes) -> None:
+        """Take note."""
+        self.sent += data
+
+    def drain(self) -> None:
+        """Nothing is left."""
+
+    def close(self) -> None:
+        """Take note."""
+        self.closed = True
 
 
 @define(eq=False)
@@ -60,6 +83,7 @@ class FakeShellTask:
     stdin: int = -1
     stdout: int = -1
     stderr: int = -1
+    inherit: tuple[tuple[int, int], ...] = ()
     open_fds: list[int] = Factory(list)
     affinity: set[int] | None = None
     rlimits: dict[int, int] | None = None
@@ -80,6 +104,7 @@ class FakeShellJob:
         self.name = spec.name
         self.spec = spec
         self.place = FakePlace()
+        self.ranks = range(2)
         self.env = dict(spec.env)
         self.data: dict[str, Any] = {}
         self.status = 0
@@ -91,6 +116,7 @@ class FakeShellJob:
         self.kills: list[int] = []
         self.timers: list[tuple[float, Callable[[], None]]] = []
         self.sinks: list[Callable[[bytes], None]] = []
+        self.channels: list[FakeChannel] = []
 
     def exception(self, note: str, type: str = "exec", severity: int = 0) -> None:
         """Take note."""
@@ -113,6 +139,23 @@ class FakeShellJob:
     def feed(self, task: FakeShellTask) -> int:
         """There is no input."""
         return os.open(os.devnull, os.O_RDONLY)
+
+    def channel(self, task: FakeShellTask, number: int, received: Callable[[bytes], None]) -> FakeChannel:
+        """Take note of the channel."""
+        self.channels.append(FakeChannel(received))
+        return self.channels[-1]
+
+    def taskmap(self) -> TaskMap:
+        """Return that both tasks are on the one node."""
+        return TaskMap([[0, 1, 2, 1]])
+
+    def lay_out(self, taskmap: TaskMap) -> None:
+        """Take a task map of as many tasks."""
+        ensure(taskmap.ntasks == 2, f"shell plugin: a task map of {taskmap.ntasks} tasks for a job of 2")
+
+    def exchange(self, name: str, data: dict[str, str], done: Callable[[dict[str, str]], None]) -> None:
+        """Nobody else takes part."""
+        done(data)
 
     def later(self, delay: float, callback: Callable[[], None]) -> FakeTimer:
         """Take note; the time never comes."""

@@ -83,7 +83,7 @@ class _Walk:
         if kind == "Cache" or _CACHE.match(kind):
             return self._cache(element, kind, number, parent)
         if kind == "OSDev":
-            return self._device(element, parent)
+            return self._device(element, number, parent)
         return None
 
     def _logical(self, kind: str) -> int:
@@ -103,7 +103,7 @@ class _Walk:
         name = f"{basename}{number}"
         return self.builder.vertex("cache", parent, basename=basename, id=number, name=name, size=size)
 
-    def _device(self, element: ET.Element, parent: int) -> int | None:
+    def _device(self, element: ET.Element, number: int, parent: int) -> int | None:
         name = element.get("name", "")
         kind = _GPU_CLASSES.get(element.get("osdev_type", ""))
         if kind == "coproc" or (kind == "gpu" and name.startswith("rsmi")):
@@ -115,7 +115,6 @@ class _Walk:
             text = _info(element, "Size")
             if text is None or not text.isdigit() or int(text) == 0:
                 raise BournError(f"block device '{name}': its size is missing")
-            number = int(element.get("logical_index", self._logical("block")))
             properties = {"LinuxDeviceID": _info(element, "LinuxDeviceID") or "-1"}
             size = int(text) // 1000000
             return self.builder.vertex("storage", parent, id=number, size=size, properties=properties)

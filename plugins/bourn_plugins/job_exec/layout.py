@@ -50,6 +50,13 @@ def split_job(R: Mapping[str, Any], counts: Counts) -> list[NodeShare]:
     return shares
 
 
+def block_map(shares: list[NodeShare]) -> str:
+    """Return the task map (RFC 34) of shares, as JSON."""
+    from bourn.model.taskmap import TaskMap
+
+    return str(TaskMap.from_nodes([node for node, share in enumerate(shares) for _ in range(share.ntasks)]))
+
+
 def all_ranks(R: Mapping[str, Any]) -> str:
     """Return the ranks of R as an idset."""
     entries = R["execution"]["R_lite"]

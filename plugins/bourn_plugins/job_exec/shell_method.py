@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from bourn.errors import BournError
 from bourn.shell import stdio
+from bourn.shell.fences import Gathering
+from bourn.shell.waitstatus import worse
 from bourn.shell.wire import Start, Stdin
-from bourn_plugins.job_exec.layout import NodeShare, split_job
+from bourn_plugins.job_exec.layout import NodeShare, block_map, split_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 class Placed:
     """A job of this method: where it runs and which nodes haven't reported yet."""
 
-    __slots__ = ("header", "holding", "request", "shares", "starting", "status", "working")
+    __slots__ = ("gathering", "header", "holding", "request", "shares", "starting", "status", "working")
 
     def __init__(self, request: StartRequest, shares: list[NodeShare]) -> None:
         self.request = request
@@ -35,6 +37,8 @@ class Placed:
         self.status = 0
         self.header = False
         """Whether the header of its output is in the log."""
+        self.gathering: Gathering | None = None
+        """Exchanges among its nodes."""
 
 
 class ShellMethod:
@@ -149,7 +153,7 @@ class ShellMethod:
                 placed = jobs.get(id)
                 if placed is None:
                     continue
-                placed.status = _worse(placed.status, status)
+                placed.status = worse(placed.status, status)
                 placed.working.discard(rank)
                 if not placed.working:
                     del jobs[id]
@@ -158,6 +162,19 @@ class ShellMethod:
         port.mark(mark)
         port.when_committed(durable)
         port.flush()
+
+    def host_fences(self, fences: Sequence[tuple[int, int, str, dict[str, str]]]) -> None:
+        """Take nodes' parts of exchanges; when all are there, tell all nodes."""
+        for id, nodeid, key, data in fences:
+            placed = self._jobs.get(id)
+            if placed is None:
+                continue
+            if placed.gathering is None:
+                placed.gathering = Gathering(len(placed.shares))
+            merged = placed.gathering.told(nodeid, key, data)
+            if merged is not None:
+                for rank in placed.working:
+                    self._manager.fenced(rank, placed.request.userid, id, key, merged)
 
     def host_lost(self, jobs: Sequence[int], reason: str, rank: int, *, node: bool) -> None:
         """Fail the jobs of a host that died. They are over when their other nodes have ended them."""
@@ -225,10 +242,15 @@ def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
     request = placed.request
     size = request.jobspec.counts.ntasks
     nnodes = len(placed.shares)
+    taskmap, hosts = "", ""
+    if nnodes > 1:
+        # Tasks are dealt out block by block here; a shell plugin may place them otherwise.
+        taskmap = block_map(placed.shares)
+        hosts = ",".join(request.R["execution"]["nodelist"])
     for nodeid, share in enumerate(placed.shares):
         start = Start(
             request.id, 0, request.overrides, share.ntasks, share.first, size, nodeid, nnodes,
-            share.cores, share.gpus, _expiration(request), nnodes > 1,
+            share.cores, share.gpus, _expiration(request), taskmap, hosts, nnodes > 1,
         )  # fmt: skip
         yield share.rank, start
 
@@ -238,7 +260,3 @@ def _expiration(request: StartRequest) -> float:
         return request.t_expiration
     duration = request.jobspec.counts.duration
     return time.time() + duration if duration else 0.0
-
-
-def _worse(one: int, other: int) -> int:
-    return max(one, other, key=lambda status: status >> 8 if not status & 0x7F else 128 + (status & 0x7F))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from bourn.broker.request import is_int
 from bourn.errors import BournError, suggest
 from bourn.model.hostlist import Hostlist
 from bourn.model.idset import IdSet
@@ -99,7 +100,7 @@ def _compile(operator: str, values: list[Any], depth: int) -> Test:
 
 
 def _number(operator: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_int(value):
         raise BournError(f"job constraint: '{operator}' takes numbers, not {value!r:.40}", errno.EPROTO)
     return value
 
@@ -114,7 +115,7 @@ def _mask(operator: str, values: list[Any]) -> int:
     kinds: type[State] | type[Result] = State if operator == "states" else Result
     mask = 0
     for value in values:
-        if isinstance(value, int) and not isinstance(value, bool):
+        if is_int(value):
             mask |= value
             continue
         name = _text(operator, value).upper()

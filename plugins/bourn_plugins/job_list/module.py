@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from bourn.broker.module import ANYONE, Module, Request, method
+from bourn.broker.request import is_int
 from bourn.errors import BournError, suggest
 from bourn.hookspecs.store import JobQuery
 from bourn.model.states import Result, State
@@ -108,7 +109,7 @@ class JobListModule(Module):
         ids = request.get("ids", list, None)
         if ids is None:
             return {"job": project(self._one(request.get("id", int)), attrs)}
-        if not all(isinstance(i, int) for i in ids):
+        if not all(is_int(i) for i in ids):
             raise BournError("job-list.list-id: 'ids' must be numbers", errno.EPROTO)
         return {"jobs": [project(self._one(i), attrs) for i in ids]}
 
@@ -189,7 +190,7 @@ def _attrs(request: Request) -> frozenset[str] | None:
     if attrs is None or "all" in attrs:
         return None
     for name in attrs:
-        if name not in ATTRS:
+        if not isinstance(name, str) or name not in ATTRS:
             raise BournError(f"job-list: no attribute '{name}'{suggest(str(name), ATTRS)}")
     return frozenset(attrs)
 

@@ -415,6 +415,8 @@ class Engine:
     def _withdraw(self, jobs: list[Job]) -> None:
         for job in jobs:
             self.sched.withdraw(job)
+            if job.t_run and job.state is not _INACTIVE:
+                self.running -= 1
             self.hooks.tell(self.hooks.subscribers.get("destroy", ()), job)
 
     def _forget(self, job: Job) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from bourn.broker.module import ANYONE, LATER, Request, method
+from bourn.broker.request import is_int
 from bourn.errors import BournError
 from bourn.hookspecs.job_plugins import UpdateVerdict
 from bourn.hookspecs.store import JobUpdate
@@ -225,6 +226,6 @@ def _exception(request: Request) -> dict[str, Any]:
 
 
 def _jobid(id: object) -> int:
-    if type(id) is not int:
+    if not is_int(id):
         raise BournError(f"'{id}' is no job id: it must be an integer", errno.EPROTO)
     return id

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bourn.broker.module import ANYONE, Request, Role, method
+from bourn.broker.request import is_int
 from bourn.config.tables import JobManagerTable
 from bourn.errors import BournError, ConfigError, suggest
 from bourn.hookspecs.job_plugins import bourn_job_plugins
@@ -217,7 +218,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         ids = request.get("ids", list, None)
         if ids is not None:
             for id in ids:
-                if type(id) is not int or store.inactive_job(id) is None:
+                if not is_int(id) or store.inactive_job(id) is None:
                     self._refuse_purge(id)
         else:
             age = request.get("age_limit", float, None)
@@ -231,7 +232,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         return {"count": len(ids), "total": sum(row.jobs for row in store.job_stats())}
 
     def _refuse_purge(self, id: object) -> None:
-        if type(id) is not int:
+        if not is_int(id):
             raise BournError(f"'{id}' is no job id", errno.EPROTO)
         job = self.engine.find(id)
         raise BournError(f"job {job.id} is active: only inactive jobs are purged", errno.EINVAL)

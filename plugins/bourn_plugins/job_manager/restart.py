@@ -68,8 +68,8 @@ def load(store: Store) -> Iterator[Job]:
                 job.R = _decode(resources[row.id])
                 assert job.R is not None
                 job.expiration = job.expiration or job.R["execution"].get("expiration") or 0.0
-        except BournError as error:
-            log.error("job %d is left out, its journal is broken: %s", row.id, error.message)
+        except (BournError, msgspec.MsgspecError, LookupError, TypeError, AttributeError) as error:
+            log.error("job %d is left out, its journal is broken: %s", row.id, error)
             continue
         yield job
 

@@ -120,8 +120,9 @@ def read_file(path: Path, reader: str, readers: Mapping[str, ResourceReader]) ->
         raise ConfigError(f'[resource] reader = "{reader}" is unknown{suggest(reader, readers)}')
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise BournError(f"{path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no file has such a name"
+        raise BournError(f"{path}: {reason}") from None
     chosen = readers[reader] if reader else _by_suffix(path, readers)
     try:
         found = chosen.read(content, {})

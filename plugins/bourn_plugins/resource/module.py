@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,10 +39,13 @@ class Resource(Module):
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Replay the resource eventlog, note this start in it, and serve."""
         store = self.ctx.provider("store").store
-        for piece in store.resource_events():
-            self._log.append(piece)
-            for event in parse_eventlog(piece):
-                self._inventory.apply(event)
+        try:
+            for piece in store.resource_events():
+                self._log.append(piece)
+                for event in parse_eventlog(piece):
+                    self._inventory.apply(event)
+        except (BournError, KeyError, TypeError) as error:
+            raise BournError(f"the resource eventlog is corrupt: {error}", errno.EIO) from None
         ranks = self._inventory.rset.ranks
         alone = not self.ctx.cards
         here = range(self.ctx.size) if alone else (self.ctx.rank,)

@@ -52,10 +52,16 @@ def rset_of(engine: Engine, parts: Parts, start: float, expiration: float) -> di
     return {"version": 1, "execution": execution}
 
 
-def ids_of(shape: Shape, pick: Pick) -> dict[str, str]:
-    """Return the idsets of cores and GPUs that a pick takes."""
+def masks_of(shape: Shape, pick: Pick) -> dict[str, int]:
+    """Return the masks of ids that a pick takes, by type."""
     masks: dict[str, int] = {}
     _collect(shape, pick, masks)
+    return masks
+
+
+def ids_of(shape: Shape, pick: Pick) -> dict[str, str]:
+    """Return the idsets of cores and GPUs that a pick takes."""
+    masks = masks_of(shape, pick)
     return {type: mask_text(masks[type]) for type in _TYPES if masks.get(type)}
 
 

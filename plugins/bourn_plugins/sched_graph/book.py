@@ -31,6 +31,8 @@ class Pending:
     request: Request
     key: Any
     gone: bool = False
+    since: float = -1.0
+    """When a pass first looked at it."""
     told: tuple[str, float | None] | None = None
     """What its annotation said last."""
 
@@ -84,6 +86,8 @@ class Decisions:
     """(job, parts, start, end); an end of infinity is none."""
     waiting: list[tuple[AllocRequest, str, float | None]] = Factory(list)
     """(job, reason, estimated start), only where that is news."""
+    later: bool = False
+    """Whether there will be news of jobs that have only just begun to wait."""
 
 
 class Book:
@@ -99,17 +103,25 @@ class Book:
         policy_of: Callable[[str], QueuePolicy],
         why: Callable[[Request], str],
         horizon: Callable[[], float] = lambda: FOREVER,
+        patience: float = 0.0,
     ) -> None:
         self.planner = planner
         self._policy_of = policy_of
         self._why = why
         self._horizon = horizon
         """The end of the instance's own resources, on the clock of passes."""
+        self._patience = patience
+        """Seconds that a job must have waited before anything is said about it: most start sooner."""
         self._lines: dict[str, Line] = {}
         self._jobs: dict[int, Pending] = {}
         self._failed: set[Request] = set()
         """Requests that didn't fit in this pass: as a pass goes on there is only less."""
         self._reasons: dict[Request, str] = {}
+        self._kinds: dict[Request, int] = {}
+        """How many jobs wait with each request."""
+        self._brief = False
+        self._looked = -1.0
+        """When a pass last went as deep as its policy lets it."""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -123,6 +135,7 @@ class Book:
         line = self._line(job.queue or "")
         pending = Pending(job, request, line.policy.order(job))
         self._jobs[job.id] = pending
+        self._kinds[request] = self._kinds.get(request, 0) + 1
         line.insert(pending)
 
     def remove(self, job: int) -> bool:
@@ -136,6 +149,11 @@ class Book:
 
     def _leave(self, pending: Pending) -> None:
         pending.gone = True
+        left = self._kinds[pending.request] - 1
+        if left:
+            self._kinds[pending.request] = left
+        else:
+            del self._kinds[pending.request]
         self._lines[pending.job.queue or ""].gone += 1
 
     def prioritize(self, job: int, priority: int) -> None:
@@ -160,6 +178,9 @@ class Book:
         self.planner.begin(now)
         self._failed.clear()
         self._reasons.clear()
+        self._brief = now - self._looked < self._patience
+        if not self._brief:
+            self._looked = now
         active = [(line, line.policy.begin()) for line in self._lines.values() if line.tidy()]
         if len(active) == 1:
             line, turn = active[0]
@@ -187,37 +208,52 @@ class Book:
 
     def _consider(self, pending: Pending, turn: QueuePass, now: float, decisions: Decisions) -> bool:
         """Try one job; False if its queue's pass is over."""
-        ask = turn.ask(pending.job)
+        job, request = pending.job, pending.request
+        ask = turn.ask(job)
+        if ask is Ask.ALLOCATE and request in self._failed:
+            # The usual case in a long queue: one of many equal jobs, none of which fits.
+            turn.told(job, Outcome.BUSY)
+            if pending.told != (self._reasons.get(request), None):
+                self._tell(pending, None, now, decisions)
+            return True
         if ask is Ask.STOP:
             return False
         if ask is Ask.SKIP:
             return True
-        request, planner = pending.request, self.planner
+        planner = self.planner
         horizon = self._horizon()
         duration = float(request.duration) if request.duration else horizon - now
         end = min(now + duration, horizon)
-        parts = None
-        if request not in self._failed:
-            parts = planner.fit_now(request, end - now)
+        parts = None if request in self._failed else planner.fit_now(request, end - now)
         if parts is not None:
-            planner.start(pending.job.id, parts, end)
-            del self._jobs[pending.job.id]
+            planner.start(job.id, parts, end)
+            del self._jobs[job.id]
             self._leave(pending)
-            decisions.started.append((pending.job, parts, now, end))
-            turn.told(pending.job, Outcome.ALLOCATED)
+            decisions.started.append((job, parts, now, end))
+            turn.told(job, Outcome.ALLOCATED)
             return True
         self._failed.add(request)
+        if self._brief and len(self._failed) >= len(self._kinds):
+            # Nothing that waits can start. What there is to say about it has time.
+            decisions.later = True
+            return False
         start: float | None = None
         outcome = Outcome.BUSY
         if ask is Ask.RESERVE:
-            reservation = planner.reserve(pending.job.id, request, duration)
+            reservation = planner.reserve(job.id, request, duration)
             if reservation is not None:
                 outcome, start = Outcome.RESERVED, reservation.start
-        turn.told(pending.job, outcome)
-        self._tell(pending, start, decisions)
+        turn.told(job, outcome)
+        self._tell(pending, start, now, decisions)
         return True
 
-    def _tell(self, pending: Pending, start: float | None, decisions: Decisions) -> None:
+    def _tell(self, pending: Pending, start: float | None, now: float, decisions: Decisions) -> None:
+        if pending.told is None and self._patience:
+            if pending.since < 0:
+                pending.since = now
+            if now - pending.since < self._patience:
+                decisions.later = True
+                return
         reason = self._reasons.get(pending.request)
         if reason is None:
             reason = self._reasons[pending.request] = self._why(pending.request)

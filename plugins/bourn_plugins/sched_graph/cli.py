@@ -1,4 +1,4 @@
-"""Registers the graph scheduler's commands."""
+"""Registers the graph scheduler's command."""
 
 from __future__ import annotations
 

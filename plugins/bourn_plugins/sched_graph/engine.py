@@ -9,14 +9,14 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
-
 from bourn_plugins.sched_graph.constraint import compile_constraint
 from bourn_plugins.sched_graph.fit import Fitter, Pick, bits_of, join, lowest
 from bourn_plugins.sched_graph.index import Index, Order
 from bourn_plugins.sched_graph.policy import PolicyFault
 from bourn_plugins.sched_graph.request import SLOT
 from bourn_plugins.sched_graph.states import Interner, down_mask
+from bourn_plugins.sched_graph.upper import Upper
+from bourn_plugins.sched_graph.whatif import WhatIf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,29 +31,6 @@ Parts = list[tuple[int, Pick]]
 _NETWORKS = ("network", "ibnet", "switch")
 _LOG_LIMIT = 1 << 16
 _MOST_INDICES = 256
-
-
-@define(eq=False)
-class Upper:
-    """A vertex above the atoms: the cluster, a rack."""
-
-    vertex: Vertex
-    atoms: list[int]
-    """The atoms below it."""
-    direct: frozenset[str]
-    """The types of the atoms right below it."""
-    children: list[int]
-    """The atoms right below it."""
-    uppers: list[Upper] = field(factory=list)
-    masks: dict[tuple[int, bool], int] = field(factory=dict)
-
-    def mask(self, order: Order, direct: bool = False) -> int:
-        """Return the mask of what is below it, or right below it."""
-        key = (id(order), direct)
-        mask = self.masks.get(key)
-        if mask is None:
-            mask = self.masks[key] = order.mask(self.children if direct else self.atoms)
-        return mask
 
 
 class Engine:
@@ -95,6 +72,7 @@ class Engine:
         self._constraints: dict[str, list[int]] = {}
         self._failed: dict[Any, int] = {}
         self._groups: list[int] | None = None
+        self._free: dict[str, int] = {}
         self._shapes: dict[Any, list[int]] = {}
         for cell in self.cells:
             self._shapes.setdefault((cell.shape,), []).append(cell.atom)
@@ -135,10 +113,22 @@ class Engine:
         except (PolicyFault, TypeError) as error:
             if isinstance(error, TypeError) and not self.chooser.asks:
                 raise
-            self.chooser.disable()
-            self._indices.clear()
-            self.fault(str(error))
+            self._distrust(error)
             return self._match(request, forbidden)
+
+    def _distrust(self, error: Exception) -> None:
+        self.chooser.disable()
+        self._indices.clear()
+        self.fault(str(error))
+
+    def choose(self, mask: int, count: int) -> int:
+        """Return the best `count` of the atoms of a mask that has as many."""
+        if self.chooser.chooses and mask.bit_count() > count:
+            try:
+                return self.chooser.pick(mask, count, self.groups())
+            except PolicyFault as error:
+                self._distrust(error)
+        return lowest(mask, count)
 
     def _match(self, request: Request, forbidden: int | None) -> Parts | None:
         if forbidden is None and self._failed.get(request) == self.version:
@@ -159,10 +149,13 @@ class Engine:
     def allocate(self, job: int, parts: Parts) -> None:
         """Take what `match` found."""
         for atom, pick in parts:
-            self._apply(self.cells[atom], pick)
+            cell = self.cells[atom]
+            before = cell.state
+            self.apply(cell, pick)
+            self._recount(cell, before)
         self.jobs[job] = parts
         self.epoch += 1
-        self._changed()
+        self.changed()
 
     def free(self, job: int, ranks: Sequence[int] | None = None) -> bool:
         """Release a job, or what it has on some ranks; True if it has nothing left."""
@@ -173,11 +166,14 @@ class Engine:
         left: Parts = []
         for atom, pick in parts:
             if gone is None or atom in gone:
-                self._revert(self.cells[atom], pick)
+                cell = self.cells[atom]
+                before = cell.state
+                self.revert(cell, pick)
+                self._recount(cell, before)
             else:
                 left.append((atom, pick))
         self.epoch += 1
-        self._changed()
+        self.changed()
         if left:
             self.jobs[job] = left
             return False
@@ -200,7 +196,22 @@ class Engine:
         """
         return WhatIf(self, gone, taken)
 
-    def _changed(self) -> None:
+    def free_units(self, type: str) -> int:
+        """Return how many units of a type are free on atoms that are up."""
+        count = self._free.get(type)
+        if count is None:
+            count = self._free[type] = sum(
+                cell.state.free_units(type) for cell in self.cells if self._up(cell.vertex)
+            )
+        return count
+
+    def _recount(self, cell: Cell, before: State) -> None:
+        for type in self._free:
+            if type in cell.shape.totals and self._up(cell.vertex):
+                self._free[type] += cell.state.free_units(type) - before.free_units(type)
+
+    def changed(self) -> None:
+        """Note that what is free has changed."""
         self.version += 1
         if len(self.log) > _LOG_LIMIT:
             for index in self._indices.values():
@@ -208,12 +219,14 @@ class Engine:
                 index.rewind(0)
             self.log.clear()
 
-    def _apply(self, cell: Cell, pick: Pick) -> None:
+    def apply(self, cell: Cell, pick: Pick) -> None:
+        """Take a pick of an atom."""
         self._change(cell, pick, True)
         self.log.append(cell.atom)
         self.busy |= self.order.bit[cell.atom]
 
-    def _revert(self, cell: Cell, pick: Pick) -> None:
+    def revert(self, cell: Cell, pick: Pick) -> None:
+        """Give a pick of an atom back."""
         self._change(cell, pick, False)
         self.log.append(cell.atom)
         if cell.users == 0:
@@ -336,10 +349,8 @@ class Engine:
         chosen = 0
         for _, mask in index.candidates(allowed):
             number = mask.bit_count()
-            if self.chooser.chooses and number > wanted:
-                mask, number = self.chooser.pick(mask, wanted, self.groups()), wanted
             if number >= wanted:
-                return chosen | lowest(mask, wanted)
+                return chosen | self.choose(mask, wanted)
             chosen |= mask
             wanted -= number
         return None
@@ -562,8 +573,9 @@ class Engine:
             vertex.up = up
             for atom in self._refresh_status(vertex):
                 self.log.append(atom)
+        self._free.clear()
         self.epoch += 1
-        self._changed()
+        self.changed()
 
     def _refresh_status(self, vertex: Vertex) -> list[int]:
         atom = self._atom_of.get(vertex.index)
@@ -586,57 +598,6 @@ class Engine:
         for i, group in enumerate(cell.leaves):
             cell.down[i] = down_mask(group)
         cell.state = self.interner.state(cell)
-
-
-class WhatIf:
-    """Another state of affairs, undone at the end."""
-
-    def __init__(self, engine: Engine, gone: Iterable[Parts], taken: Iterable[Parts]) -> None:
-        self.engine = engine
-        self.gone = gone
-        self.taken = taken
-        self._kept: list[tuple[Cell, list[int], int, bool, State]] = []
-        self._busy = 0
-        self._touched: set[int] = set()
-
-    def __enter__(self) -> WhatIf:
-        self._busy = self.engine.busy
-        for parts in self.gone:
-            self.release(parts)
-        for parts in self.taken:
-            self._touch(parts)
-            for atom, pick in parts:
-                self.engine._apply(self.engine.cells[atom], pick)
-        self.engine._changed()
-        return self
-
-    def release(self, parts: Parts) -> None:
-        """Let one more job be gone."""
-        self._touch(parts)
-        for atom, pick in parts:
-            self.engine._revert(self.engine.cells[atom], pick)
-        self.engine._changed()
-
-    def _touch(self, parts: Parts) -> None:
-        for atom, _ in parts:
-            if atom not in self._touched:
-                self._touched.add(atom)
-                self._keep(self.engine.cells[atom])
-
-    def __exit__(self, *exc: object) -> None:
-        engine = self.engine
-        for cell, free, users, taken, state in reversed(self._kept):
-            cell.free[:] = free
-            cell.users, cell.taken, cell.state = users, taken, state
-            if cell.parent is None:
-                engine.log.append(cell.atom)
-        engine.busy = self._busy
-        engine._changed()
-
-    def _keep(self, cell: Cell) -> None:
-        self._kept.append((cell, list(cell.free), cell.users, cell.taken, cell.state))
-        for kid in cell.kids:
-            self._keep(kid)
 
 
 def _whole(cell: Cell) -> Pick:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from bourn.model.interned import InternedJobspec
 
 
+_PATIENCE = 0.25
+"""Seconds that a job waits before it is told why."""
+
+
 class SchedGraph(Module):
     """Implements `bourn.hookspecs.sched.Scheduler` over a `Planner` and a `Book`."""
 
@@ -44,6 +48,7 @@ class SchedGraph(Module):
         self._policy_of("")
         self._rset: dict[str, Any] = {}
         self._end = FOREVER
+        self._looking_later = False
         self._requests: WeakKeyDictionary[InternedJobspec, Wanted | str] = WeakKeyDictionary()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -77,7 +82,9 @@ class SchedGraph(Module):
         self._engine.fault = self._policy_failed
         self._planner = Planner(self._engine)
         self._reasons = Reasons(self._engine)
-        self._book = Book(self._planner, self._policy_of, self._reasons.not_now, lambda: self._end)
+        self._book = Book(
+            self._planner, self._policy_of, self._reasons.not_now, lambda: self._end, patience=_PATIENCE
+        )
 
     def _policy_failed(self, text: str) -> None:
         self.ctx.log.error("match policy %s failed; going on by ids: %s", self._spec.name, text)
@@ -241,6 +248,16 @@ class SchedGraph(Module):
             self._client.annotate(
                 [(job.id, _annotation(reason, estimate)) for job, reason, estimate in decisions.waiting]
             )
+
+        if decisions.later and not self._looking_later:
+            self._looking_later = True
+            self.ctx.nursery.start_soon(self._look_later)
+
+    async def _look_later(self) -> None:
+        """Tell what jobs wait for that still do, even if nothing else happens."""
+        await trio.sleep(1.1 * _PATIENCE)
+        self._looking_later = False
+        self._pass()
 
     # -- questions --
 

@@ -9,12 +9,12 @@ be, and the engine, in a what-if of that time, whether it is.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING
 
 from attrs import Factory, define
 
-from bourn_plugins.sched_graph.fit import Pick, bits_of, lowest
+from bourn_plugins.sched_graph.fit import Pick, bits_of
 from bourn_plugins.sched_graph.request import SLOT
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from bourn_plugins.sched_graph.request import Need, Request
 
 FOREVER = math.inf
+_CHEAP = 64
+"""Releases that a what-if may cost before its result is kept."""
 
 
 @define(eq=False)
@@ -136,8 +138,13 @@ class Planner:
     now: float = 0.0
     reservations: list[Reservation] = Factory(list)
     _profile: Profile | None = None
+    _leaving: list[tuple[float, int]] = Factory(list)
+    """(end, job) of those that run, ascending."""
     _uses: dict[int, tuple[Parts, int, int]] = Factory(dict)
     _unit_total: int = 0
+    _kept: dict[int, tuple[Reservation, int]] = Factory(dict)
+    """The last reservation that was dear to find, and for how many passes it may be used again."""
+    _released: int = 0
 
     def __attrs_post_init__(self) -> None:
         self._unit_total = sum(self._units(cell.shape.totals) for cell in self.engine.cells)
@@ -148,20 +155,29 @@ class Planner:
         """Give a job what was matched, until `end`."""
         self.engine.allocate(job, parts)
         self.ends[job] = end
+        if end != FOREVER:
+            insort(self._leaving, (end, job))
         self._profile = None
 
     def finish(self, job: int, ranks: list[int] | None = None) -> None:
         """Take back what a job has, or has on some ranks; early or late doesn't matter."""
         if self.engine.free(job, ranks):
-            self.ends.pop(job, None)
+            self._forget_end(job, self.ends.pop(job, FOREVER))
             self._uses.pop(job, None)
         self._profile = None
 
     def expire(self, job: int, end: float) -> None:
         """Move the end of a running job."""
         if job in self.ends:
+            self._forget_end(job, self.ends[job])
             self.ends[job] = end
+            if end != FOREVER:
+                insort(self._leaving, (end, job))
             self._profile = None
+
+    def _forget_end(self, job: int, end: float) -> None:
+        if end != FOREVER:
+            del self._leaving[bisect_left(self._leaving, (end, job))]
 
     # -- a pass --
 
@@ -193,6 +209,13 @@ class Planner:
 
     def reserve(self, job: int, request: Request, duration: float) -> Reservation | None:
         """Reserve resources at the earliest time at which they are free; None if there is no such time."""
+        kept = self._kept.get(job)
+        if kept is not None and kept[1] > 0 and kept[0].start > self.now and not self.reservations:
+            self._kept[job] = (kept[0], kept[1] - 1)
+            self.reservations.append(kept[0])
+            self._profile = None
+            return kept[0]
+        self._released = 0
         whole = self._whole_atoms(request)
         found = (
             self._reserve_atoms(request, whole, duration) if whole else self._reserve_units(request, duration)
@@ -202,15 +225,16 @@ class Planner:
         start, parts = found
         mask = self.engine.order.mask([atom for atom, _ in parts])
         reservation = Reservation(job, start, start + duration, parts, mask, whole is not None)
+        if self._profile is not None:
+            self._profile.add(start, reservation.end, mask, self._parts_units(parts))
         self.reservations.append(reservation)
-        self._current().add(start, reservation.end, mask, self._parts_units(parts))
+        # What was dear to find out stays good for some passes: early ends could only bring it forward.
+        self._kept = {job: (reservation, self._released // _CHEAP)} if self._released > _CHEAP else {}
         return reservation
 
     def _current(self) -> Profile:
         if self._profile is None:
-            # A job that overruns its end is taken to end any moment now.
-            soon = math.nextafter(self.now, FOREVER)
-            uses = [(max(end, soon), *self._use(job)) for job, end in self.ends.items()]
+            uses = [(self._after(end), *self._use(job)) for job, end in self.ends.items()]
             profile = Profile.of(self.now, uses)
             for reservation in self.reservations:
                 units = self._parts_units(reservation.parts)
@@ -252,32 +276,63 @@ class Planner:
         fitting = engine.idle_fit(need)
         if request.constraint:
             fitting &= engine.order.mask(engine.constrained(request.constraint))
-        found = self._current().find_atoms(fitting, wanted, duration)
+        if self.reservations:
+            found = self._current().find_atoms(fitting, wanted, duration)
+        else:
+            found = self._first_atoms(fitting, wanted)
         if found is None:
             return None
         start, free = found
-        if engine.chooser.chooses and free.bit_count() > wanted:
-            free = engine.chooser.pick(free, wanted, engine.groups())
         parts: Parts = []
-        for place in bits_of(lowest(free, wanted)):
+        for place in bits_of(engine.choose(free, wanted)):
             atom = engine.order.atoms[place]
             pick = engine.fitter.fit(engine.interner.idle(engine.cells[atom].shape), need, True)
             assert isinstance(pick, Pick)
             parts.append((atom, pick))
         return start, parts
 
+    def _first_atoms(self, fitting: int, wanted: int) -> tuple[float, int] | None:
+        """Return when enough atoms are free if nothing is reserved: then there is only more and more."""
+        busy, bit, cells = self.engine.busy, self.engine.order.bit, self.engine.cells
+        users: dict[int, int] = {}
+        if (fitting & ~busy).bit_count() >= wanted:
+            return self.now, fitting & ~busy
+        for i, (end, job) in enumerate(self._leaving):
+            for atom, _ in self.engine.jobs[job]:
+                left = users[atom] = users.get(atom, cells[atom].users) - 1
+                if left == 0:
+                    busy &= ~bit[atom]
+            if self._last_at(i):
+                free = fitting & ~busy
+                if free.bit_count() >= wanted:
+                    return self._after(end), free
+        return None
+
+    def _last_at(self, place: int) -> bool:
+        """Whether no further running job ends at the same time as one."""
+        leaving = self._leaving
+        return place + 1 == len(leaving) or leaving[place + 1][0] != leaving[place][0]
+
+    def _after(self, end: float) -> float:
+        """Return when a running job is taken to end: if it overruns, any moment now."""
+        return end if end > self.now else math.nextafter(self.now, FOREVER)
+
     # -- parts of atoms --
 
     def _reserve_units(self, request: Request, duration: float) -> tuple[float, Parts] | None:
         units = self._units(request.totals)
-        times = self._current().openings(units, self._unit_total, duration, self.now)
+        if self.reservations:
+            times = self._current().openings(units, self._unit_total, duration, self.now)
+        else:
+            times = self._first_openings(units)
         jobs = self.engine.jobs
-        leaving = iter(sorted((end, job) for job, end in self.ends.items() if end != FOREVER))
+        leaving = iter(self._leaving)
         ahead = next(leaving, None)
         with self.engine.what_if((), ()) as world:
             for time in times:
                 while ahead is not None and ahead[0] <= time:
                     world.release(jobs[ahead[1]])
+                    self._released += 1
                     ahead = next(leaving, None)
                 taken = [r.parts for r in self.reservations if r.start < time + duration and r.end > time]
                 if taken:
@@ -288,6 +343,14 @@ class Planner:
                 if parts is not None:
                     return time, parts
         return None
+
+    def _first_openings(self, units: int) -> Iterator[float]:
+        """Yield the ends of running jobs after which enough units are free, if nothing is reserved."""
+        free = self.engine.free_units("core")
+        for i, (end, job) in enumerate(self._leaving):
+            free += self._use(job)[1]
+            if free >= units and self._last_at(i):
+                yield self._after(end)
 
     @staticmethod
     def _units(totals: dict[str, int]) -> int:

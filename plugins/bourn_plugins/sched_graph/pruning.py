@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bourn.errors import BournError
+from bourn_plugins.sched_graph.graph import CONTAINMENT
 
 if TYPE_CHECKING:
     from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
@@ -62,27 +63,48 @@ def count_below(graph: ResourceGraph, subsystem: str, filters: PruneFilters) -> 
         if vertex.type not in filters.tracked and graph.is_leaf(vertex):
             filters.add("cluster", vertex.type)
     tracked = filters.tracked
-    sums: dict[int, dict[str, int]] = {}
-    result: dict[int, dict[str, int]] = {}
     kept = {type: filters.at(type) for type in {vertex.type for vertex in order}}
-    seen: set[int] = set()
+    result: dict[int, dict[str, int]] = {}
+    if subsystem != CONTAINMENT:
+        _count_once(graph, subsystem, root, tracked, kept, result, {root.index})
+        return result
+    sums: dict[int, dict[str, int]] = {}
     for vertex in reversed(order):
-        kids = graph.out(vertex, subsystem)
-        if not kids:
+        if not vertex.kids:
             continue
         total: dict[str, int] = {}
-        for kid in kids:
-            if kid.index in seen:
-                continue
+        for kid in vertex.kids:
             if kid.type in tracked:
                 total[kid.type] = total.get(kid.type, 0) + kid.size
             for type, units in sums.pop(kid.index, _NONE).items():
                 total[type] = total.get(type, 0) + units
-            if subsystem != "containment":
-                seen.add(kid.index)
         sums[vertex.index] = total
         result[vertex.index] = {type: total.get(type, 0) for type in kept[vertex.type]}
     return result
+
+
+def _count_once(
+    graph: ResourceGraph,
+    subsystem: str,
+    vertex: Vertex,
+    tracked: set[str],
+    kept: dict[str, tuple[str, ...]],
+    result: dict[int, dict[str, int]],
+    seen: set[int],
+) -> dict[str, int]:
+    """Count where a vertex may be below several: it counts for the first by which it is reached."""
+    total: dict[str, int] = {}
+    for kid in graph.out(vertex, subsystem):
+        if kid.index in seen:
+            continue
+        seen.add(kid.index)
+        if kid.type in tracked:
+            total[kid.type] = total.get(kid.type, 0) + kid.size
+        for type, units in _count_once(graph, subsystem, kid, tracked, kept, result, seen).items():
+            total[type] = total.get(type, 0) + units
+    if not graph.is_leaf(vertex):
+        result[vertex.index] = {type: total.get(type, 0) for type in kept[vertex.type]}
+    return total
 
 
 _NONE: dict[str, int] = {}

@@ -19,8 +19,6 @@ class Reasons:
         self.engine = engine
         self._ideal: Engine | None = None
         self._never: dict[Request, str | None] = {}
-        self._epoch = -1
-        self._counts: dict[str, int] = {}
 
     def never(self, request: Request) -> str | None:
         """Return why a request can never be met, or None if it can."""
@@ -125,22 +123,10 @@ class Reasons:
             wanted = request.totals.get(type, 0)
             if type == SLOT or not wanted:
                 continue
-            free = self._free(type)
+            free = self.engine.free_units(type)
             if wanted > free:
                 return f"needs {some(wanted, type)}, {free or 'none'} free"
         return "waits for resources"
-
-    def _free(self, type: str) -> int:
-        engine = self.engine
-        if self._epoch != engine.epoch:
-            self._epoch = engine.epoch
-            self._counts = {}
-        count = self._counts.get(type)
-        if count is None:
-            count = self._counts[type] = sum(
-                cell.state.free_units(type) for cell in engine.cells if cell.vertex.up
-            )
-        return count
 
 
 def some(number: int, type: str) -> str:

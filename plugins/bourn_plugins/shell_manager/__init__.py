@@ -15,4 +15,9 @@ if TYPE_CHECKING:
 def bourn_modules() -> Iterable[ModuleSpec]:
     """Register the module `shell-manager`."""
     # After the store, which refuses a state directory in use: the shell hosts there are another broker's.
-    yield ModuleSpec("shell-manager", "bourn_plugins.shell_manager.module:ShellManager", after=("store",))
+    # After the job manager, which cancels jobs at the end of an instance before their hosts go.
+    yield ModuleSpec(
+        "shell-manager",
+        "bourn_plugins.shell_manager.module:ShellManager",
+        after=("store", "job-manager"),
+    )

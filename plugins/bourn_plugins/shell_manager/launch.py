@@ -122,9 +122,11 @@ def _reap(pid: int) -> None:
 
 
 def kill_session(leader: int) -> int:
-    """Kill every process of the session that `leader`, a shell host, led; return how many there were."""
-    count = 0
-    sid = str(leader).encode()
+    """Kill every process of the session that `leader`, a shell host, led, and its descendants in others;
+    return how many there were.
+    """
+    found: set[int] = set()
+    children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
@@ -132,12 +134,20 @@ def kill_session(leader: int) -> int:
             with open(f"/proc/{name}/stat", "rb") as file:
                 # pid (command) state ppid pgrp session ...; the command may hold anything.
                 fields = file.read().rpartition(b")")[2].split(None, 4)
-            if fields[3] == sid and fields[0] != b"Z":
-                os.kill(int(name), signal.SIGKILL)
-                count += 1
         except OSError:
             continue
-    return count
+        if fields[0] != b"Z":
+            children.setdefault(int(fields[1]), []).append(int(name))
+            if int(fields[3]) == leader:
+                found.add(int(name))
+    family = [*found]
+    for pid in family:
+        family += [child for child in children.get(pid, ()) if child not in found]
+        found.update(family)
+    for pid in found:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return len(found)
 
 
 class _Short:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-ACK_EVERY = 32
-"""Reports that may stay unacknowledged when there is nothing else to send."""
-
 
 class HostLink:
     """One connection. `send` never waits; `run` hands each report to a callback until the host is gone."""

@@ -16,6 +16,7 @@ from bourn.broker.module import LATER, Module, method
 from bourn.config.tables import ExecTable, PluginsTable
 from bourn.errors import BournError
 from bourn.shell.tmpdirs import root_of
+from bourn.shell.wire import FromHost
 from bourn_plugins.shell_manager import launch
 from bourn_plugins.shell_manager.host import Outbox
 from bourn_plugins.shell_manager.link import HostLink
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.broker.request import Later, Request
     from bourn.model.interned import InternedJobspec
-    from bourn.shell.wire import FromHost, Start, Stdin
+    from bourn.shell.wire import Start, Stdin
 
 END_TIME = 3.0
 """Seconds that a host has to end its jobs and itself before it is killed."""
@@ -46,6 +47,10 @@ class ReportSink(Protocol):
     ) -> None:
         """Take a report from a rank. `mark` is to be made durable with what it says, by the store's `meta`;
         then call `durable`."""
+        ...
+
+    def host_fences(self, fences: Sequence[tuple[int, int, str, dict[str, str]]]) -> None:
+        """Take parts of exchanges among jobs' nodes; see `bourn.shell.fences`."""
         ...
 
     def host_ready(self, ids: Sequence[int], rank: int) -> None:
@@ -87,8 +92,10 @@ class ShellManager(Module):
     def __init__(self, ctx: ModuleContext) -> None:
         super().__init__(ctx)
         table = ctx.config.table("exec", ExecTable)
-        self._folder: Path = ctx.statedir or ctx.rundir
-        self._grace = table.linger if ctx.statedir else 0.0
+        # The hosts of other ranks end with rank 0, which is where it is known what they did.
+        lasting = ctx.statedir if ctx.rank == 0 else None
+        self._folder: Path = lasting or ctx.rundir
+        self._grace = table.linger if lasting else 0.0
         self._disabled = ctx.config.table("plugins", PluginsTable).disable
         self._hosts: dict[tuple[int, int], Host] = {}
         """By rank and user."""
@@ -96,13 +103,13 @@ class ShellManager(Module):
         """By user: hosts of this rank that rank 0 uses."""
         self._serials = count(1)
         self._sink: ReportSink | None = None
-        self._outlived = ctx.statedir is not None
+        self._outlived = lasting is not None
         """Whether hosts may live on when this broker ends without a `cleanup`."""
         self._early: list[tuple[Host, FromHost]] = []
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Find hosts of before, have one ready for the owner's first job, end them all at the end."""
-        if self.ctx.statedir:
+        if self._outlived:
             await self._find()
         try:
             if self.ctx.rank == 0:  # the others wait for the first job: it may never come there
@@ -129,7 +136,12 @@ class ShellManager(Module):
         hosts = list(self._hosts.values())
         for host in hosts:
             host.ending = True
-            host.outbox.end()
+            if host.greeted.is_set() or host.jobs:
+                host.outbox.end()
+            else:
+                # It is still starting up, and nobody wants to wait for that.
+                launch.kill_session(host.pid)
+                (self._folder / launch.socket_name(self.ctx.rank, host.userid)).unlink(missing_ok=True)
         self._flush()
         await self._bury(hosts)
 
@@ -174,6 +186,12 @@ class ShellManager(Module):
             data.serial = next(self._serials)
             host.taken[data.serial] = taken
             host.outbox.stdin(data)
+            self.ctx.soon(self._flush)
+
+    def fenced(self, rank: int, userid: int, id: int, key: str, data: dict[str, str]) -> None:
+        """Tell a job's shell the result of an exchange among the job's nodes."""
+        if host := self._hosts.get((rank, userid)):
+            host.outbox.fenced(id, key, data)
             self.ctx.soon(self._flush)
 
     def expiration(self, rank: int, userid: int, id: int, when: float) -> None:
@@ -272,6 +290,7 @@ class ShellManager(Module):
                 self.ctx.log.info("took up the shell host of user %d, process %d", userid, host.pid)
                 continue
             self.ctx.log.error("the shell host of user %d doesn't answer", userid)
+            del self._hosts[self.ctx.rank, userid]
             if host.link is not None:
                 host.link.close()
 
@@ -321,12 +340,16 @@ class ShellManager(Module):
             host.pid, host.name = report.pid, report.host
             host.jobs.update(report.jobs)
             host.greeted.set()
-            return
         for serial in report.taken:
             if taken := host.taken.pop(serial, None):
                 taken()
         if report.ready and self._sink is not None:
             self._sink.host_ready(report.ready, host.rank)
+        if report.fences:
+            if self._sink is None:
+                self._early.append((host, FromHost(fences=report.fences)))
+            else:
+                self._sink.host_fences(report.fences)
         if not report.seq:
             return
         for level, text in report.messages:

@@ -20,7 +20,8 @@ class InstanceLock:
 
     def __init__(self, directory: Path) -> None:
         """Take the lock; BournError EBUSY names the process that has it."""
-        path = directory / LOCK_NAME
+        self._path = path = directory / LOCK_NAME
+        self._ours = not path.exists()
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
@@ -35,6 +36,10 @@ class InstanceLock:
             raise BournError(
                 f"state directory {directory} is in use by the broker with process id {holder}", errno.EBUSY
             ) from None
+
+    def claim(self) -> None:
+        """Say whose it is. Until then nothing of the directory has been changed: it may yet be refused."""
+        self._ours = False
         try:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
@@ -42,7 +47,11 @@ class InstanceLock:
             pass  # a full disk: the lock holds all the same, only without the holder's id
 
     def release(self) -> None:
-        """Let go; the file stays, as removing it could take a lock away from another."""
+        """Let go; the file stays, as removing it could take a lock away from another, unless it was made for
+        a directory that was then refused.
+        """
         if self._fd >= 0:
+            if self._ours:
+                self._path.unlink(missing_ok=True)
             os.close(self._fd)
             self._fd = -1

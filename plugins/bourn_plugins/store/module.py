@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import errno
 import sys
 import tempfile
@@ -85,7 +84,7 @@ class StoreModule(Module):
         """Take one piece of a dump; the empty one ends it, and is answered when all of it is stored."""
         try:
             piece = base64.b64decode(request.get("data", str), validate=True)
-        except binascii.Error as e:
+        except ValueError as e:
             raise BournError(f"store.restore: 'data' is not base64: {e}", errno.EPROTO) from e
         if piece:
             if request.client not in self._uploads:

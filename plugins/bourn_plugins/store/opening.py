@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAGIC = b"SQLite format 3\0"
+_TABLES = re.findall(r"CREATE TABLE (\w+)", DDL)
 QUICK_CHECK_BYTES = 16 << 20  # up to this size the check costs a few ms, so it is always made
 WRITER_CACHE_KIB = 8192
 READER_CACHE_KIB = 2048
@@ -42,10 +44,16 @@ def check_header(path: Path) -> bool:
         with path.open("rb") as f:
             head = f.read(100)
     except FileNotFoundError:
-        return False
+        size, head = 0, b""
     except OSError as e:
         raise BournError(f"{path}: {e.strerror}", e.errno) from e
     if not head:
+        if wal_size(path):
+            raise BournError(
+                f"{path} is missing or empty, but what was last written to it is still in {path.name}-wal; "
+                "it was left as it is",
+                errno.EIO,
+            )
         return False
     if len(head) < 100 or not head.startswith(_MAGIC):
         raise BournError(f"{path} is corrupt or not a database of Bourn; it was left as it is", errno.EINVAL)
@@ -81,15 +89,23 @@ def wal_size(path: Path) -> int:
 
 
 def check_body(path: Path) -> None:
-    """Check a database's pages where that is cheap or called for, by a connection that writes nothing."""
-    if not wal_size(path) and path.stat().st_size > QUICK_CHECK_BYTES:
-        return
+    """Check a database's tables, and its pages where that is cheap or called for, by a connection that
+    writes nothing.
+    """
+    thorough = wal_size(path) or path.stat().st_size <= QUICK_CHECK_BYTES
     problems = []
     try:
         # Without a log to look into, SQLite needn't make one: we hold the lock, so nothing changes.
         db = connect(path, "ro" if wal_size(path) else "ro&immutable=1")
         try:
-            problems = [row[0] for row in db.execute("PRAGMA quick_check(3)").fetchall()]
+            there = {row[0] for row in db.execute("SELECT name FROM sqlite_schema")}
+            missing = [name for name in _TABLES if name not in there]
+            if missing:
+                problems = [f"there is no table '{missing[0]}'"]
+            elif thorough:
+                problems = [row[0] for row in db.execute("PRAGMA quick_check(3)").fetchall()]
+            else:
+                problems = ["ok"]
         finally:
             db.close()
     except sqlite3.Error as e:

@@ -6,6 +6,7 @@ write-ahead log, while its caller waits. Long results are read in chunks by key.
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,10 @@ class Reader:
     def meta(self, key: str) -> Any | None:
         """See `Store.meta`."""
         row = self.one("SELECT value FROM meta WHERE key = ?", key)
-        return json.loads(row[0]) if row else None
+        try:
+            return json.loads(row[0]) if row else None
+        except ValueError:
+            raise BournError(f"the job store is corrupt: its note '{key}' can't be read", errno.EIO) from None
 
     def max_jobid(self) -> int:
         """See `Store.max_jobid`."""

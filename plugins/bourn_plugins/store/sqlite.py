@@ -50,6 +50,8 @@ class SqliteStore(Reader):
             self.path = directory / DB_NAME
             synchronous = options.synchronous if durable else "off"
             self._writer_db = open_writer(self.path, synchronous)
+            if self._lock is not None:
+                self._lock.claim()
         except BaseException:
             self._release()
             raise

@@ -1,0 +1,1 @@
+"""Priority policies: which pending job comes first."""

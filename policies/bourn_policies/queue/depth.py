@@ -58,9 +58,11 @@ class BackfillPass:
 
     def told(self, job: AllocRequest, outcome: Outcome) -> None:
         """Count what came of it."""
-        if outcome in (Outcome.RESERVED, Outcome.BUSY):
+        if outcome is Outcome.BUSY:
             self.waiting += 1
-            self.reserved += outcome is Outcome.RESERVED
+        elif outcome is Outcome.RESERVED:
+            self.waiting += 1
+            self.reserved += 1
 
 
 def make(

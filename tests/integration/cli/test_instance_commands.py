@@ -7,8 +7,8 @@ import pytest
 def test_resources(bourn):
     assert bourn.ok("resource info") == "1 Nodes, 16 Cores, 2 GPUs"
     lines = bourn.ok("resource list").splitlines()
-    assert lines[0].split() == "STATE NNODES NCORES NGPUS NODELIST".split()
-    assert lines[1].split() == "free 1 16 2 node0".split()
+    assert lines[0].split() == ["STATE", "NNODES", "NCORES", "NGPUS", "NODELIST"]
+    assert lines[1].split() == ["free", "1", "16", "2", "node0"]
     assert [line.split()[0] for line in lines] == ["STATE", "free", "allocated", "down"]
     assert json.loads(bourn.ok("resource R"))["execution"]["nodelist"] == ["node0"]
     assert "did you mean 'allocated'" in bourn("resource list -s alocated").err
@@ -92,7 +92,7 @@ def test_modules(bourn, tmp_path):
 def test_events(bourn):
     process = bourn.start("event", "sub", "-c1", "weather")
     while not process.poll():
-        bourn.ok("event pub weather.rain {\"mm\":3}")
+        bourn.ok('event pub weather.rain {"mm":3}')
         if _readable(process):
             break
     assert process.communicate()[0] == b'weather.rain\t{"mm": 3}\n'

@@ -16,7 +16,7 @@ def jobs(bourn):
 
 def test_the_table(bourn, jobs):
     lines = bourn.ok("jobs -a").splitlines()
-    assert lines[0].split() == "JOBID USER NAME ST NTASKS NNODES TIME INFO".split()
+    assert lines[0].split() == ["JOBID", "USER", "NAME", "ST", "NTASKS", "NNODES", "TIME", "INFO"]
     assert [line.split()[2:6] for line in lines[1:]] == [
         ["gone", "CA", "1", "1"],
         ["bad", "F", "2", "1"],
@@ -56,8 +56,16 @@ def test_by_id_in_that_order(bourn, jobs):
 
 def test_named_formats_and_conversions(bourn, jobs):
     assert bourn.ok("jobs -a -n -o endreason").splitlines()[0].endswith("Canceled: enough")
-    row = bourn.words("jobs", "-n", "-o", "{id.dec}|{returncode}|{success}|{exception.type}|{t_run!d:%Y}|{result}", jobs[1])
-    assert row.out.split("|")[1:] == ["1", "False", "", bourn.ok("jobs -a -n -c1 -o {t_run!d:%Y}"), "FAILED\n"]
+    row = bourn.words(
+        "jobs", "-n", "-o", "{id.dec}|{returncode}|{success}|{exception.type}|{t_run!d:%Y}|{result}", jobs[1]
+    )
+    assert row.out.split("|")[1:] == [
+        "1",
+        "False",
+        "",
+        bourn.ok("jobs -a -n -c1 -o {t_run!d:%Y}"),
+        "FAILED\n",
+    ]
     assert "did you mean 'nodelist'" in bourn("jobs -o {nodelst}").err
     assert "did you mean 'long'" in bourn("jobs -o lng").err
 
@@ -66,7 +74,11 @@ def test_json(bourn, jobs):
     listing = json.loads(bourn.ok("jobs -a --json"))
     assert [job["name"] for job in listing["jobs"]] == ["gone", "bad", "good"]
     one = json.loads(bourn.ok(f"jobs --json {jobs[2]}"))
-    assert (one["status"], one["exception"]["type"], one["exception"]["note"]) == ("CANCELED", "cancel", "enough")
+    assert (one["status"], one["exception"]["type"], one["exception"]["note"]) == (
+        "CANCELED",
+        "cancel",
+        "enough",
+    )
 
 
 def test_counts(bourn, jobs):
@@ -124,11 +136,13 @@ def test_find_by_name(bourn, jobs):
 
 
 def test_signals_exceptions_and_limits(bourn, jobs):
-    id = bourn.words("submit", "-t", "1h", "sh", "-c", "trap 'exit 5' USR1; touch ready; while :; do sleep 0.05; done").out.strip()
+    id = bourn.words(
+        "submit", "-t", "1h", "sh", "-c", "trap 'exit 5' USR1; touch ready; while :; do sleep 0.05; done"
+    ).out.strip()
     bourn.ok(f"job wait-event -q {id} start")
     assert 3500 < int(bourn.ok(f"job timeleft {id}")) <= 3600
     bourn.ok(f"job raise -s 3 -t note -m careful {id}")
-    assert 'severity=3 note=careful' in bourn.ok(f"job eventlog {id}")
+    assert "severity=3 note=careful" in bourn.ok(f"job eventlog {id}")
     bourn.ok(f"job memo {id} step=3")
     assert "memo step=3" in bourn.ok(f"job eventlog {id}")
     while not (bourn.cwd / "ready").exists():

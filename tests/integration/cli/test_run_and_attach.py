@@ -4,7 +4,9 @@ import signal
 import pytest
 
 
-@pytest.mark.parametrize(("command", "status"), [("true", 0), ("exit 3", 3), ("kill -9 $$", 137), ("kill -TERM $$", 143)])
+@pytest.mark.parametrize(
+    ("command", "status"), [("true", 0), ("exit 3", 3), ("kill -9 $$", 137), ("kill -TERM $$", 143)]
+)
 def test_run_exits_with_the_status_of_the_job(bourn, command, status):
     assert bourn.words("run", "sh", "-c", command).code == status
 
@@ -99,7 +101,9 @@ def test_interrupt_then_stop_detaches(bourn):
 
 
 def test_signals_are_forwarded(bourn):
-    process, _ = running(bourn, "run", "sh", "-c", "trap 'echo usr1; exit 9' USR1; echo ready; while :; do sleep 0.05; done")
+    process, _ = running(
+        bourn, "run", "sh", "-c", "trap 'echo usr1; exit 9' USR1; echo ready; while :; do sleep 0.05; done"
+    )
     process.send_signal(signal.SIGUSR1)
     out, _ = process.communicate()
     assert (out, process.returncode) == (b"usr1\n", 9)

@@ -7,7 +7,9 @@ BOURN = str(Path(sys.executable).with_name("bourn"))
 
 
 def start(*words, **kwargs):
-    return subprocess.run([BOURN, "start", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, **kwargs)
+    return subprocess.run(
+        [BOURN, "start", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, **kwargs
+    )
 
 
 def test_the_readme_command():
@@ -48,4 +50,7 @@ def test_bad_options():
     assert "must be ATTRIBUTE=VALUE" in start("-S", "statedir", "true").stderr
     assert "did you mean '--setattr'" in start("--setatr=a=b", "true").stderr
     found = start("no-such-program")
-    assert (found.returncode, found.stderr) == (127, "bourn-start: error: no-such-program: command not found\n")
+    assert (found.returncode, found.stderr) == (
+        127,
+        "bourn-start: error: no-such-program: command not found\n",
+    )

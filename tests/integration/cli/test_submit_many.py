@@ -11,7 +11,9 @@ def test_copies_in_one_request(bourn):
 def test_copies_know_who_they_are(bourn):
     found = bourn.words("submit", "--cc=3,5", "--watch", "--quiet", "sh", "-c", "echo {cc}-$BOURN_JOB_CC")
     assert sorted(found.lines) == ["3-3", "5-5"]
-    found = bourn.words("submit", "--bcc=7", "--watch", "--quiet", "sh", "-c", "echo {cc}-${BOURN_JOB_CC:-none}")
+    found = bourn.words(
+        "submit", "--bcc=7", "--watch", "--quiet", "sh", "-c", "echo {cc}-${BOURN_JOB_CC:-none}"
+    )
     assert found.lines == ["7-none"]
 
 

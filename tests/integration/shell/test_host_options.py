@@ -42,6 +42,11 @@ def run(host, command, options, **place):
         ({"output": {"stdout": {"type": "disk"}}}, "right is kvs, file or none"),
         ({"output": {"stdout": {"type": "file"}}}, "give output.stdout.path as well"),
         ({"output": {"stdout": {"path": "{{jobbid}}"}}}, "there is no tag {{jobbid}}; did you mean 'jobid'?"),
+        ({"output": 3}, "-o output=3: name an option below it, as -o output.limit=1G"),
+        (
+            {"output": {"stdout": None}},
+            "-o output.stdout=None: name an option below it, as -o output.stdout.type=file",
+        ),
         ({"output": {"mode": "apend"}}, "right is truncate or append"),
         ({"output": {"limit": "10X"}}, "right is a size as 512K, 10M or 1G, or unlimited"),
         ({"output": {"stdout": {"buffer": {"type": "block"}}}}, "right is line or none"),

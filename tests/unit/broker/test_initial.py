@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 import trio
@@ -15,6 +16,12 @@ def test_the_environment_is_ours_without_what_describes_a_job() -> None:
         "BOURN_URI": "local:///x",
         "BOURN_CONF": "x",
     }
+
+
+def test_bourn_is_found_from_an_environment_that_is_not_activated() -> None:
+    here = str(Path(sys.executable).parent)
+    assert environment({"PATH": "/nowhere"}, "x")["PATH"] == f"/nowhere:{here}"
+    assert environment({"PATH": f"/nowhere:{here}"}, "x")["PATH"] == f"/nowhere:{here}"
 
 
 @pytest.mark.parametrize(

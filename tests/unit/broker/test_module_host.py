@@ -116,6 +116,21 @@ async def test_a_failing_cleanup_does_not_keep_the_others_from_theirs() -> None:
     assert "cleanup a" in log
 
 
+async def test_a_cleanup_that_never_ends_is_given_up_with_the_name_of_its_module() -> None:
+    class Stuck(Module):
+        async def cleanup(self) -> None:
+            await trio.sleep_forever()
+
+    log: list[str] = []
+    specs = ModuleSpec("stuck", Stuck), ModuleSpec("a", partial(Recorder, log=log))
+    async with memory_broker(*specs, attrs={"broker.cleanup-timeout": "2m"}) as broker:
+        begin = trio.current_time()
+    assert trio.current_time() - begin == pytest.approx(120)
+    assert "cleanup a" not in log
+    assert "stop a" in log
+    assert any("'stuck' was still cleaning up after 2m" in line for line in broker.log)
+
+
 async def test_errors_of_a_method_are_answers() -> None:
     async with memory_broker(ModuleSpec("t", Troubled)) as broker:
         error = await error_of(broker, "t.refuse")

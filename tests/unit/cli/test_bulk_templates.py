@@ -53,15 +53,15 @@ def test_define():
 
 
 def test_lists_are_combined_each_with_each():
-    command, groups = split_inputs("echo {0} {1} ::: a b ::: 1 2".split(), "\n")
+    command, groups = split_inputs(["echo", "{0}", "{1}", ":::", "a", "b", ":::", "1", "2"], "\n")
     assert command == ["echo", "{0}", "{1}"]
     assert combine(groups) == [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2")]
 
 
 def test_linked_lists_go_side_by_side():
-    _, groups = split_inputs("echo ::: a b :::+ 1 2 ::: x".split(), "\n")
+    _, groups = split_inputs(["echo", ":::", "a", "b", ":::+", "1", "2", ":::", "x"], "\n")
     assert combine(groups) == [("a", "1", "x"), ("b", "2", "x")]
-    _, groups = split_inputs("echo ::: a b :::+ 1".split(), "\n")
+    _, groups = split_inputs(["echo", ":::", "a", "b", ":::+", "1"], "\n")
     with pytest.raises(BournError, match="same length, not 2 and 1"):
         combine(groups)
 

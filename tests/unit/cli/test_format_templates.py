@@ -69,7 +69,16 @@ def test_named_formats():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (0.0004, "0s"), (3.2, "3.200s"), (12.34567, "12.35s"), (90, "1.5m"), (5400, "1.5h"), (86400, "1d")]
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.0004, "0s"),
+        (3.2, "3.200s"),
+        (12.34567, "12.35s"),
+        (90, "1.5m"),
+        (5400, "1.5h"),
+        (86400, "1d"),
+    ],
 )
 def test_durations(seconds, text):
     assert short_duration(seconds) == text

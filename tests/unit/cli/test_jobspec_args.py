@@ -62,7 +62,7 @@ def test_per_resource():
         ("-n2 --cores=4 app", "--ntasks and --cores can't"),
         ("--cores=4 --tasks-per-node=1 --tasks-per-core=1 -N1 app", "--tasks-per-node and --tasks-per-core"),
         ("-t bogus app", "--time-limit: 'bogus'"),
-        ("--dependency=after app", "must be SCHEME:VALUE"),
+        ("--dependency=after app", "not scheme:value"),
         ("--flags=debgu app", "did you mean 'debug'"),
         ("--urgency=32 app", "0 to 31"),
         ("--signal=SIGFOO app", "no such signal"),
@@ -73,9 +73,13 @@ def test_per_resource():
 def test_bad_values_are_named(line, message):
     args = parse(line)
     with pytest.raises(BournError, match=message):
-        jobspec_args.jobspec(args, args.command_line, {})
-        jobspec_args.flags(args)
-        jobspec_args.urgency(args)
+        make_all(args)
+
+
+def make_all(args):
+    jobspec_args.jobspec(args, args.command_line, {})
+    jobspec_args.flags(args)
+    jobspec_args.urgency(args)
 
 
 def test_time_limit_is_minutes_unless_it_has_a_unit():
@@ -98,7 +102,9 @@ def test_options_and_attributes_are_typed():
 
 
 def test_dependencies():
-    found = system("--dependency=afterok:f1 --dependency=out:foo --dependency=x:y?a=1&b=c --dependency=singleton app")
+    found = system(
+        "--dependency=afterok:f1 --dependency=out:foo --dependency=x:y?a=1&b=c --dependency=singleton app"
+    )
     assert found["dependencies"] == [
         {"scheme": "afterok", "value": "f1"},
         {"scheme": "string", "value": "foo", "type": "out", "scope": "user"},

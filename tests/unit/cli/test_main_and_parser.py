@@ -17,7 +17,10 @@ def make():
     ("words", "message"),
     [
         ("stats", "bourn-queue: error: no such command 'stats'; did you mean 'status'?\n"),
-        ("status --verbsoe", "bourn-queue-status: error: unknown option '--verbsoe'; did you mean '--verbose'?\n"),
+        (
+            "status --verbsoe",
+            "bourn-queue-status: error: unknown option '--verbsoe'; did you mean '--verbose'?\n",
+        ),
         ("status all x", "bourn-queue-status: error: unexpected argument 'x'\n"),
         ("status al", "bourn-queue-status: error: argument name: invalid choice 'al'; did you mean 'all'?\n"),
     ],
@@ -46,7 +49,11 @@ def test_every_verb_has_a_module_that_exists():
     ("error", "status", "message"),
     [
         (BournError("no luck"), 1, "bourn-jobs: error: no luck\n"),
-        (FileNotFoundError(2, "No such file or directory", "x"), 1, "bourn-jobs: error: x: No such file or directory\n"),
+        (
+            FileNotFoundError(2, "No such file or directory", "x"),
+            1,
+            "bourn-jobs: error: x: No such file or directory\n",
+        ),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -57,3 +64,13 @@ def test_errors_become_one_line(error, status, message, monkeypatch, capsys):
     monkeypatch.setattr(cli, "_resolve", lambda verb: fail)
     assert cli.main(["jobs"]) == status
     assert capsys.readouterr().err == message
+
+
+def test_a_terminal_without_utf8_gets_ids_it_can_show():
+    import subprocess
+    import sys
+
+    script = "from bourn.cli.main import main; main(['job', 'id', '--to=f58', '0'])"
+    environ = {"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, check=True)
+    assert done.stdout == b"f1\n"

@@ -6,7 +6,11 @@ from bourn.client.output import Output, OutputPrinter, decode_output
 
 
 def data(text, rank="0", stream="stdout", **more):
-    return {"timestamp": 1.0, "name": "data", "context": {"stream": stream, "rank": rank, "data": text, **more}}
+    return {
+        "timestamp": 1.0,
+        "name": "data",
+        "context": {"stream": stream, "rank": rank, "data": text, **more},
+    }
 
 
 def show(*entries, label=False):
@@ -44,8 +48,16 @@ def test_labels_of_unfinished_lines():
 
 
 def test_redirection_and_shell_messages_go_to_standard_error():
-    redirect = {"timestamp": 1.0, "name": "redirect", "context": {"stream": "stdout", "rank": "0", "path": "x.out"}}
-    log = {"timestamp": 1.0, "name": "log", "context": {"level": 3, "rank": 0, "component": "rlimit", "message": "no"}}
+    redirect = {
+        "timestamp": 1.0,
+        "name": "redirect",
+        "context": {"stream": "stdout", "rank": "0", "path": "x.out"},
+    }
+    log = {
+        "timestamp": 1.0,
+        "name": "log",
+        "context": {"level": 3, "rank": 0, "component": "rlimit", "message": "no"},
+    }
     quiet = {"timestamp": 1.0, "name": "log", "context": {"level": 6, "rank": 0, "message": "hush"}}
     assert show(redirect, log, quiet) == (
         b"",

@@ -675,6 +675,7 @@ def test_a_grant_for_a_job_that_could_not_be_accepted_is_given_back() -> None:
     assert rig.engine.jobs == {}
     assert rig.sched.freed == [id]
     assert rig.exec.started == {}
+    assert rig.engine.running == 0
 
 
 def test_events_of_one_job_stay_in_order_over_a_full_disk() -> None:
