@@ -23,7 +23,8 @@ _MODES = ("on", "off", "per-task", "map:LIST", "verbose", "dry-run")
 class Affinity(ShellPlugin):
     """``cpu-affinity`` = on (default: all tasks on all of the job's cores), per-task, map:CPUS;CPUS;..., off.
 
-    ``verbose`` and ``dry-run`` may be added after a comma: they say what is bound; dry-run binds nothing.
+    ``verbose`` and ``dry-run`` may stand before it, with a comma: they say what is bound; dry-run binds
+    nothing.
     Cores that the machine doesn't have (made-up resources) bind nothing either.
     """
 
@@ -39,18 +40,17 @@ class Affinity(ShellPlugin):
         return spec.option("cpu-affinity", "on") not in ("off", False, 0)
 
     def validate(self, spec: ShellSpec) -> None:
-        words = str(spec.option("cpu-affinity", "on")).split(",")
-        mode, said = "on", [word for word in words if word in ("verbose", "dry-run")]
-        maps: tuple[set[int], ...] = ()
-        if words[0].startswith("map:"):
-            maps = tuple(_cpus(part) for part in ",".join(words)[4:].split(";"))
-            mode, said = "map", []
-        else:
-            for word in words:
-                if word == "per-task":
-                    mode = word
-                elif word not in ("on", "1", "True", "verbose", "dry-run"):
-                    raise BournError(f"-o cpu-affinity={word}: right is {', '.join(_MODES)}")
+        # A list of CPUs may hold commas, too, and so comes last.
+        front, mapped, listed = str(spec.option("cpu-affinity", "on")).partition("map:")
+        mode, said = "map" if mapped else "on", []
+        maps = tuple(_cpus(part) for part in listed.split(";")) if mapped else ()
+        for word in front.split(",")[: -1 if mapped else None]:
+            if word in ("verbose", "dry-run"):
+                said.append(word)
+            elif word == "per-task" and not mapped:
+                mode = word
+            elif word not in ("on", "1", "True"):
+                raise BournError(f"-o cpu-affinity={word}: right is {', '.join(_MODES)}")
         spec.data[self.name] = (mode, maps, said)
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:
@@ -62,9 +62,9 @@ class Affinity(ShellPlugin):
             if cores is None:
                 cores = self._lookup(job.place.cores)
             if mode == "per-task" and cores:
-                share = max(1, len(cores) // job.place.ntasks)
-                at = task.local * share % len(cores)
-                cores = cores[at : at + share]
+                count, ntasks = len(cores), job.place.ntasks
+                begin = count * task.local // ntasks
+                cores = cores[begin : max(begin + 1, count * (task.local + 1) // ntasks)]
             cpus = cores[0] if len(cores) == 1 else set().union(*cores)
         if said:
             text = ",".join(map(str, sorted(cpus))) or "none"

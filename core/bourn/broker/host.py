@@ -177,6 +177,7 @@ class ModuleHost:
         if needed_by:
             names = ", ".join(f"'{other}'" for other in needed_by)
             raise BournError(f"module '{name}' is required by {names}", errno.EBUSY)
+        _refuse_to_lose([live])
         await self._stop(live)
         self._files.pop(name, None)
 
@@ -186,6 +187,7 @@ class ModuleHost:
         stopping = [live]
         for other in stopping:
             stopping += [more for more in self._dependents(other) if more not in stopping]
+        _refuse_to_lose(stopping)
         make = self._files.get(name)
         # Read before anything is stopped: a file that is broken now leaves the old module running.
         spec = make() if make is not None else live.spec
@@ -322,6 +324,16 @@ class ModuleHost:
         for service in live.spec.provides:
             if self.broker.services.providers.get(service) is live:
                 self.broker.services.remove(service)
+
+
+def _refuse_to_lose(stopping: list[LiveModule]) -> None:
+    """Raise BournError if a module that is to be stopped holds what nobody else has."""
+    for live in stopping:
+        kept = live.module.keeps() if live.module is not None and live.state == "running" else ""
+        if kept:
+            raise BournError(
+                f"module '{live.name}' can't be stopped while the instance runs: {kept}", errno.EBUSY
+            )
 
 
 def _cause(error: BaseException) -> BaseException | None:

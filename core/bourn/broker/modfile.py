@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bourn.broker.module import Module
@@ -22,14 +22,15 @@ def load_file(path: Path) -> ModuleSpec:
     """
     if not path.is_file():
         raise PluginError(f"{path}: no such file", errno.ENOENT)
-    import_name = f"bourn_module_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(import_name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise PluginError(f"{path}: not a Python file; its name must end in .py")
-    namespace = importlib.util.module_from_spec(spec)
+    import_name = f"bourn_module_file_{path.stem}"
+    namespace = ModuleType(import_name)
+    namespace.__file__ = str(path)
     sys.modules[import_name] = namespace
     try:
-        spec.loader.exec_module(namespace)
+        # Not by an import: its bytecode cache takes a file changed within a second for the old one.
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(namespace))
     except (Exception, SystemExit) as error:
         raise PluginError(f"{path}: {_place(error, path)}{type(error).__name__}: {error}") from error
     finally:

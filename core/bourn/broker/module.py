@@ -69,6 +69,10 @@ class Module:
         the attribute `broker.cleanup` is `keep`.
         """
 
+    def keeps(self) -> str:
+        """Return what would be lost if the module were removed or reloaded now, so that it isn't; "" = nothing."""
+        return ""
+
     def disconnect(self, client: str) -> None:
         """A client has gone; its kept requests have been cancelled already."""
 

@@ -177,7 +177,9 @@ class Request:
     @overload
     def get(self, key: str, kind: type[T], default: T) -> T: ...
     def get(self, key: str, kind: type[T], default: object = _REQUIRED) -> T | None:
-        """Return `payload[key]`, checked to be a `kind` (an `int` of 64 bits at most); EPROTO names what is missing or wrong."""
+        """Return `payload[key]`, checked to be a `kind` (an `int` of 64 bits at most); EPROTO names what is
+        missing or wrong.
+        """
         payload = self.payload
         if payload is not None and not isinstance(payload, dict):
             raise BournError(f"{self.topic}: payload must be an object", errno.EPROTO)

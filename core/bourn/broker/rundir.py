@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,9 @@ from bourn.errors import BournError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PREFIX = "bourn-"
+NOTE = "rundir"
+"""The file of a state directory that names the run directory of the broker that has it."""
 SOCKET_PATH_MAX = 107
 """The longest path that a UNIX socket can be bound to (`sun_path` less its final zero)."""
 
@@ -31,14 +37,18 @@ def make_rundir(wanted: str | None, environ: Mapping[str, str], *, guests: bool 
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
             raise BournError(f"rundir {path}: can't be written to", errno.EACCES)
-        if (path / "local").exists():
-            raise BournError(f"rundir {path}: another instance uses it, or left its socket 'local' there")
+        local = path / "local"
+        if listened_to(path):
+            raise BournError(f"rundir {path}: another instance uses it", errno.EBUSY)
+        if local.exists() and not local.is_socket():
+            raise BournError(f"rundir {path}: 'local' is the name of the instance's socket, and a file has it")
+        local.unlink(missing_ok=True)
         if made:
             path.chmod(mode)
         return path, made
     parents = [] if guests else [environ.get("XDG_RUNTIME_DIR")]
     for parent in [*parents, environ.get("TMPDIR"), "/tmp"]:
-        path = Path(parent or "") / f"bourn-{os.urandom(4).hex()}"
+        path = Path(parent or "") / f"{PREFIX}{os.urandom(4).hex()}"
         if not parent or not path.is_absolute() or len(os.fsencode(path / "local")) > SOCKET_PATH_MAX:
             continue
         try:
@@ -50,6 +60,45 @@ def make_rundir(wanted: str | None, environ: Mapping[str, str], *, guests: bool 
     raise BournError(
         "no directory for the instance's socket: XDG_RUNTIME_DIR, TMPDIR and /tmp can't be written to"
     )
+
+
+def listened_to(rundir: Path) -> bool:
+    """Return whether a broker serves there; the socket of one that was killed refuses."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(str(rundir / "local"))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except OSError:
+        return True  # not ours to tell
+    finally:
+        sock.close()
+    return True
+
+
+def succeed(statedir: Path, rundir: Path) -> None:
+    """Remove the run directory of a broker that was killed on this state directory; note ours for the next.
+
+    To be called by who has the state directory for itself.
+    """
+    note = statedir / NOTE
+    try:
+        before = Path(note.read_text().strip())
+        ours = before.name.startswith(PREFIX) and before.lstat().st_uid == os.getuid()
+        if ours and before != rundir and not before.is_symlink() and not listened_to(before):
+            shutil.rmtree(before, ignore_errors=True)
+    except (OSError, ValueError):
+        pass
+    with suppress(OSError):  # on a full disk the next one has nothing to go by
+        note.write_text(f"{rundir}\n")
+
+
+def leave(statedir: Path, rundir: Path) -> None:
+    """Take the note back: the run directory is gone."""
+    note = statedir / NOTE
+    with suppress(OSError):
+        if note.read_text().strip() == str(rundir):
+            note.unlink()
 
 
 def _check_length(path: Path) -> None:

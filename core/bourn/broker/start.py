@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -18,7 +19,7 @@ from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
 from bourn.broker.initial import InitialProgram, StartFailed, environment
 from bourn.broker.logring import LogRing
-from bourn.broker.rundir import make_rundir
+from bourn.broker.rundir import leave, make_rundir, succeed
 from bourn.broker.settings import ConnectorTable, TbonTable
 from bourn.broker.signals import Signals
 from bourn.errors import BournError
@@ -95,24 +96,23 @@ def run_start(options: StartOptions) -> int:
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
     program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
     brood = None
+
+    def clean(*, at_once: bool = False) -> None:
+        program.reap_group()
+        if brood is not None:
+            (brood.kill if at_once else brood.finish)()
+        _remove(rundir, whole=made)
+        if statedir is not None:
+            leave(statedir, rundir)
+
     try:
         if options.test_size > 1:
             brood = _fork_others(options, config, specs, broker_of, rundir, guests=guests)
-
-        def clean() -> None:
-            program.reap_group()
-            if brood is not None:
-                brood.kill()
-            _remove(rundir, whole=made)
-
-        with Signals(at_once=clean) as signals:
+        with Signals(at_once=partial(clean, at_once=True)) as signals:
             broker = broker_of(brood, rundir)
-            return trio.run(_instance, broker, specs, program, signals, brood)
+            return trio.run(_instance, broker, specs, program, signals, made, brood)
     finally:
-        program.reap_group()
-        if brood is not None:
-            brood.finish()
-        _remove(rundir, whole=made)
+        clean()
 
 
 async def _instance(
@@ -120,10 +120,13 @@ async def _instance(
     specs: list[ModuleSpec],
     program: InitialProgram,
     signals: Signals,
+    made: bool,
     brood: Brood | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
     async with _linked(broker, brood), broker.running(specs):
+        if broker.statedir is not None and made:
+            succeed(broker.statedir, broker.rundir)
         signals.ignore_interrupt = not program.own_group
         try:
             status = await program.run(broker.stopping)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bourn.cli.eventprint import LOGS, EventPrinter, add_event_options
 from bourn.client import job
@@ -33,7 +33,7 @@ def add_commands(commands: Commands) -> None:
     command.add_argument("-o", "--original", action="store_true", help="the jobspec as it was submitted")
     command.add_argument("jobid", metavar="JOBID")
     command.add_argument(
-        "key", metavar="KEY", help="jobspec, R, J, eventlog, guest.exec.eventlog, guest.output ..."
+        "key", metavar="KEY", help="jobspec, R, J, eventlog, guest.exec.eventlog, guest.output, usage ..."
     )
     command.set_defaults(run=_info)
     command = commands.add("eventlog", "print a job's events")
@@ -83,7 +83,10 @@ def _info(args: argparse.Namespace) -> int:
     id = JobID.parse(args.jobid)
     key = LOGS.get(args.key, args.key)
     with Handle() as h:
-        value = job.lookup(h, id, "J" if args.original and key == "jobspec" else key)
+        if key == "usage":
+            value = _of_exec_log(h, id, key)
+        else:
+            value = job.lookup(h, id, "J" if args.original and key == "jobspec" else key)
     if value is None:
         raise BournError(f"job {args.jobid} has no '{args.key}'")
     if isinstance(value, str):
@@ -171,20 +174,27 @@ def _taskmap(args: argparse.Namespace) -> int:
 
 
 def _taskmap_of(h: Handle, id: JobID) -> TaskMap:
-    """Return the task map that the job's shell.start event tells; on one node it is known anyhow."""
-    from bourn.client.events import watch_batches
+    """Return the task map that the job's shells have told; on one node it is known anyhow."""
     from bourn.model.taskmap import TaskMap
 
     info = job.job_list_id(h, id)
     if info.nnodes == 1:
         return TaskMap.from_nodes([0] * info.ntasks)
+    found = _of_exec_log(h, id, "taskmap")
+    if found is None:
+        raise BournError(f"job {id} has no task map yet")
+    return TaskMap(found["map"] if isinstance(found, dict) else found)
 
+
+def _of_exec_log(h: Handle, id: JobID, key: str) -> Any:
+    """Return what the last event with `key` in its context says of it; None if there is none."""
+    from bourn.client.events import watch_batches
+
+    found = None
     for batch in watch_batches(h, id, "guest.exec.eventlog", follow=False):
         for event in batch:
-            found = event.get("context", {}).get("taskmap")
-            if event["name"] == "shell.start" and found:
-                return TaskMap(found["map"] if isinstance(found, dict) else found)
-    raise BournError(f"job {id} has no task map yet")
+            found = event.get("context", {}).get(key, found)
+    return found
 
 
 def _number(text: str) -> int:

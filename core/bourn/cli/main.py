@@ -50,6 +50,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "restore": ("dump:restore", "load the store from a file"),
     "hostlist": ("hostlist", "compute with host lists"),
     "R": ("rset", "make and read resource sets"),
+    "multi-prog": ("multi_prog", "in a parallel job, run another program for each task"),
     "lptest": ("lptest", "print a pattern of text"),
 }
 

@@ -94,5 +94,5 @@ def describe(waitstatus: int) -> str:
         import signal
 
         name = signal.strsignal(waitstatus & 0x7F) or f"Signal {waitstatus & 0x7F}"
-        return f"task(s) {name}"
+        return f"task(s) {name}{' (core dumped)' if waitstatus & 0x80 else ''}"
     return f"task(s) exited with exit code {waitstatus >> 8}" if waitstatus else ""

@@ -7,7 +7,7 @@ job-exec picks each job's `ExecMethod`, watches time limits, escalates kills, an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from attrs import define, field, frozen
 
@@ -27,6 +27,7 @@ __all__ = [
     "ExecPort",
     "Executor",
     "StartRequest",
+    "Usage",
     "bourn_exec_methods",
 ]
 
@@ -113,6 +114,18 @@ class Executor(Protocol):
         ...
 
 
+class Usage(NamedTuple):
+    """What the tasks of a job have used."""
+
+    wall: float
+    """Seconds from the first task's start to the last one's end."""
+    user: float
+    """Seconds of CPU, of all tasks and what they waited for."""
+    system: float
+    maxrss: int
+    """The largest resident set of one process (KiB)."""
+
+
 class ExecPort(Protocol):
     """What an exec method calls: job-exec, which looks after time limits, kills and reports."""
 
@@ -127,9 +140,11 @@ class ExecPort(Protocol):
         """Tell of an exception: (id, time, type, severity, note); `finished` still follows."""
         ...
 
-    def finished(self, jobs: Iterable[tuple[int, float, int]]) -> None:
+    def finished(
+        self, jobs: Iterable[tuple[int, float, int]], usage: Mapping[int, Usage] | None = None
+    ) -> None:
         """Tell that each (id, time, wait status) is over and its resources are unused. The last call about a
-        job."""
+        job. `usage`, by job id, goes into its log."""
         ...
 
     def log(self, jobs: Iterable[tuple[int, str, str]]) -> None:

@@ -68,6 +68,7 @@ class Host:
         self._ready: list[int] = []
         self._started: list[tuple[int, float]] = []
         self._finished: list[tuple[int, float, int]] = []
+        self._usage: list[tuple[int, float, float, float, int]] = []
         self._logs: dict[tuple[int, str], list[str]] = {}
         self._taken: list[int] = []
         self._messages: list[tuple[int, str]] = []
@@ -114,6 +115,7 @@ class Host:
     def finish(self, job: ShellJob) -> None:
         """Report the end of a job."""
         self._finished.append((job.id, time.time(), job.status))
+        self._usage.append(job.usage())
 
     def _receive(self, batch: ToHost) -> None:
         if batch.uri:
@@ -255,10 +257,11 @@ class Host:
             logs=[(id, name, "".join(lines)) for (id, name), lines in self._logs.items()],
             failed=self.failed,
             finished=self._finished,
+            usage=self._usage,
             messages=self._messages,
         )
         finished = self._finished
-        self._started, self._finished, self.failed, self._messages = [], [], [], []
+        self._started, self._finished, self._usage, self.failed, self._messages = [], [], [], [], []
         self._logs.clear()
         seq = self._link.report(message)
         for job in self.written:

@@ -41,6 +41,7 @@ class ShellJob:
         "_open",
         "_refused",
         "_running",
+        "_since",
         "_streams",
         "_timers",
         "_unacked",
@@ -77,6 +78,7 @@ class ShellJob:
         self._refused = False
         self._running = 0
         self._open = 0
+        self._since = time.time()
         self._streams: list[Stream] = []
         self._timers: list[Timer] = []
         self._fences: Fences | None = None
@@ -273,6 +275,17 @@ class ShellJob:
             taken()
         for writer in writers:
             writer.write(data, eof, one_has)
+
+    def usage(self) -> tuple[int, float, float, float, int]:
+        """Return what the tasks have used, as `FromHost.usage` has it."""
+        user = system = 0.0
+        largest = 0
+        for task in self.tasks:
+            if (used := task.usage) is not None:
+                user += used.ru_utime
+                system += used.ru_stime
+                largest = max(largest, used.ru_maxrss)
+        return self.id, time.time() - self._since, user, system, largest
 
     def abandon(self) -> None:
         """Kill everything and let go, without a report."""

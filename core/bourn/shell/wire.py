@@ -100,6 +100,9 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     """(job id, epoch seconds, exception type, severity, note)"""
     finished: list[tuple[int, float, int]] = []
     """(job id, epoch seconds, wait status)"""
+    usage: list[tuple[int, float, float, float, int]] = []
+    """What the tasks of jobs in `finished` have used on this node: (job id, seconds of wall clock, seconds of
+    user and of system CPU in all, the largest resident set of a task in KiB)."""
     taken: list[int] = []
     """Serial numbers of input that the tasks have read, or that nobody will read."""
     ready: list[int] = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from bourn.broker.module import ModuleContext
-    from bourn.hookspecs.exec_method import ExecMethodSpec
+    from bourn.hookspecs.exec_method import ExecMethodSpec, Usage
     from bourn.hookspecs.modules import ModuleSpec
 
 __all__ = ["FakeExecPort", "check_exec_method"]
@@ -41,7 +41,9 @@ class FakeExecPort:
             ensure(id not in self.ended, f"exec method: job {id} was started after its end")
             self.begun.append(id)
 
-    def finished(self, jobs: Iterable[tuple[int, float, int]]) -> None:
+    def finished(
+        self, jobs: Iterable[tuple[int, float, int]], usage: Mapping[int, Usage] | None = None
+    ) -> None:
         """Take note."""
         for id, _, status in jobs:
             ensure(id not in self.ended, f"exec method: job {id} was finished twice")

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from bourn.broker.module import ModuleContext
     from bourn.broker.request import Later
-    from bourn.hookspecs.exec_method import ExecClient, ExecMethod, StartRequest
+    from bourn.hookspecs.exec_method import ExecClient, ExecMethod, StartRequest, Usage
     from bourn_plugins.job_exec.deadlines import Due
 
 DURATION = "attributes.system.duration"
+_USAGE = ',"usage":{"wall":%.6f,"user":%.6f,"system":%.6f,"maxrss":%d}'
 
 
 class Running:
@@ -184,7 +185,9 @@ class JobExec(Module):
                 self._limit(job, t)
         self.ctx.soon(self.flush)
 
-    def finished(self, jobs: Iterable[tuple[int, float, int]]) -> None:
+    def finished(
+        self, jobs: Iterable[tuple[int, float, int]], usage: Mapping[int, Usage] | None = None
+    ) -> None:
         """Report ends."""
         events, logs = self._events, self._exec_logs
         for id, t, status in jobs:
@@ -199,7 +202,8 @@ class JobExec(Module):
             if job.started:
                 events.append(ExecEvent(id, "finish", {"status": status}, t))
                 now = f'{{"timestamp":{t:.6f},"name":'
-                text = f'{now}"complete","context":{{"status":{status}}}}}\n{now}"done"}}\n'
+                used = _USAGE % usage[id] if usage and id in usage else ""
+                text = f'{now}"complete","context":{{"status":{status}{used}}}}}\n{now}"done"}}\n'
                 logs[id] = logs[id] + text if id in logs else text
             events.append(ExecEvent(id, "release", {"ranks": all_ranks(job.request.R), "final": True}, t))
         self.ctx.soon(self.flush)

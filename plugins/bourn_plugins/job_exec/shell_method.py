@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bourn.errors import BournError
+from bourn.hookspecs.exec_method import Usage
 from bourn.shell import stdio
 from bourn.shell.fences import Gathering
 from bourn.shell.waitstatus import worse
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
 class Placed:
     """A job of this method: where it runs and which nodes haven't reported yet."""
 
-    __slots__ = ("gathering", "header", "holding", "request", "shares", "starting", "status", "working")
+    __slots__ = (
+        "gathering",
+        "header",
+        "holding",
+        "request",
+        "shares",
+        "starting",
+        "status",
+        "usage",
+        "working",
+    )
 
     def __init__(self, request: StartRequest, shares: list[NodeShare]) -> None:
         self.request = request
@@ -37,6 +48,8 @@ class Placed:
         self.status = 0
         self.header = False
         """Whether the header of its output is in the log."""
+        self.usage: Usage | None = None
+        """Of the nodes that have reported their end."""
         self.gathering: Gathering | None = None
         """Exchanges among its nodes."""
 
@@ -149,16 +162,19 @@ class ShellMethod:
             port.failed(report.failed)
         if report.finished:
             over: list[tuple[int, float, int]] = []
+            usage = {used[0]: Usage(*used[1:]) for used in report.usage}
             for id, t, status in report.finished:
                 placed = jobs.get(id)
                 if placed is None:
                     continue
                 placed.status = worse(placed.status, status)
                 placed.working.discard(rank)
+                if len(placed.shares) > 1:
+                    _add_usage(placed, usage)
                 if not placed.working:
                     del jobs[id]
                     over.append((id, t, placed.status))
-            port.finished(over)
+            port.finished(over, usage)
         port.mark(mark)
         port.when_committed(durable)
         port.flush()
@@ -199,7 +215,11 @@ class ShellMethod:
             self._manager.attach(self)
 
     def _place(self, request: StartRequest) -> Placed:
-        shares = split_job(request.R, request.jobspec.counts)
+        system = request.jobspec.system
+        options = system["shell"].get("options") if "shell" in system else None
+        shares = split_job(
+            request.R, request.jobspec.counts, options.get("per-resource") if options else None
+        )
         size = self._port.ctx.size
         for share in shares:
             if share.rank >= size:
@@ -234,13 +254,14 @@ class ShellMethod:
                 continue
             if name == "guest.output" and not placed.header:
                 placed.header = True
-                text = stdio.header(placed.request.jobspec.counts.ntasks) + text
+                last = placed.shares[-1]
+                text = stdio.header(last.first + last.ntasks) + text
             yield id, name, text
 
 
 def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
     request = placed.request
-    size = request.jobspec.counts.ntasks
+    size = placed.shares[-1].first + placed.shares[-1].ntasks
     nnodes = len(placed.shares)
     taskmap, hosts = "", ""
     if nnodes > 1:
@@ -253,6 +274,22 @@ def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
             share.cores, share.gpus, _expiration(request), taskmap, hosts, nnodes > 1,
         )  # fmt: skip
         yield share.rank, start
+
+
+def _add_usage(placed: Placed, usage: dict[int, Usage]) -> None:
+    """Add one node's usage to that of the others; `usage` holds the sum afterwards."""
+    id = placed.request.id
+    one, other = usage.get(id), placed.usage
+    if one is not None and other is not None:
+        one = Usage(
+            max(one.wall, other.wall),
+            one.user + other.user,
+            one.system + other.system,
+            max(one.maxrss, other.maxrss),
+        )
+    placed.usage = one or other
+    if placed.usage is not None:
+        usage[id] = placed.usage
 
 
 def _expiration(request: StartRequest) -> float:

@@ -11,7 +11,7 @@ import trio
 
 from bourn.broker.module import ANYONE, Request, Role, method
 from bourn.broker.request import is_int
-from bourn.config.tables import JobManagerTable
+from bourn.config.tables import ExecTable, JobManagerTable
 from bourn.errors import BournError, ConfigError, suggest
 from bourn.hookspecs.job_plugins import bourn_job_plugins
 from bourn.hookspecs.priority import bourn_priority_policies
@@ -20,13 +20,13 @@ from bourn_plugins.job_manager.actions import Actions, Host
 from bourn_plugins.job_manager.engine import Engine
 from bourn_plugins.job_manager.hooks import Hooks
 from bourn_plugins.job_manager.intake import Intake
-from bourn_plugins.job_manager.job import WAITABLE
+from bourn_plugins.job_manager.job import FINISHED, WAITABLE
 from bourn_plugins.job_manager.job_methods import JobMethods
 from bourn_plugins.job_manager.journal import JournalMethods
 from bourn_plugins.job_manager.queue_methods import QueueMethods
 from bourn_plugins.job_manager.queues import META, Queues
 from bourn_plugins.job_manager.remote import SchedMethods
-from bourn_plugins.job_manager.restart import introduce, load, resume
+from bourn_plugins.job_manager.restart import handed_out, introduce, load, resume
 from bourn_plugins.job_manager.waiting import WaitRoom
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from bourn.plugins.record import PluginRecord
     from bourn_plugins.job_manager.job import Job
 
+STUCK_SECONDS = 5.0
+"""How long, beyond the time that it takes to kill them, an instance that ends waits for jobs that don't."""
 PURGE_PERIOD = 10.0
 """Seconds between looks at what is old enough to be purged."""
 
@@ -125,6 +127,8 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             if job.state not in (State.CLEANUP, State.INACTIVE):
                 engine.post(job, "exception", dict(context))
         engine.kick()
+        patience = 2 * self.ctx.config.table("exec", ExecTable).kill_timeout + STUCK_SECONDS
+        quiet_since = trio.current_time()
         while engine.running or (
             pending_too and any(job.state is not State.INACTIVE for job in engine.jobs.values())
         ):
@@ -132,6 +136,15 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             # The ends of jobs are told when they are durable; on a full disk that may be never.
             with trio.move_on_after(1.0):
                 await self._ended.wait()
+                quiet_since = trio.current_time()
+            left = [job for job in engine.jobs.values() if job.state is State.CLEANUP]
+            if (
+                trio.current_time() - quiet_since > patience
+                and engine.stuck is None
+                and all(handed_out(job) and not job.facts & FINISHED for job in left)
+            ):
+                self.ctx.log.error("%d jobs don't end, though they were killed", len(left))
+                break
         await self._settle()
 
     # What other modules of this process call

@@ -16,6 +16,7 @@ from bourn_plugins.sched_graph.traverser import Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bourn.hookspecs.resource_io import SelectedVertex
     from bourn_plugins.graph_readers.jgf import JgfVertex
     from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
     from bourn_plugins.sched_graph.session import Session
@@ -56,7 +57,9 @@ def _same(graph: ResourceGraph, vertex: JgfVertex) -> Vertex:
     return own
 
 
-def update(session: Session, format: str, file: str, job: int, at: int, duration: int) -> None:
+def update(
+    session: Session, format: str, file: str, job: int, at: int, duration: int, *, reserve: bool = False
+) -> None:
     """Install what an R in a file says for a job, whole or not at all, and print it."""
     content = read_file(file)
     if content is None:
@@ -70,7 +73,7 @@ def update(session: Session, format: str, file: str, job: int, at: int, duration
         return
     begin = time.perf_counter()
     try:
-        selected = install(session.traverser, format, content, job, at, at + duration)
+        selected = install(session.traverser, format, content, job, at, at + duration, reserve=reserve)
         result = Result(Outcome.MATCHED, at, at + duration, selected)
     except BournError as error:
         complain("ERROR: traverser run () returned error ")
@@ -82,7 +85,16 @@ def update(session: Session, format: str, file: str, job: int, at: int, duration
     session.next_job = job + 1
 
 
-def install(traverser: Traverser, format: str, content: bytes, job: int, start: int, end: int) -> list:  # type: ignore[type-arg]
+def install(
+    traverser: Traverser,
+    format: str,
+    content: bytes,
+    job: int,
+    start: int,
+    end: int,
+    *,
+    reserve: bool = False,
+) -> list[SelectedVertex]:
     """Take what a document says; BournError leaves everything as it was."""
     marks, exclusive = _marks(traverser, format, content)
     ledger, walker = traverser.ledger, traverser.walker
@@ -92,7 +104,8 @@ def install(traverser: Traverser, format: str, content: bytes, job: int, start: 
             if vertex.index in exclusive:
                 if not ledger.plan(vertex, job, start, end, vertex.size):
                     raise BournError(f"{vertex.path} is unavailable")
-                ledger.allocations.setdefault(vertex.index, set()).add(job)
+                table = ledger.reservations if reserve else ledger.allocations
+                table.setdefault(vertex.index, set()).add(job)
                 taken.append(vertex)
             elif ledger.free(vertex, start, end) < vertex.size:
                 raise BournError(f"{vertex.path} is unavailable")
@@ -208,6 +221,10 @@ def partial_cancel(traverser: Traverser, job: int, format: str, content: bytes) 
     vertices = []
     for vertex in parsed:
         own = _same(graph, vertex)
+        ledger = traverser.ledger
+        if ledger.tagged(own, job) and job not in ledger.allocations.get(own.index, ()):
+            # An ancestor, there to say where the others are: it goes with the last of them.
+            continue
         below = graph.subtree(own) if vertex.exclusive and format == "jgf_shorthand" else (own,)
         vertices.extend(below)
     for own in vertices:

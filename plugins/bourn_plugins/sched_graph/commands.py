@@ -139,7 +139,8 @@ def update(session: Session, words: list[str]) -> bool:
     elif words[2] not in ("jgf", "jgf_shorthand", "rv1exec"):
         complain(f"ERROR: unsupported reader {words[2]}")
     else:
-        changes.update(session, words[2], words[3], _number(words[4]), _number(words[5]), _number(words[6]))
+        job, at, duration = (_number(word) for word in words[4:])
+        changes.update(session, words[2], words[3], job, at, duration, reserve=words[1] == "reserve")
     return True
 
 

@@ -111,11 +111,12 @@ class _Parser:
                 raise self._wrong(f"{key}: '{value}' is no job id")
             return _job_test(key, job)
         if key == "names":
-            names = set(Hostlist(lower))
+            names = {*Hostlist(value), *Hostlist(lower)}
             return lambda ledger, vertex, above: vertex.name in names
         if not lower:
             raise self._wrong("property must be a name")
-        return lambda ledger, vertex, above: lower in (vertex.properties or ())
+        wanted = {value, lower}
+        return lambda ledger, vertex, above: not wanted.isdisjoint(vertex.properties or ())
 
 
 def _join(

@@ -57,6 +57,8 @@ def _open(options: argparse.Namespace) -> Session:
     if os.path.isdir(options.load_file):
         raise BournError(f"{options.load_file}: is a directory")
     graph = load_graph(options.load_file, options.load_format, extra)
+    if options.match_subsystems.upper() == "ALL":
+        names = tuple(name for name in names if name in graph.roots)
     for name in names:
         if name not in graph.roots:
             raise BournError(f"{options.load_file}: the graph has no {name} subsystem")

@@ -80,7 +80,7 @@ class Session:
                     break
             if result.error:
                 complain(f"match_allocate: ERROR: {file}: {result.error}")
-                counts = False
+                counts = counts and result.outcome is not Outcome.INVALID
         except BournError as error:
             complain(f"match_allocate: ERROR: Jobspec error for {self.next_job}: {file}: {error.message}")
             result, counts = Result(Outcome.INVALID), False

@@ -89,7 +89,8 @@ class Traverser:
         walker = self.walker
         walker.errors.clear()
         if request.duration > self.duration:
-            return Result(Outcome.INVALID)
+            text = f"a duration of {request.duration} s is longer than the graph lasts, {self.duration} s"
+            return Result(Outcome.BUSY, error=text)
         duration = request.duration or self.duration
         allows = None if request.constraint is None else compile_constraint(request.constraint)
         window = Window(now, now + duration, Mode.NOW, allows)

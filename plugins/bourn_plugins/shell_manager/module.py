@@ -316,12 +316,18 @@ class ShellManager(Module):
             self.ctx.log.error("%s; it had %d jobs", reason, len(host.jobs))
         else:
             killed = launch.kill_session(host.pid) if host.pid else 0
-            if self._outlived and host.name:
-                shutil.rmtree(root_of("", host.name), ignore_errors=True)
+            self._tidy_after(host)
             reason = f"the shell host of user {host.userid} (process {host.pid}) died"
             self.ctx.log.error("%s; it had %d jobs, %d processes were killed", reason, len(host.jobs), killed)
         if self._sink is not None:
             self._sink.host_lost(sorted(host.jobs), reason, host.rank, node=node)
+
+    def _tidy_after(self, host: Host) -> None:
+        """Remove what a host that died would have removed; without a state directory the broker does."""
+        if self._outlived:
+            (self._folder / launch.socket_name(self.ctx.rank, host.userid)).unlink(missing_ok=True)
+            if host.name:
+                shutil.rmtree(root_of("", host.name), ignore_errors=True)
 
     async def _listen(self, pid: int, said: int) -> None:
         # What a host prints is trouble: it ends up in the broker's log.
@@ -384,6 +390,8 @@ class ShellManager(Module):
             remote = isinstance(host.link, RemoteLink)
             if not remote and host.pid and launch.kill_session(host.pid):
                 self.ctx.log.error("the shell host of user %d didn't end by itself", host.userid)
+                self._tidy_after(host)
+        for host in hosts:
             self._hosts.pop((host.rank, host.userid), None)
 
     async def _bury_process(self, userid: int, pid: int, grace: float = END_TIME) -> None:

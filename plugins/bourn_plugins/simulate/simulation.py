@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import trio
 from attrs import define
+from trio.testing import wait_all_tasks_blocked
 
 from bourn.errors import BournError
 from bourn.hookspecs.sched import AllocRequest, FreeRequest, Scheduler
-from bourn_plugins.simulate.clock import Agenda, Kind, virtual_time
+from bourn_plugins.simulate.clock import Agenda, Kind, settle, virtual_time
 from bourn_plugins.simulate.host import HostContext
 from bourn_plugins.simulate.job import Job, Record
 from bourn_plugins.simulate.usage import Meter, Series
@@ -78,7 +79,7 @@ class Simulation:
 
         Raises BournError if the scheduler refuses to start.
         """
-        trio.run(self._main)
+        trio.run(self._main, clock=self._agenda)
         records = self._records
         started = sum(record.start is not None for record in records)
         ended = sum(record.end is not None for record in records)
@@ -97,7 +98,7 @@ class Simulation:
                 self._context.nursery = nursery
                 with virtual_time(self._agenda):
                     await nursery.start(lambda task_status: self._module.run(task_status=task_status))
-                    self._loop()
+                    await self._loop()
                 nursery.cancel_scope.cancel()
         except* BournError as group:
             fault = _first(group)
@@ -106,14 +107,23 @@ class Simulation:
 
     # -- the loop --
 
-    def _loop(self) -> None:
+    async def _loop(self) -> None:
         agenda = self._agenda
         for job in self._workload.begin():
             agenda.add(job.submit, Kind.SUBMIT, job)
-        while (when := agenda.next) is not None and when <= self._until:
+        timer = math.inf
+        while (when := min(agenda.next, timer)) <= self._until:
+            only_timer = agenda.next == math.inf
+            if only_timer and (timer == math.inf or not self._pending):
+                break
             agenda.now = when
+            if when == timer:
+                await wait_all_tasks_blocked()
             self._instant()
-        if agenda.next is not None:
+            timer = await settle(when)
+            if only_timer and agenda.next == math.inf:
+                break  # the scheduler looked again, and nothing came of it
+        if agenda.next < math.inf:
             agenda.now = self._until
 
     def _instant(self) -> None:

@@ -84,8 +84,15 @@ class Meter:
         return units
 
     def note(self, time: float, pending: int, running: int) -> None:
-        """Write a row."""
+        """Write a row, if anything has changed."""
         series = self.series
+        if (
+            series.times
+            and pending == series.pending[-1]
+            and running == series.running[-1]
+            and all(column[-1] == self.now[type] for type, column in series.used.items())
+        ):
+            return
         series.times.append(time)
         series.pending.append(pending)
         series.running.append(running)

@@ -54,8 +54,13 @@ class StoreModule(Module):
         if name not in backends:
             raise ConfigError(f"[store] backend: there is no store backend '{name}'{suggest(name, backends)}")
         backend = backends[name]
+        self._durable = backend.durable
         directory = statedir if backend.durable and statedir is not None else self.ctx.rundir
         return backend.open(StoreOptions(directory, table.synchronous, table.options))
+
+    def keeps(self) -> str:
+        """Refuse to forget everything."""
+        return "" if self._durable else "it keeps all jobs in memory only; start with -S statedir=DIR"
 
     def stats(self) -> dict[str, object]:
         """Return sizes and counters."""

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import socket
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bourn.broker.rundir import SOCKET_PATH_MAX, make_rundir
+from bourn.broker.rundir import NOTE, SOCKET_PATH_MAX, leave, make_rundir, succeed
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -45,7 +46,42 @@ def test_one_that_is_wanted_but_too_deep_is_refused(tmp_path: Path) -> None:
         make_rundir(str(tmp_path / ("d" * 120)), {})
 
 
+def listening(path: Path) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(path / "local"))
+    sock.listen()
+    return sock
+
+
 def test_one_in_use_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "local").touch()
-    with pytest.raises(BournError, match="another instance uses it"):
+    with listening(tmp_path), pytest.raises(BournError, match="another instance uses it"):
         make_rundir(str(tmp_path), {})
+
+
+def test_the_socket_that_a_killed_broker_left_is_removed(tmp_path: Path) -> None:
+    listening(tmp_path).close()
+    assert make_rundir(str(tmp_path), {}) == (tmp_path, False)
+    assert not (tmp_path / "local").exists()
+
+
+def test_a_file_by_the_name_of_the_socket_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "local").touch()
+    with pytest.raises(BournError, match="a file has it"):
+        make_rundir(str(tmp_path), {})
+
+
+def test_who_succeeds_a_killed_broker_removes_its_directory(tmp_path: Path) -> None:
+    dead, alive, own, other = (tmp_path / name for name in ("bourn-1", "bourn-2", "bourn-3", "other"))
+    for path in (dead, alive, own, other):
+        path.mkdir()
+    listening(dead).close()
+    with listening(alive):
+        for path, stays in ((dead, False), (alive, True), (other, True), (own, True)):
+            (tmp_path / NOTE).write_text(f"{path}\n")
+            succeed(tmp_path, own)
+            assert path.exists() == stays
+            assert (tmp_path / NOTE).read_text() == f"{own}\n"
+    leave(tmp_path, other)
+    assert (tmp_path / NOTE).exists()
+    leave(tmp_path, own)
+    assert not (tmp_path / NOTE).exists()

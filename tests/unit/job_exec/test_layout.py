@@ -5,7 +5,7 @@ import pytest
 from bourn.errors import BournError
 from bourn.model.counts import jobspec_counts
 from bourn.model.jobspec_build import from_command, per_resource
-from bourn_plugins.job_exec.layout import all_ranks, split_job
+from bourn_plugins.job_exec.layout import all_ranks, block_map, split_job
 
 
 def R(*nodes):
@@ -59,3 +59,25 @@ def test_no_node_is_an_error():
 def test_all_ranks():
     assert all_ranks(R(("5", "0"))) == "5"
     assert all_ranks(R(("4", "0"), ("1-2", "0"))) == "1-2,4"
+
+
+def test_tasks_by_what_the_nodes_have():
+    obj = per_resource(["x"], ncores=6, per_resource_type="core", per_resource_count=2)
+    found = split_job(R(("0", "0-3"), ("1", "0-1")), jobspec_counts(obj), {"type": "core", "count": 2})
+    assert [(share.first, share.ntasks) for share in found] == [(0, 8), (8, 4)]
+    found = split_job(R(("0", "0-3"), ("1", "0-1")), jobspec_counts(obj), {"type": "node", "count": 3})
+    assert [(share.first, share.ntasks) for share in found] == [(0, 3), (3, 3)]
+    # Whatever the total that was asked for, also on one node.
+    assert [s.ntasks for s in split_job(R(("0", "0-3")), jobspec_counts(obj), {"type": "node"})] == [1]
+
+
+@pytest.mark.parametrize("option", [{}, {"type": "rack"}, {"type": "node", "count": 0}])
+def test_a_wrong_per_resource_option(option):
+    with pytest.raises(BournError, match=r"-o per-resource=\{.*right is type=node or type=core"):
+        split_job(R(("0", "0-3")), jobspec_counts(from_command(["x"])), option)
+
+
+def test_the_task_map_of_blocks():
+    obj = from_command(["x"], num_tasks=5, cores_per_task=2)
+    found = split_job(R(("0", "0-3"), ("1", "0-5")), jobspec_counts(obj))
+    assert block_map(found) == "[[0,1,2,1],[1,1,3,1]]"

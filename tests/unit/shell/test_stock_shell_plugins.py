@@ -13,6 +13,7 @@ OPTIONS = {
     "input": {"input": {"stdin": {"type": "service"}}},
     "output": {"output": {"limit": "1M"}},
     "rlimit": {"rlimit": {"nofile": 100}},
+    "gpu-affinity": {"gpu-affinity": "map:0;1"},
     "pmi": {"pmi": "simple"},
     "taskmap": {"taskmap": {"scheme": "manual", "value": "[[0,1,2,1]]"}},
     "signal": {"signal": {"signum": 10}},
