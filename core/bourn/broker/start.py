@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 
 MANY_FILES = 65536
+_OF_SESSION = ("hostname", "hostlist", "jobid", "parent-uri", "instance-level")
+"""Attributes that a boot method knows better than the broker."""
 
 
 @define
@@ -95,7 +97,8 @@ def run_start(options: StartOptions) -> int:
 
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
     program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
-    brood = None
+    brood: Brood | None = None
+    session: BootSession | None = None
 
     def clean(*, at_once: bool = False) -> None:
         program.reap_group()
@@ -107,10 +110,12 @@ def run_start(options: StartOptions) -> int:
 
     try:
         if options.test_size > 1:
-            brood = _fork_others(options, config, specs, broker_of, rundir, guests=guests)
+            session = brood = _fork_others(options, config, specs, broker_of, rundir, guests=guests)
+        else:
+            session = _session(options, config, plugins)
         with Signals(at_once=partial(clean, at_once=True)) as signals:
-            broker = broker_of(brood, rundir)
-            return trio.run(_instance, broker, specs, program, signals, made, brood)
+            broker = broker_of(session, rundir)
+            return trio.run(_instance, broker, specs, program, signals, made, session)
     finally:
         clean()
 
@@ -121,12 +126,15 @@ async def _instance(
     program: InitialProgram,
     signals: Signals,
     made: bool,
-    brood: Brood | None,
+    session: BootSession | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    async with _linked(broker, brood), broker.running(specs):
+    async with _linked(broker, session), broker.running(specs):
         if broker.statedir is not None and made:
             succeed(broker.statedir, broker.rundir)
+        if broker.rank:
+            await broker.stopping.wait()
+            return 0 if signals.received is None else 128 + signals.received
         signals.ignore_interrupt = not program.own_group
         try:
             status = await program.run(broker.stopping)
@@ -143,7 +151,7 @@ async def _instance(
 
 
 @asynccontextmanager
-async def _linked(broker: Broker, session: Brood | Member | None) -> AsyncIterator[None]:
+async def _linked(broker: Broker, session: BootSession | None) -> AsyncIterator[None]:
     """Give a broker of many its overlay, and watch over whom it was started with."""
     if session is None:
         yield
@@ -151,13 +159,27 @@ async def _linked(broker: Broker, session: Brood | Member | None) -> AsyncIterat
     from bourn.broker.boot import build_overlay
 
     broker.overlay = await build_overlay(broker, session)
+    watch = getattr(session, "watch", None)
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(session.watch, broker)
+            if watch is not None:
+                nursery.start_soon(watch, broker)
             yield
             nursery.cancel_scope.cancel()
     except* BournError as group:
         raise _first(group) from None
+
+
+def _session(options: StartOptions, config: Config, plugins: PluginManager) -> BootSession | None:
+    """Return the session of the boot method that this process was started by, None for a single broker."""
+    environ = dict(os.environ)
+    if "hostname" in options.attrs:
+        environ["BOURN_HOSTNAME"] = options.attrs["hostname"]
+    methods = [m for _, m in plugins.collect("bourn_boot_methods") if m.detect(environ, config)]
+    if not methods:
+        return None
+    session: BootSession = max(methods, key=lambda method: method.priority).open(environ, config)
+    return session if session.size > 1 else None
 
 
 def _first(error: BaseException) -> BaseException:
@@ -278,6 +300,9 @@ def _attributes(
 ) -> Attributes:
     attrs = Attributes()
     size = 1 if session is None else session.size
+    given = {} if session is None else {k: v for k, v in session.attributes.items() if k in _OF_SESSION}
+    if session is not None and "broker.quorum" in session.attributes:
+        attrs.set("broker.quorum", session.attributes["broker.quorum"])
     hostname = socket.gethostname().partition(".")[0]
     fixed: dict[str, object] = {
         "rank": 0 if session is None else session.rank,
@@ -289,6 +314,7 @@ def _attributes(
         "broker.starttime": f"{time.time():.6f}",
         "hostname": hostname,
         "hostlist": ",".join([hostname] * size),
+        **given,
         "security.owner": os.getuid(),
     }
     if statedir is not None:
@@ -305,7 +331,17 @@ def _attributes(
     for name, value in fixed.items():
         attrs.set(name, value, fixed=True)
     for name, value in options.attrs.items():
-        if name in fixed and str(fixed[name]) != value and name not in ("statedir", "rundir", "hostlist"):
+        if (
+            name in fixed
+            and str(fixed[name]) != value
+            and name
+            not in (
+                "statedir",
+                "rundir",
+                "hostlist",
+                "hostname",
+            )
+        ):
             raise BournError(f"-S {name}={value}: the broker sets this attribute itself")
         if name not in fixed and name != "tbon.topo":
             attrs.set(name, value)

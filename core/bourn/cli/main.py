@@ -35,6 +35,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "kvs": ("kvs", "read and write the key-value store"),
     "event": ("event", "publish and subscribe to events"),
     "exec": ("exec", "run a command on ranks, outside of any job"),
+    "keygen": ("keygen", "make the authority of an instance of several hosts"),
     "overlay": ("overlay", "look at the tree of brokers"),
     "ping": ("ping", "measure the latency to a service"),
     "config": ("config", "show and reload the configuration"),
