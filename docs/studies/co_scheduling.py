@@ -2,10 +2,10 @@
 
     python docs/studies/co_scheduling.py --nodes 4000 --pictures docs/studies
 
-A node has 44 cores and 4 GPUs. It runs one CPU job, four simulations on a GPU each (coarse and fine ones), and
-four analyses of those. A workflow manager keeps the machine full: every minute it looks which jobs have ended,
-and submits another of the same kind for each, what is hardest to place first. The scheduler looks at one waiting
-job only (a queue of depth 1, first come first served), and places it wherever it fits.
+A node has 44 cores and 4 GPUs. It runs one CPU job, four simulations on a GPU each (coarse and fine ones),
+and four analyses of those. A workflow manager keeps the machine full: every minute it looks which jobs have
+ended, and submits another of the same kind for each, what is hardest to place first. The scheduler looks at
+one waiting job only (a queue of depth 1, first come first served), and places it wherever it fits.
 """
 
 from __future__ import annotations

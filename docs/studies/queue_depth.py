@@ -23,7 +23,7 @@ from bourn_plugins.simulate.picture import save_picture
 from bourn_plugins.simulate.setup import load_plugins, make_setting
 
 RUN = 1000.0
-SIZES = (
+SIZES: tuple[dict[str, int], ...] = (
     *[{"nnodes": 4}] * 1,
     *[{"nnodes": 3}] * 2,
     *[{"nnodes": 2}] * 4,
@@ -85,7 +85,8 @@ def jobs(seed: int, *, real: bool) -> Trace:
     for i, size in enumerate(sizes):
         submit = i * RUN / 1000 if real else 0.0
         runtime = RUN * (1 - 0.01 * chance.random()) if real else RUN
-        found.append(Job(str(i + 1), submit, runtime, sized_jobspec(**size, duration=RUN)))
+        spec = sized_jobspec(nnodes=size["nnodes"], ncores=size.get("ncores", 0), duration=RUN)
+        found.append(Job(str(i + 1), submit, runtime, spec))
     return Trace(tuple(found))
 
 

@@ -1,0 +1,1 @@
+"""The stock plugins: each stands alone and is registered by an entry point."""

@@ -1,0 +1,1 @@
+"""The stock policies: for queues, matching, priority and distribution."""

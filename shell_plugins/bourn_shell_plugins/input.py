@@ -47,7 +47,7 @@ class Input(ShellPlugin):
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:
         kind, path, mask = job.spec.data[self.name]
-        if not mask >> task.rank & 1:
+        if task.terminal is not None or not mask >> task.rank & 1:
             return
         if kind == "service":
             task.stdin = job.feed(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError, suggest
@@ -12,7 +13,7 @@ from bourn.hookspecs.shell import ShellPlugin
 from bourn.shell import stdio, templates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from bourn.shell.job import ShellJob
     from bourn.shell.spec import ShellSpec
@@ -45,6 +46,9 @@ class Output(ShellPlugin):
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:
         plan: _Plan = job.spec.data[self.name]
+        if task.terminal is not None:
+            job.capture_terminal(task, _terminal_sink(job, task, plan))
+            return
         if plan.simple and job.place.size == 1:
             # Tasks that write little or nothing are the many: their sinks are made of the least.
             writer = job.data[self.name] = _Store(job, plan)
@@ -219,6 +223,19 @@ def _open(job: ShellJob, task: ShellTask, plan: _Plan, stream: str) -> int:
     if plan.label[stream]:
         return job.capture(task, _Labelled(fd, task.rank))
     return fd
+
+
+def _terminal_sink(job: ShellJob, task: ShellTask, plan: _Plan) -> Callable[[bytes], None]:
+    kind = plan.type["stdout"]
+    if kind == "none":
+        return lambda data: None
+    if kind == "kvs":
+        store = job.data.get("output")
+        if store is None:
+            store = job.data["output"] = _Store(job, plan)
+        return _Sink(store, "stdout", task.rank, False)
+    fd = _file(job, task, plan, "stdout")
+    return _Labelled(fd, task.rank) if plan.label["stdout"] else partial(_write_all, fd)
 
 
 def _file(job: ShellJob, task: ShellTask, plan: _Plan, stream: str) -> int:

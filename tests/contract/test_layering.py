@@ -33,10 +33,6 @@ FAMILIES = {
 }
 
 
-# The custom match policy, `policy=high node_centric=true`, is a way to write the policies by id.
-EXCEPTIONS = {"sched_graph/stock.py": {"bourn_policies.match.ids"}}
-
-
 def files(package):
     return sorted(PACKAGES[package].rglob("*.py"))
 
@@ -94,8 +90,7 @@ def test_plugins_import_no_other_plugin(package):
                 continue
             if module.split(".")[0] == package and part(module) in {own, "", *FAMILIES.get(own, ())}:
                 continue
-            if module not in EXCEPTIONS.get(str(path.relative_to(PACKAGES[package])), ()):
-                wrong.append(f"{path.relative_to(ROOT)}: {module}")
+            wrong.append(f"{path.relative_to(ROOT)}: {module}")
     assert wrong == []
 
 

@@ -70,7 +70,7 @@ class Module:
         """
 
     def keeps(self) -> str:
-        """Return what would be lost if the module were removed or reloaded now, so that it isn't; "" = nothing."""
+        """Return what would be lost if the module were stopped now, so that it isn't; "" = nothing."""
         return ""
 
     def disconnect(self, client: str) -> None:

@@ -24,6 +24,7 @@ from bourn.errors import BournError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bourn.cli.terminal import LocalTerminal
     from bourn.client.handle import Future, Handle
     from bourn.model.jobid import JobID
 
@@ -47,6 +48,7 @@ class Attach:
         show_exec: bool = False,
         wait_event: str = "finish",
         quiet: bool = False,
+        terminal: bool = False,
     ) -> None:
         self._h = h
         self._id = id
@@ -55,6 +57,12 @@ class Attach:
         self._show_events = show_events
         self._last_event = wait_event
         self._quiet = quiet
+        self._terminal: LocalTerminal | None = None
+        if terminal and stdin_ranks is not None:
+            from bourn.cli.terminal import LocalTerminal
+
+            self._terminal = LocalTerminal()
+            self._stdin_ranks = "0"
         self._events: Future | None = watch_log_async(h, id)
         self._output: Future | None = watch_log_async(h, id, "guest.output")
         self._exec: Future | None = watch_log_async(h, id, "guest.exec.eventlog") if show_exec else None
@@ -70,7 +78,7 @@ class Attach:
 
     def run(self) -> int:
         """Stay attached until the job and its output have ended."""
-        handler = _Signals()
+        handler = _Signals(self._terminal is not None)
         self._poll.register(self._h.fileno(), select.POLLIN)
         self._poll.register(handler.fileno(), select.POLLIN)
         try:
@@ -87,7 +95,11 @@ class Attach:
                         for signum in handler.read():
                             self._signal(signum)
         finally:
+            if self._terminal is not None:
+                self._terminal.leave()
             handler.close()
+        if self._terminal is not None:
+            self._tell_end()
         return exitcode(self._status) if self._status is not None else int(self._failed)
 
     def _take(self) -> None:
@@ -121,13 +133,17 @@ class Attach:
             self._exception(event)
         elif name == "finish":
             self._status = event["context"]["status"]
-            text = describe(self._status)
-            if text and not self._quiet:
-                print(f"bourn-job: {text}", file=sys.stderr)
+            if self._terminal is None:
+                self._tell_end()
         if name in (self._last_event, "clean"):
             self._events = None
             if not self._started:
                 self._output = None
+
+    def _tell_end(self) -> None:
+        text = describe(self._status) if self._status is not None else ""
+        if text and not self._quiet:
+            print(f"bourn-job: {text}", file=sys.stderr)
 
     def _exception(self, event: Mapping[str, Any]) -> None:
         context = event["context"]
@@ -138,6 +154,7 @@ class Attach:
                 f"{event['timestamp'] - self._zero:.3f}s: job.exception {self._id} type={context['type']} "
                 f"severity={context['severity']} {context.get('note', '')}".rstrip(),
                 file=sys.stderr,
+                end="\r\n" if self._terminal is not None and self._terminal.raw else "\n",
             )
 
     def _tell(self, event: Mapping[str, Any], origin: str) -> None:
@@ -160,6 +177,17 @@ class Attach:
         except OSError:
             return
         self._stdin_open = True
+        if self._terminal is not None and self._terminal.present:
+            self._terminal.enter()
+            self._tell_size()
+
+    def _tell_size(self) -> None:
+        from bourn.cli.terminal import window_size
+
+        size = window_size()
+        if size is not None:
+            request = {"id": int(self._id), "ranks": "0", "rows": size[0], "columns": size[1]}
+            self._h.rpc("job-exec.resize", request, noresponse=True)
 
     def _read_stdin(self) -> None:
         try:
@@ -170,6 +198,12 @@ class Attach:
             data = b""
         self._poll.unregister(0)
         self._stdin_open = bool(data)
+        if data and self._terminal is not None and self._terminal.raw:
+            data, self._detached = self._terminal.typed(data)
+            if not data:
+                if not self._detached:
+                    self._poll.register(0, select.POLLIN)
+                return
         request: dict[str, Any] = {"id": int(self._id), "ranks": self._stdin_ranks, "eof": not data}
         if data:
             request.update(encode_stdin(data))
@@ -198,6 +232,8 @@ class Attach:
         elif signum == signal.SIGCONT:
             if self._started:
                 self._open_stdin()
+        elif signum == signal.SIGWINCH:
+            self._tell_size()
         elif self._started:
             job.kill_async(self._h, self._id, signum)
         else:
@@ -215,15 +251,16 @@ def encode_stdin(data: bytes) -> dict[str, str]:
 class _Signals:
     """The signals that we act on, as readable bytes; the handlers before are put back by `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, terminal: bool) -> None:
         self._read, write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(write, False)
         self._write = write
+        more = (signal.SIGWINCH,) if terminal else ()
         self._wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         self._before = {
             signum: signal.signal(signum, lambda *_: None)
-            for signum in (signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, *FORWARDED)
+            for signum in (signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, *FORWARDED, *more)
             # What our caller ignores (nohup) stays ignored.
             if signal.getsignal(signum) is not signal.SIG_IGN
         }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bourn.cli.attach import Attach
+from bourn.cli.terminal import is_interactive
+from bourn.client import job
 from bourn.client.handle import Handle
 from bourn.model.jobid import JobID
 
@@ -40,4 +42,5 @@ def _attach(args: argparse.Namespace) -> int:
             show_events=args.show_events,
             show_exec=args.show_exec,
             wait_event=args.wait_event,
+            terminal=is_interactive(job.lookup(h, id, "jobspec") or {}),
         ).run()

@@ -9,8 +9,8 @@ from bourn.cli.parser import Parser
 from bourn.errors import BournError
 
 DESCRIPTION = """\
-Make the authority of an instance: a key and a certificate in one file, to be copied to all hosts of [bootstrap].
-Whoever can read it is trusted by all brokers of the instance.
+Make the authority of an instance: a key and a certificate in one file, to be copied to all
+hosts of [bootstrap]. Whoever can read it is trusted by all brokers of the instance.
 """
 
 

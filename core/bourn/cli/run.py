@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from bourn.cli import jobspec_args, options
 from bourn.cli.extend import PluginOptions
@@ -32,6 +33,7 @@ def main(argv: list[str]) -> int:
     stdin_ranks = _stdin_ranks(args.input)
     if stdin_ranks is not None:
         set_shell_option(obj, "input.stdin", {"type": "service", "ranks": stdin_ranks})
+    terminal = _terminal(obj)
     if args.dry_run:
         print(json.dumps(obj, ensure_ascii=False))
         return 0
@@ -51,7 +53,21 @@ def main(argv: list[str]) -> int:
             stdin_ranks=stdin_ranks,
             show_events=args.verbose > 1,
             show_exec=args.verbose > 2,
+            terminal=terminal,
         ).run()
+
+
+def _terminal(obj: dict[str, Any]) -> bool:
+    """Return whether we are to work in the job's terminal, which then starts with the size of ours."""
+    if "pty" not in obj["attributes"]["system"].get("shell", {}).get("options", {}):
+        return False
+    from bourn.cli.terminal import is_interactive, window_size
+
+    size = window_size()
+    if is_interactive(obj) and size is not None:
+        set_shell_option(obj, "pty.rows", size[0])
+        set_shell_option(obj, "pty.columns", size[1])
+    return is_interactive(obj)
 
 
 def _stdin_ranks(given: str | None) -> str | None:

@@ -222,7 +222,7 @@ class QueueTable:
     queue_depth: int | None = None
     reservation_depth: int | None = None
     match_policy: str = ""
-    """In place of ``[scheduler] match-policy``."""
+    """That of ``[scheduler]``, for a scheduler of your own in which queues may differ."""
     started: bool = True
     """Whether it is started when the instance comes up for the first time."""
 
@@ -237,18 +237,15 @@ class SchedulerTable:
     reservation_depth: int | None = None
     """How many of them may have a reservation; by default as the policy says."""
     match_policy: str = "first"
+    """Which of the resources that fit a job gets; all queues have the same."""
     queue_options: dict[str, Any] = Factory(dict)
     """What a queue policy of your own takes."""
     match_options: dict[str, Any] = Factory(dict)
     """What a match policy of your own takes."""
-    prune_filters: tuple[str, ...] = ()
-    """As ``"ALL:core"``: types whose free number is kept at each vertex."""
     load_file: str = ""
     """Description of the resource graph; by default it is made from the instance's resources."""
     load_format: str = ""
     """Name of its format; by default as the file's suffix says."""
-    match_format: str = ""
-    """Name of the format in which an allocation carries the scheduler's own data."""
 
 
 @frozen

@@ -25,8 +25,8 @@ class BootSession(Protocol):
     size: int
     """How many brokers the instance has."""
     attributes: Mapping[str, str]
-    """Broker attributes that the launcher knows, such as ``instance-level``, ``jobid``, ``parent-uri``; and what
-    `bourn.broker.boot` wants to know of a session of several brokers."""
+    """Broker attributes that the launcher knows, such as ``instance-level``, ``jobid``, ``parent-uri``; and
+    what `bourn.broker.boot` wants to know of a session of several brokers."""
 
     async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
         """Publish this rank's card (address, public key, host name), wait for the others, and return a

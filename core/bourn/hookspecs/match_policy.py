@@ -185,7 +185,7 @@ class MatchPolicySpec:
     """A kind of match policy."""
 
     name: str
-    """What ``[scheduler] match-policy`` or ``[queues.NAME] match-policy`` names."""
+    """What ``[scheduler] match-policy`` names."""
     factory: Callable[[Mapping[str, Any]], MatchPolicy]
     """Builds one from the options of the table that names it; raise `ConfigError` for a wrong one."""
     node_exclusive: bool = False
@@ -199,10 +199,10 @@ def bourn_match_policies() -> Iterable[MatchPolicySpec]:
 
     Called: once, when the scheduler starts.
     Process: broker, rank 0; the simulator; ``bourn resource-query``.
-    Order: picked by name, per instance and per queue.
+    Order: picked by name, for the instance.
     Errors: an exception leaves this plugin's policies out; if the chosen one is missing the scheduler refuses
-    to start and lists those there are. A policy that raises during a match is recorded and the job is matched
-    by ``first``.
+    to start and lists those there are. A policy that raises or returns nonsense during a match is logged once
+    and not asked again; matching goes on by ids.
     Since: 0.1
 
     Example::

@@ -151,7 +151,7 @@ class ResourceWriter:
     """Writes one format."""
 
     name: str
-    """What ``resource-query -F`` and ``[scheduler] match-format`` name."""
+    """What ``resource-query -F`` names."""
     write: Callable[[Selection], str]
     """Returns text that ends with a newline; an empty selection is never written."""
 

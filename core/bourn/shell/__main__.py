@@ -15,15 +15,22 @@ USAGE = """usage: python -m bourn.shell (--socket PATH | --fd N) [--dir PATH] [-
   --unlink PATH    remove this at the end: the name of the inherited socket
   --dir PATH       where jobs' temporary directories are made (default $TMPDIR)
   --disable NAMES  shell plugins to leave out, with commas
+  --private JOB    this is the host of one job only, started by the user's
+  --plugin FILE    a file of further shell plugins for it; may be repeated
   --grace SECONDS  how long to live on, with the jobs, when the broker is gone (default 0)"""
 
 
 def main(argv: list[str]) -> int:
     """Run a host until its broker ends it."""
     options = {"--socket": "", "--fd": "", "--unlink": "", "--dir": "", "--grace": "0", "--disable": ""}
+    options["--private"] = ""
+    files = []
     words = iter(argv)
     for word in words:
         value = next(words, None)
+        if word == "--plugin" and value is not None:
+            files.append(value)
+            continue
         if word not in options or value is None:
             print(f"bourn.shell: {word}: unknown, or a value is missing\n{USAGE}", file=sys.stderr)
             return 2
@@ -38,14 +45,22 @@ def main(argv: list[str]) -> int:
 
     from bourn.shell.host import Host
     from bourn.shell.orphans import adopt_orphans
-    from bourn.shell.plugins import load_plugins
+    from bourn.shell.plugins import add_files, load_plugins
 
     adopt_orphans()
     # Terminals are the users'; a task's limit of CPU time may touch the host for an instant.
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
         signal.signal(ignored, signal.SIG_IGN)
-    plugins, problems = load_plugins(options["--disable"].split(","))
-    host = Host(listener, options["--dir"], plugins, grace=float(options["--grace"]))
+    disabled = options["--disable"].split(",")
+    plugins, problems = load_plugins(disabled)
+    host = Host(
+        listener,
+        options["--dir"],
+        add_files(plugins, files),
+        grace=float(options["--grace"]),
+        disabled=disabled,
+        private=bool(options["--private"]),
+    )
     for level, text in problems:
         host.message(level, text)
     signal.signal(signal.SIGTERM, lambda *_: host.end())

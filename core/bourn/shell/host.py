@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,16 +15,17 @@ from bourn.shell.job import ShellJob
 from bourn.shell.link import Link
 from bourn.shell.loop import Loop
 from bourn.shell.orphans import kill_children, signal_group
+from bourn.shell.private import PrivateJob, PrivateSpec, is_private
 from bourn.shell.spec import ENVIRONMENT, JOB_NAME, ShellSpec, choose_plugins
 from bourn.shell.tmpdirs import TmpDirs
 from bourn.shell.wire import FromHost
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from bourn.hookspecs.shell import ShellPlugin
     from bourn.shell.loop import Timer
-    from bourn.shell.task import ShellTask
     from bourn.shell.wire import Start, Stdin, ToHost
 
 _HARMLESS = (0, signal.SIGCONT, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG)
@@ -42,24 +43,36 @@ class _Spec:
 
     def __init__(self, text: msgspec.Raw) -> None:
         self.text = text
-        self.compiled: ShellSpec | BournError | None = None
+        self.compiled: ShellSpec | PrivateSpec | BournError | None = None
 
 
 class Host:
     """All job shells of one user on one rank. Single-threaded; see `run`."""
 
     def __init__(
-        self, listener: socket.socket, folder: str, plugins: list[ShellPlugin], *, grace: float = 0.0
+        self,
+        listener: socket.socket,
+        folder: str,
+        plugins: list[ShellPlugin],
+        *,
+        grace: float = 0.0,
+        disabled: Sequence[str] = (),
+        private: bool = False,
     ) -> None:
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.name = f"{os.getpid()}-{time.time_ns()}"
         self.uri = ""
-        self.jobs: dict[int, ShellJob] = {}
-        self.pids: dict[int, ShellTask] = {}
+        self.disabled = disabled
+        """Names of plugins that were left out."""
+        self.jobs: dict[int, ShellJob | PrivateJob] = {}
+        self.pids: dict[int, Any] = {}
+        """Children by process id: a `ShellTask`, or the host of a `PrivateJob`."""
         self.failed: list[tuple[int, float, str, int, str]] = []
-        self.written: set[ShellJob] = set()
+        self.written: set[ShellJob | PrivateJob] = set()
         self.tmpdirs = TmpDirs(folder, self.name)
         self.loop = Loop(self._reap, self._turn)
+        self._folder = folder
+        self._private = private
         self._plugins = plugins
         self._grace = grace
         self._specs: dict[int, _Spec] = {}
@@ -100,7 +113,7 @@ class Host:
         """Stop after this turn; what runs is killed."""
         self.loop.stopped = True
 
-    def log(self, job: ShellJob, name: str, lines: str) -> None:
+    def log(self, job: ShellJob | PrivateJob, name: str, lines: str) -> None:
         """Add to a job's log in the next report."""
         self._logs.setdefault((job.id, name), []).append(lines)
 
@@ -108,11 +121,19 @@ class Host:
         """Tell the broker's log something."""
         self._messages.append((level, text))
 
-    def tell_fence(self, job: ShellJob, key: str, data: dict[str, str]) -> None:
+    def started(self, id: int, when: float) -> None:
+        """Report the start of a job."""
+        self._started.append((id, when))
+
+    def fail(self, id: int, note: str) -> None:
+        """Report an exception that ends a job."""
+        self.failed.append((id, time.time(), "exec", 0, note))
+
+    def tell_fence(self, job: ShellJob | PrivateJob, key: str, data: dict[str, str]) -> None:
         """Tell the broker a node's part of an exchange; a broker that isn't there is told when it comes."""
         self._link.tell(FromHost(fences=[(job.id, job.place.nodeid, key, data)]))
 
-    def finish(self, job: ShellJob) -> None:
+    def finish(self, job: ShellJob | PrivateJob) -> None:
         """Report the end of a job."""
         self._finished.append((job.id, time.time(), job.status))
         self._usage.append(job.usage())
@@ -136,7 +157,9 @@ class Host:
                 self._backlog.append((start, specs.get(start.spec)))
         for id in batch.go:
             if id in self._held:
-                self._backlog.append(self._held.pop(id))
+                held = self._held.pop(id)
+                held[0].hold = False  # nor is it held again by a host of its own
+                self._backlog.append(held)
         for id, when in batch.expire:
             if id in self.jobs:
                 self.jobs[id].expiration_moved(when)
@@ -144,6 +167,8 @@ class Host:
             self._feed(stdin)
         for id, signum in batch.kill:
             self._kill(id, signum)
+        for id, ranks, rows, columns in batch.resize:
+            self._resize(id, ranks, rows, columns)
         for id, fence, data in batch.fenced:
             if id in self.jobs:
                 self.jobs[id].fenced(fence, data)
@@ -177,6 +202,13 @@ class Host:
         else:
             self._taken.append(stdin.serial)
 
+    def _resize(self, id: int, ranks: str, rows: int, columns: int) -> None:
+        if id not in self.jobs:
+            self._start_now(id)
+        job = self.jobs.get(id)
+        if job is not None and not job.ended:
+            job.resize(ranks, rows, columns)
+
     def _start_now(self, id: int) -> None:
         # What came for a job that still waits in the backlog would be lost: start it first.
         for entry in self._backlog:
@@ -187,15 +219,24 @@ class Host:
 
     def _start(self, start: Start, known: _Spec | None) -> None:
         spec = self._resolve(start, known)
+        if isinstance(spec, PrivateSpec):
+            try:
+                private = PrivateJob(self, spec, start, self._folder)
+            except BournError as error:
+                spec = error
+            else:
+                self.jobs[start.id] = private
+                self.pids[private.process.pid] = private.process
+                return
         self._started.append((start.id, time.time()))
         if isinstance(spec, BournError):
-            self.failed.append((start.id, time.time(), "exec", 0, spec.message))
+            self.fail(start.id, spec.message)
             self._finished.append((start.id, time.time(), 126 << 8))
             return
         job = self.jobs[start.id] = ShellJob(self, spec, start)
         job.launch()
 
-    def _resolve(self, start: Start, known: _Spec | None) -> ShellSpec | BournError:
+    def _resolve(self, start: Start, known: _Spec | None) -> ShellSpec | PrivateSpec | BournError:
         if known is None:
             return BournError("the shell host was never sent this job's jobspec")
         overrides = start.overrides
@@ -203,14 +244,17 @@ class Host:
             from bourn.model.overrides import apply_overrides
 
             rest = {k: v for k, v in overrides.items() if not k.startswith(ENVIRONMENT)}
-            return self._compile(apply_overrides(msgspec.json.decode(known.text), rest))
+            return self._compile(known.text, apply_overrides(msgspec.json.decode(known.text), rest))
         if known.compiled is None:
-            known.compiled = self._compile(msgspec.json.decode(known.text))
+            known.compiled = self._compile(known.text, msgspec.json.decode(known.text))
         return known.compiled
 
-    def _compile(self, jobspec: dict[str, object]) -> ShellSpec | BournError:
+    def _compile(self, text: msgspec.Raw, jobspec: dict[str, object]) -> ShellSpec | PrivateSpec | BournError:
         try:
             spec = ShellSpec(jobspec)
+            if not self._private and is_private(spec.options):
+                # The overrides of its jobs go with them.
+                return PrivateSpec(text, spec.cwd, spec.options)
             choose_plugins(spec, self._plugins)
         except BournError as error:
             return error

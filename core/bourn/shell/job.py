@@ -131,6 +131,29 @@ class ShellJob:
         task.writer = Writer(self._host.loop, write)
         return read
 
+    def open_terminal(self, task: ShellTask, rows: int, columns: int) -> None:
+        """Give `task` a pseudo-terminal, which clients type into; `capture_terminal` reads it."""
+        from bourn.shell.terminal import Terminal
+
+        terminal = task.terminal = Terminal(self._host.loop, rows, columns)
+        task.open_fds.append(terminal.slave)
+        task.writer = terminal.writer()
+
+    def capture_terminal(self, task: ShellTask, sink: Callable[[bytes], None]) -> None:
+        """Have what is written to the task's terminal go to `sink`, b"" at its end."""
+        assert task.terminal is not None
+        task.terminal.capture(self, sink)
+        assert task.terminal.stream is not None
+        self._streams.append(task.terminal.stream)
+        self._open += 1
+
+    def resize(self, ranks: str, rows: int, columns: int) -> None:
+        """Set the size of tasks' terminals."""
+        chosen = -1 if ranks == "all" else parse_mask(ranks)
+        for task in self.tasks:
+            if task.terminal is not None and chosen >> task.rank & 1:
+                task.terminal.resize(rows, columns)
+
     def channel(self, task: ShellTask, number: int, received: Callable[[bytes], None]) -> Channel:
         """Give `task` a socket as its descriptor `number`; what it writes there goes to `received`.
 
@@ -221,13 +244,14 @@ class ShellJob:
 
     def task_exited(self, task: ShellTask) -> None:
         """Take the end of a task, whose status and usage are set."""
-        self._running -= 1
         if task.status and not self._refused:
             self.status = worse(self.status, task.status)
         if task.writer is not None:
             task.writer.close()
         for callback in self.spec.hooks["task_exit"]:
             self._guard(callback, self, task)
+        # Only now: a plugin that closes a stream doesn't end the job under the others.
+        self._running -= 1
         if not self._running and not self._open:
             self._end()
 

@@ -73,6 +73,26 @@ def kill_strays(job: str) -> None:
             continue
 
 
+def signal_session(leader: int, signum: int) -> None:
+    """Send a signal to every process group of a session, as those of an interactive shell's jobs."""
+    for group in set(_groups(leader)):
+        signal_group(group, signum)
+
+
+def _groups(leader: int) -> Iterator[int]:
+    sid = str(leader).encode()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    # pid (command) state ppid pgrp session ...; the command may hold anything.
+                    fields = file.read().rpartition(b")")[2].split(None, 4)
+            except OSError:
+                continue
+            if fields[3] == sid:
+                yield int(fields[2])
+
+
 def kill_children() -> None:
     """Kill and wait for every child, those included that appear meanwhile; gives up on what can't be
     killed."""

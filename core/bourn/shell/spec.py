@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 ENVIRONMENT = "attributes.system.environment."
 JOB_NAME = "attributes.system.job.name"
 _CWD = os.getcwd()
-# What others than shell plugins see to: who splits a job by node, and the MPI library itself.
-_CORE_OPTIONS = {"per-resource", "mpi"}
+# What others than shell plugins see to: who splits a job by node, the MPI library itself, the host.
+_CORE_OPTIONS = {"per-resource", "mpi", "isolate", "initrc", "userrc"}
 # Set by the instance for its own processes; a job gets its own values.
 _HOST_ONLY = ("BOURN_",)
 # Left by the launcher of the instance, or of the user's shell: its descriptors mean nothing in a task.

@@ -33,14 +33,21 @@ class Stream:
     def _ready(self, _events: int) -> None:
         if self.paused:
             return
+        self._read()
+
+    def _read(self) -> bool:
         try:
             data = os.read(self._fd, CHUNK)
         except BlockingIOError:
-            return
+            return False
+        except OSError:
+            # A terminal that nobody has open any more says so by an error.
+            data = b""
         if not data:
             self._loop.close(self._fd)
             self._fd = -1
         self._job.received(self, self._sink, data)
+        return bool(data)
 
     def pause(self) -> None:
         """Read no more; the task blocks once the pipe is full."""
@@ -53,6 +60,16 @@ class Stream:
         if self.paused:
             self.paused = False
             self._loop.watch(self._fd, self._ready)
+
+    def finish(self) -> None:
+        """Hand over what is there, and close, though others may go on writing."""
+        self.resume()
+        while self._fd >= 0 and self._read():
+            self.resume()
+        if self._fd >= 0:
+            self._loop.close(self._fd)
+            self._fd = -1
+            self._job.received(self, self._sink, b"")
 
     def abandon(self) -> None:
         """Close without reading what is left; whoever still writes gets SIGPIPE."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resource import struct_rusage
 
     from bourn.shell.job import ShellJob
     from bourn.shell.stream import Writer
+    from bourn.shell.terminal import Terminal
 
 _DUP2 = os.POSIX_SPAWN_DUP2
 # What the host ignores; an ignored signal, unlike a handled one, would be inherited through exec.
@@ -24,7 +25,7 @@ class ShellTask:
 
     __slots__ = (
         "affinity", "argv", "cwd", "env", "inherit", "job", "local", "open_fds", "orphans", "path", "pid",
-        "rank", "rlimits", "status", "stderr", "stdin", "stdout", "usage", "writer",
+        "rank", "rlimits", "status", "stderr", "stdin", "stdout", "terminal", "usage", "writer",
     )  # fmt: skip
 
     def __init__(self, job: ShellJob, rank: int, local: int, env: dict[str, str], null: int) -> None:
@@ -41,6 +42,8 @@ class ShellTask:
         self.cwd = job.spec.cwd
         self.stdin = self.stdout = self.stderr = null
         """Descriptors that become 0, 1 and 2; /dev/null unless a plugin sets them."""
+        self.terminal: Terminal | None = None
+        """Takes the place of all three; the task then leads a session of its own."""
         self.inherit: tuple[tuple[int, int], ...] = ()
         """Further descriptors: (the host's, its number in the task, from 3)."""
         self.open_fds: list[int] = []
@@ -102,9 +105,29 @@ class ShellTask:
                 resource.setrlimit(which, values)
 
     def _spawn(self, path: str, argv: list[str]) -> int:
-        actions = [(_DUP2, self.stdin, 0), (_DUP2, self.stdout, 1), (_DUP2, self.stderr, 2)]
+        actions: list[tuple[Any, ...]] = [
+            (_DUP2, self.stdin, 0),
+            (_DUP2, self.stdout, 1),
+            (_DUP2, self.stderr, 2),
+        ]
         if self.inherit:
             actions += [(_DUP2, fd, number) for fd, number in self.inherit]
+        if self.terminal is not None:
+            # The first terminal that the leader of a session opens becomes the session's own.
+            actions[:3] = [
+                (os.POSIX_SPAWN_OPEN, 0, self.terminal.path, os.O_RDWR, 0),
+                (_DUP2, 0, 1),
+                (_DUP2, 0, 2),
+            ]
+            return os.posix_spawn(
+                path,
+                argv,
+                self.env,
+                file_actions=actions,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=_DEFAULT_SIGNALS,
+            )
         return os.posix_spawn(
             path,
             argv,

@@ -75,6 +75,8 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     expire: list[tuple[int, float]] = []
     stdin: list[Stdin] = []
     kill: list[tuple[int, int]] = []
+    resize: list[tuple[int, str, int, int]] = []
+    """(job id, idset of task ranks or `all`, rows, columns): the size of terminals."""
     fenced: list[tuple[int, str, dict[str, str]]] = []
     """(job id, key, everybody's data): an exchange among a job's nodes is complete; see `shell.fences`."""
     end: bool = False

@@ -69,6 +69,13 @@ class FakeChannel:
         self.closed = True
 
 
+class FakeTerminal:
+    """What `FakeShellJob.open_terminal` gives a task."""
+
+    def hang_up(self) -> None:
+        """Nothing was there."""
+
+
 @define(eq=False)
 class FakeShellTask:
     """A task of the pretended job, with the fields that plugins set and read."""
@@ -83,6 +90,7 @@ class FakeShellTask:
     stdin: int = -1
     stdout: int = -1
     stderr: int = -1
+    terminal: Any = None
     inherit: tuple[tuple[int, int], ...] = ()
     open_fds: list[int] = Factory(list)
     affinity: set[int] | None = None
@@ -144,6 +152,14 @@ class FakeShellJob:
         """Take note of the channel."""
         self.channels.append(FakeChannel(received))
         return self.channels[-1]
+
+    def open_terminal(self, task: FakeShellTask, rows: int, columns: int) -> None:
+        """Give the task one that nobody sees."""
+        task.terminal = FakeTerminal()
+
+    def capture_terminal(self, task: FakeShellTask, sink: Callable[[bytes], None]) -> None:
+        """Take note of the sink; `check_shell_plugin` puts bytes into it."""
+        self.sinks.append(sink)
 
     def taskmap(self) -> TaskMap:
         """Return that both tasks are on the one node."""

@@ -88,12 +88,7 @@ class JobExec(Module):
 
         The response comes when the tasks have room for more.
         """
-        id = request.get("id", int)
-        job = self._jobs.get(id)
-        if job is None:
-            raise BournError(f"{request.topic}: job {id} isn't running", errno.ENOENT)
-        if not request.is_owner and job.request.userid != request.userid:
-            raise BournError(f"{request.topic}: job {id} is another user's", errno.EPERM)
+        id, job = self._running(request)
         text = request.get("data", str, "")
         if request.get("encoding", str, "UTF-8") == "base64":
             from base64 import b64decode
@@ -111,6 +106,18 @@ class JobExec(Module):
         ranks = request.get("ranks", str, "all")
         job.method.stdin(id, ranks, data, request.get("eof", bool, False), taken)
         return LATER
+
+    @method(allow=Role.OWNER | Role.USER)
+    def resize(self, request: Request) -> None:
+        """Set the size of tasks' terminals: {id, ranks="all", rows, columns}."""
+        id, job = self._running(request)
+        rows, columns = request.get("rows", int), request.get("columns", int)
+        if not (0 < rows < 1 << 16 and 0 < columns < 1 << 16):
+            raise BournError(f"{request.topic}: {rows} rows and {columns} columns: right is 1 to 65535 each")
+        resize = getattr(job.method, "resize", None)
+        if resize is None:
+            raise BournError(f"{request.topic}: job {id} has no terminal")
+        resize(id, request.get("ranks", str, "all"), rows, columns)
 
     def stats(self) -> dict[str, object]:
         """Return how many jobs run, by method, and counts since the start."""
@@ -244,6 +251,16 @@ class JobExec(Module):
         )
 
     # Inside
+
+    def _running(self, request: Request) -> tuple[int, Running]:
+        """Return the running job that a request is about, if who asks may have it."""
+        id = request.get("id", int)
+        job = self._jobs.get(id)
+        if job is None:
+            raise BournError(f"{request.topic}: job {id} isn't running", errno.ENOENT)
+        if not request.is_owner and job.request.userid != request.userid:
+            raise BournError(f"{request.topic}: job {id} is another user's", errno.EPERM)
+        return id, job
 
     def _admit(self, request: StartRequest, started: bool) -> Running | None:
         try:

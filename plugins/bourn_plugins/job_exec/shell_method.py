@@ -135,6 +135,12 @@ class ShellMethod:
         for rank in placed.working:
             self._manager.stdin(rank, placed.request.userid, Stdin(id, ranks, data, eof), one_has)
 
+    def resize(self, id: int, ranks: str, rows: int, columns: int) -> None:
+        """Pass the size of terminals on."""
+        if placed := self._jobs.get(id):
+            for rank in placed.working:
+                self._manager.resize(rank, placed.request.userid, id, ranks, rows, columns)
+
     def close(self) -> None:
         """Leave the hosts to the shell-manager."""
         self._manager.detach()

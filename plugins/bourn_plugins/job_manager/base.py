@@ -41,6 +41,10 @@ class EngineModule(Module):
             raise BournError(f"job {JobID(job.id)}: {error.message}", errno.EINVAL) from None
 
     def answer_when_durable(self, request: Request, payload: Any = None) -> Later:
-        """Respond once all that has happened up to now is durable."""
-        self.engine.when_committed(lambda: request.respond(payload))
+        """Respond once all that has happened up to now is durable, or with an error that says that it
+        isn't.
+        """
+        self.engine.when_committed(
+            lambda: request.respond(payload), lambda error: request.error(error.errnum, error.message)
+        )
         return LATER

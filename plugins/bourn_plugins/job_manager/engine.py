@@ -95,6 +95,8 @@ class Engine:
         self.running = 0
         """How many jobs have had resources and are not inactive."""
         self.stuck: BournError | None = None
+        self._unwritten: BournError | None = None
+        """What those are told who wait for something to be durable, while the store can't be written."""
         """Why the last batch could not be written; new work is refused until it could be."""
         self.retry_at = 0.0
         self.commits = 0
@@ -316,14 +318,25 @@ class Engine:
         if self._later:
             self._catch_up()
         self.sched.tell()
+        if self.stuck is not None:
+            self._stop_jobs(self._turn)
         if self._inflight is None and self._turn:
             turn, self._turn = self._turn, Turn()
             self._inflight = turn
             self.store.write(turn.seal(), self._committed)
 
-    def when_committed(self, callback: Callable[[], None]) -> None:
-        """Call back once all that has happened up to now is durable."""
+    def when_committed(
+        self, callback: Callable[[], None], failed: Callable[[BournError], None] | None = None
+    ) -> None:
+        """Call back once all that has happened up to now is durable; tell `failed` if that will take long
+        because the store can't be written.
+        """
         self._turn.committed.append(callback)
+        if failed is not None:
+            if self._unwritten is None:
+                self._turn.failed.append(failed)
+            else:
+                _safely(failed, self._unwritten)
         self.kick()
 
     def when_quiet(self, callback: Callable[[], None]) -> None:
@@ -348,7 +361,7 @@ class Engine:
         self.commits += 1
         if self.stuck is not None:
             log.warning("the store can be written again")
-            self.stuck = None
+            self.stuck = self._unwritten = None
         self.now()
         if turn.batch.logs:
             for watcher in self.watchers:
@@ -387,19 +400,30 @@ class Engine:
             turn.drop(ids)
             self._turn.drop(ids)
             self._withdraw([self.jobs.pop(id) for id in ids if id in self.jobs])
-        # A job must be stoppable on a full disk; what stopped it is written when that is possible again.
-        self.exec.cancel(turn.exec_cancels)
-        turn.exec_cancels.clear()
+        self._stop_jobs(turn)
+        self._stop_jobs(self._turn)
+        self._unwritten = BournError(f"not written yet: {error.message}", error.errnum)
+        waiting = [*turn.failed, *self._turn.failed]
+        turn.failed.clear()
+        self._turn.failed.clear()
+        for failed in waiting:
+            _safely(failed, self._unwritten)
         if turn:
             self.retry_at = self.now() + RETRY
             self.timer_changed()
         else:
             self._inflight = None
-            self.stuck = None
+            self.stuck = self._unwritten = None
             self.kick()
         for submission in submissions:
             _safely(submission.done, BournError(f"job can't be accepted: {error.message}", error.errnum))
         self._be_quiet()
+
+    def _stop_jobs(self, turn: Turn) -> None:
+        """End jobs before that is written: on a full disk it is what makes room, and the record follows."""
+        if turn.exec_cancels:
+            # They stay on the list: one that hasn't been started yet is ended after its start.
+            self.exec.cancel(turn.exec_cancels)
 
     def _be_quiet(self) -> None:
         quiet, self._quiet = self._quiet, []

@@ -137,12 +137,14 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             with trio.move_on_after(1.0):
                 await self._ended.wait()
                 quiet_since = trio.current_time()
+            quiet = trio.current_time() - quiet_since
+            if engine.stuck is not None:
+                if quiet > STUCK_SECONDS:
+                    self.ctx.log.error("%s; what runs is ended without a record", engine.stuck.message)
+                    break
+                continue
             left = [job for job in engine.jobs.values() if job.state is State.CLEANUP]
-            if (
-                trio.current_time() - quiet_since > patience
-                and engine.stuck is None
-                and all(handed_out(job) and not job.facts & FINISHED for job in left)
-            ):
+            if quiet > patience and all(handed_out(job) and not job.facts & FINISHED for job in left):
                 self.ctx.log.error("%d jobs don't end, though they were killed", len(left))
                 break
         await self._settle()

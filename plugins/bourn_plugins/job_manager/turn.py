@@ -42,6 +42,8 @@ class Turn:
     """(id, state, time) where somebody listens to them."""
     committed: list[Callable[[], None]] = Factory(list)
     """Whoever else waits for the commit."""
+    failed: list[Callable[[BournError], None]] = Factory(list)
+    """Those of them who want to know when it has failed, though it'll be tried again."""
 
     def __bool__(self) -> bool:
         return bool(self.dirty or self.committed or self.batch)

@@ -222,8 +222,9 @@ class Book:
             return True
         planner = self.planner
         horizon = self._horizon()
+        # A job ends to the fraction of a second; what is planned behind it is planned in whole ones.
         duration = float(request.duration) if request.duration else horizon - now
-        end = min(now + duration, horizon)
+        end = min(now + (request.seconds or duration), horizon)
         parts = None if request in self._failed else planner.fit_now(request, end - now)
         if parts is not None:
             planner.start(job.id, parts, end)

@@ -180,7 +180,8 @@ class Engine:
         del self.jobs[job]
         return True
 
-    def _up(self, vertex: Vertex) -> bool:
+    def is_up(self, vertex: Vertex) -> bool:
+        """Whether a vertex and all that it lies in are up."""
         if self.all_up:
             return True
         above: Vertex | None = vertex
@@ -201,13 +202,13 @@ class Engine:
         count = self._free.get(type)
         if count is None:
             count = self._free[type] = sum(
-                cell.state.free_units(type) for cell in self.cells if self._up(cell.vertex)
+                cell.state.free_units(type) for cell in self.cells if self.is_up(cell.vertex)
             )
         return count
 
     def _recount(self, cell: Cell, before: State) -> None:
         for type in self._free:
-            if type in cell.shape.totals and self._up(cell.vertex):
+            if type in cell.shape.totals and self.is_up(cell.vertex):
                 self._free[type] += cell.state.free_units(type) - before.free_units(type)
 
     def changed(self) -> None:
@@ -314,7 +315,7 @@ class Engine:
         def value(cell: Cell) -> Any:
             if (
                 cell.vertex.type != type
-                or not self._up(cell.vertex)
+                or not self.is_up(cell.vertex)
                 or fit(cell.state, need, exclusive) is None
             ):
                 return None
@@ -362,7 +363,7 @@ class Engine:
         return index.buckets.get(0, 0)
 
     def _idle_rank(self, cell: Cell, need: Need) -> int | None:
-        if cell.vertex.type != need.type or not self._up(cell.vertex) or cell.closed:
+        if cell.vertex.type != need.type or not self.is_up(cell.vertex) or cell.closed:
             return None
         return None if self.fitter.fit(self.interner.idle(cell.shape), need, True) is None else 0
 
@@ -384,7 +385,7 @@ class Engine:
             mine = upper.mask(self.order)
             if (
                 upper.vertex.type != need.type
-                or not self._up(upper.vertex)
+                or not self.is_up(upper.vertex)
                 or (exclusive and self.busy & mine)
             ):
                 continue
@@ -418,7 +419,7 @@ class Engine:
         children = {child.type for child in slot.children}
         places = [upper for uppers in self.uppers.values() for upper in uppers] if above is None else [above]
         hosts = [
-            upper for upper in places if children and children <= upper.direct and self._up(upper.vertex)
+            upper for upper in places if children and children <= upper.direct and self.is_up(upper.vertex)
         ]
         if hosts:
             return self._slots_of_atoms(slot, hosts, allowed, parts)
@@ -430,7 +431,7 @@ class Engine:
         whole = self.fitter.whole_types
 
         def value(cell: Cell) -> Any:
-            if not self._up(cell.vertex) or (cell.vertex.type in whole and not cell.state.idle):
+            if not self.is_up(cell.vertex) or (cell.vertex.type in whole and not cell.state.idle):
                 return None
             found = slots(cell.state, slot)
             if not found:

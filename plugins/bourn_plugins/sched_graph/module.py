@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bourn.broker.module import ModuleContext
+    from bourn.hookspecs.match_policy import MatchPolicySpec
     from bourn.hookspecs.queue_policy import QueuePolicy
     from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob, SchedClient
     from bourn.model.interned import InternedJobspec
@@ -43,13 +44,33 @@ class SchedGraph(Module):
     def __init__(self, ctx: ModuleContext) -> None:
         super().__init__(ctx)
         self._table = ctx.config.table("scheduler", SchedulerTable)
-        self._spec = stock.match_policy(self._table.match_policy)
+        self._spec = self._match_policy()
         self._policies: dict[str, QueuePolicy] = {}
-        self._policy_of("")
+        for queue in ("", *self._queues()):
+            self._policy_of(queue)
         self._rset: dict[str, Any] = {}
         self._end = FOREVER
         self._looking_later = False
         self._requests: WeakKeyDictionary[InternedJobspec, Wanted | str] = WeakKeyDictionary()
+
+    def _queues(self) -> dict[str, QueueTable]:
+        return self.ctx.config.table("queues", dict[str, QueueTable])
+
+    def _match_policy(self) -> MatchPolicySpec:
+        """Return the policy of the whole instance: the queues share one graph, in which it orders all."""
+        name = self._table.match_policy
+        for queue, table in self._queues().items():
+            if table.match_policy and table.match_policy != name:
+                raise ConfigError(
+                    f"[queues.{queue}] match-policy: must be that of [scheduler], '{name}', or left out, not "
+                    f"'{table.match_policy}': queues of this scheduler share one graph and its policy"
+                )
+        try:
+            spec = stock.match_policy(name, self.ctx.plugins)
+            spec.factory(self._table.match_options)
+        except BournError as error:
+            raise ConfigError(f"[scheduler] match-policy: {error.message}") from None
+        return spec
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take the resources, then the running jobs, then requests; follow changes until cancelled."""
@@ -96,7 +117,7 @@ class SchedGraph(Module):
         if self._table.load_file:
             from bourn_plugins.sched_graph.session import load_graph
 
-            return load_graph(self._table.load_file, self._table.load_format or "grug", {})
+            return load_graph(self._table.load_file, self._table.load_format, {}, self.ctx.plugins)
         graph = ResourceGraph()
         build_rv1(graph, self._rset)
         return graph
@@ -215,8 +236,7 @@ class SchedGraph(Module):
         if policy is None:
             table = self._table
             name, options = table.queue_policy, dict(table.queue_options)
-            queues = self.ctx.config.table("queues", dict[str, QueueTable]) if queue else {}
-            own = queues.get(queue)
+            own = self._queues().get(queue)
             if own is not None and own.queue_policy:
                 name = own.queue_policy
             for key, field in (("queue-depth", "queue_depth"), ("reservation-depth", "reservation_depth")):
@@ -225,11 +245,10 @@ class SchedGraph(Module):
                 if value is not None:
                     options[key] = value
             try:
-                policy = stock.find("bourn_queue_policies", "queue policy", name).factory(options)
-            except ConfigError:
-                raise
+                policy = stock.queue_policy(name, self.ctx.plugins).factory(options)
             except BournError as error:
-                raise ConfigError(f"[scheduler] queue-policy: {error.message}") from None
+                where = f"[queues.{queue}]" if own is not None and own.queue_policy else "[scheduler]"
+                raise ConfigError(f"{where} queue-policy: {error.message}") from None
             self._policies[queue] = policy
         return policy
 

@@ -44,12 +44,21 @@ class Reasons:
 
     def _explain(self, need: Need, shapes: set[Shape], request: Request) -> str:
         """Name the first part of a request that is too big."""
+        return (
+            self._in_all(request, ("node",))
+            or self._inside(need, shapes)
+            or self._in_all(request, tuple(request.totals))
+            or self._too_many(need, request)
+        )
+
+    def _in_all(self, request: Request, types: tuple[str, ...]) -> str:
+        """Say of which type the whole instance has too little."""
         totals = self._totals()
-        for type, wanted in request.totals.items():
-            if type != SLOT and wanted > totals.get(type, 0):
-                have = totals.get(type, 0)
-                return f"needs {some(wanted, type)}, there {'is' if have == 1 else 'are'} {have or 'none'}"
-        return self._inside(need, shapes) or self._too_many(need, request)
+        for type in types:
+            wanted, have = request.totals.get(type, 0), totals.get(type, 0)
+            if type != SLOT and wanted > have:
+                return f"needs {some(wanted, type)}, the instance has {have or 'none'}"
+        return ""
 
     def _too_many(self, need: Need, request: Request) -> str:
         ideal = self._ideal
@@ -67,20 +76,14 @@ class Reasons:
         """Say if no vertex of the right type has what one of `need` contains."""
         if need.type == SLOT:
             hosts = _all(shapes)
-            for child in need.children:
-                if not any(shape.totals.get(child.type) for shape in hosts):
-                    return f"there is no {child.type}"
             where = self._holder(need, shapes)
             best = {
                 child.type: max((_direct(shape, child.type) for shape in hosts), default=0)
                 for child in need.children
             }
             for child in need.children:
-                if child.count.least > best[child.type] > 0:
-                    return (
-                        f"needs {some(child.count.least, child.type)} in a {where}; "
-                        f"the largest has {best[child.type]}"
-                    )
+                if child.count.least > best[child.type]:
+                    return _too_little(where, child.type, child.count.least, best[child.type])
             return ""
         same = [shape for shape in _all(shapes) if shape.type == need.type]
         if not same:
@@ -92,9 +95,7 @@ class Reasons:
                 shape.totals.get(type, 0) - (shape.size if type == shape.type else 0) for shape in same
             )
             if wanted > most:
-                if most == 0 or wanted == 1:
-                    return f"no {need.type} has {some(wanted, type)}"
-                return f"needs {some(wanted, type)} in a {need.type}; the largest has {most}"
+                return _too_little(need.type, type, wanted, most)
         for child in need.children:
             reason = self._inside(child, set(same))
             if reason:
@@ -125,8 +126,25 @@ class Reasons:
                 continue
             free = self.engine.free_units(type)
             if wanted > free:
-                return f"needs {some(wanted, type)}, {free or 'none'} free"
+                return self._down(type, wanted) or f"needs {some(wanted, type)}, {free or 'none'} free"
         return "waits for resources"
+
+    def _down(self, type: str, wanted: int) -> str:
+        """Say if a request waits for what is down, rather than for what is in use."""
+        total = up = 0
+        for cell in self.engine.cells:
+            units = cell.shape.totals.get(type, 0)
+            total += units
+            up += units if self.engine.is_up(cell.vertex) else 0
+        if not up < wanted <= total:
+            return ""
+        return f"needs {some(wanted, type)}; {up} of {total} {'is' if up == 1 else 'are'} up"
+
+
+def _too_little(where: str, type: str, wanted: int, most: int) -> str:
+    if type == "core" and most:
+        return f"needs {some(wanted, type)} in a {where}; the largest has {most}"
+    return f"no {where} has {wanted} {type}" + (f"; the most is {most}" if most else "")
 
 
 def some(number: int, type: str) -> str:

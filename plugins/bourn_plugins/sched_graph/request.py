@@ -76,11 +76,13 @@ class Request:
     totals: dict[str, int]
     """What it needs in all at least, by type."""
     duration: int
-    """Seconds; 0 means as long as the resources last."""
+    """Whole seconds, rounded up, as plans count them; 0 means as long as the resources last."""
     constraint: dict[str, Any] | None
     queue: str
     exclusive_types: frozenset[str]
     """Types that are asked for as exclusive: those come whole, with all that they contain."""
+    seconds: float
+    """The duration as it was asked for: when a job must end."""
 
 
 def compile_variants(jobspec: object) -> list[Request]:
@@ -130,15 +132,17 @@ def compile_request(jobspec: object, *, flexible: bool = False) -> Request:
         raise JobspecError("resources", "must name at least one resource")
     _check_tasks(jobspec["tasks"])
     system = _system(jobspec["attributes"])
+    seconds = _duration(system.get("duration", 0))
     exclusive: set[str] = set()
     _exclusive(needs, exclusive)
     return Request(
         needs,
         _sum(needs, flexible),
-        _duration(system.get("duration", 0)),
+        math.ceil(seconds),
         system.get("constraints"),
         str(system.get("queue") or ""),
         frozenset(exclusive),
+        seconds,
     )
 
 
@@ -225,7 +229,7 @@ def _system(attributes: object) -> dict[str, Any]:
     return system
 
 
-def _duration(value: object) -> int:
+def _duration(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise JobspecError("attributes.system.duration", f"must be seconds from 0, not {value!r}")
-    return math.ceil(value)
+    return float(value)

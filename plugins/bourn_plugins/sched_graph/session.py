@@ -17,6 +17,7 @@ from bourn_plugins.sched_graph.traverser import Op, Outcome, Result, Traverser
 
 if TYPE_CHECKING:
     from bourn.hookspecs.resource_io import ResourceWriter, SelectedVertex
+    from bourn.plugins import PluginManager
 
 RULE = "INFO: ============================="
 
@@ -158,11 +159,16 @@ def load_jobspec(text: str) -> Any:
         raise BournError(" ".join(str(error).split())) from None
 
 
-def load_graph(file: str, format: str, options: dict[str, Any]) -> ResourceGraph:
-    """Read a graph from a file; BournError names the file and what is wrong in it."""
+def load_graph(
+    file: str, format: str, options: dict[str, Any], plugins: PluginManager | None = None
+) -> ResourceGraph:
+    """Read a graph from a file; BournError names the file and what is wrong in it.
+
+    Without a format the file's name tells, and otherwise it is GRUG.
+    """
     import gc
 
-    reader = stock.reader(format)
+    reader = stock.reader(format, plugins) if format else stock.reader_of(file, plugins)
     try:
         with open(file, "rb") as stream:
             content = stream.read()

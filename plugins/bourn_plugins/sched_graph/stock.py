@@ -1,92 +1,97 @@
-"""Finds policies, readers and writers by name, through the hooks."""
+"""Finds policies, readers and writers by name, among the plugins that are installed."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from attrs import evolve
+
 from bourn.errors import BournError, suggest
+from bourn.hookspecs.match_policy import MatchPolicySpec
 
 if TYPE_CHECKING:
-    from bourn.hookspecs.match_policy import MatchPolicySpec, Scorer
+    from collections.abc import Callable, Mapping
+
+    from bourn.hookspecs.match_policy import Scorer
+    from bourn.hookspecs.queue_policy import QueuePolicySpec
     from bourn.hookspecs.resource_io import ResourceReader, ResourceWriter
-
-_FLAGS = ("policy", "node_centric", "node_exclusive", "stop_on_1_matches")
-
-
-_STOCK = {
-    "bourn_match_policies": "bourn_policies.match.plugin",
-    "bourn_queue_policies": "bourn_policies.queue.plugin",
-    "bourn_resource_readers": "bourn_plugins.graph_readers.plugin",
-    "bourn_resource_writers": "bourn_plugins.graph_writers.plugin",
-}
-"""Stock plugins come first in order, so a stock name is found without looking at what else is installed."""
+    from bourn.plugins import PluginManager
 
 
-def find(hook: str, kind: str, name: str) -> Any:
-    """Return the object of a name at an extension point; BournError lists the names there are."""
-    stock = list(getattr(import_module(_STOCK[hook]), hook)())
-    for item in stock:
-        if item.name == name:
-            return item
+@cache
+def installed() -> PluginManager:
+    """Return what is installed, for a command that has no broker's plugins."""
     from bourn.plugins import PluginManager
 
     manager = PluginManager()
     manager.load()
-    others = [item for _, item in manager.collect(hook)]
-    for item in others:
-        if item.name == name:
-            return item
-    raise BournError(f"unknown {kind} '{name}'{suggest(name, {item.name for item in (*stock, *others)})}")
+    return manager
 
 
-def reader(name: str) -> ResourceReader:
+def _manager(plugins: PluginManager | None) -> PluginManager:
+    return plugins if plugins is not None and plugins.records else installed()
+
+
+def find(hook: str, kind: str, name: str, plugins: PluginManager | None = None) -> Any:
+    """Return the object of a name at an extension point; BournError lists the names there are.
+
+    A manager that has loaded nothing at all, as in a test of a module on its own, stands for what is
+    installed.
+    """
+    known = _manager(plugins).named(hook)
+    if name not in known:
+        raise BournError(f"unknown {kind} '{name}'{suggest(name, known)}")
+    return known[name].value
+
+
+def reader(name: str, plugins: PluginManager | None = None) -> ResourceReader:
     """Return the reader of a format."""
-    found: ResourceReader = find("bourn_resource_readers", "load format", name)
-    return found
+    return cast("ResourceReader", find("bourn_resource_readers", "load format", name, plugins))
 
 
-def writer(name: str) -> ResourceWriter:
+def reader_of(file: str, plugins: PluginManager | None = None) -> ResourceReader:
+    """Return the reader that a file's name suggests, or that of GRUG."""
+    for owned in _manager(plugins).named("bourn_resource_readers").values():
+        found: ResourceReader = owned.value
+        if any(file.endswith(suffix) for suffix in found.suffixes):
+            return found
+    return reader("grug", plugins)
+
+
+def writer(name: str, plugins: PluginManager | None = None) -> ResourceWriter:
     """Return the writer of a format."""
-    found: ResourceWriter = find("bourn_resource_writers", "match format", name)
-    return found
+    return cast("ResourceWriter", find("bourn_resource_writers", "match format", name, plugins))
 
 
-def match_policy(name: str) -> MatchPolicySpec:
+def queue_policy(name: str, plugins: PluginManager | None = None) -> QueuePolicySpec:
+    """Return a queue policy."""
+    return cast("QueuePolicySpec", find("bourn_queue_policies", "queue policy", name, plugins))
+
+
+def match_policy(name: str, plugins: PluginManager | None = None) -> MatchPolicySpec:
     """Return a match policy by its name, or the custom one that ``policy=high node_centric=true``
     describes.
     """
-    if "=" in name:
-        return custom(name)
-    spec: MatchPolicySpec = find("bourn_match_policies", "match policy", name)
-    return spec
+    kind = "custom" if "=" in name else name
+    spec: MatchPolicySpec = find("bourn_match_policies", "match policy", kind, plugins)
+    return _described(spec, name) if "=" in name else spec
 
 
-def custom(text: str) -> MatchPolicySpec:
-    """Return the policy of a custom string; BournError names the option that is wrong."""
-    from bourn.hookspecs.match_policy import MatchPolicySpec
-    from bourn_policies.match.ids import IdPolicy
-
+def _described(spec: MatchPolicySpec, text: str) -> MatchPolicySpec:
+    """Return the custom policy with the options of a text; BournError names the one that is wrong."""
     values: dict[str, str] = {}
     for part in text.split():
-        key, equals, value = part.partition("=")
-        if key not in _FLAGS:
-            raise BournError(f"invalid policy option: {key}{suggest(key, _FLAGS)}")
-        right = ("high", "low") if key == "policy" else ("true", "false")
-        if not equals or value not in right:
-            raise BournError(f"policy option {key} must be {' or '.join(right)}, not '{value}'")
+        key, _, value = part.partition("=")
         values[key] = value
-    if "policy" not in values:
-        raise BournError(f"custom policy '{text}': policy=high or policy=low is missing")
-
-    def make(options: object) -> IdPolicy:
-        return IdPolicy(
-            values["policy"] == "high",
-            node_centric=values.get("node_centric") == "true",
-            stop_early=values.get("stop_on_1_matches") == "true",
-        )
-
-    return MatchPolicySpec(text, make, node_exclusive=values.get("node_exclusive") == "true")
+    make: Callable[[Mapping[str, Any]], Any] = spec.factory
+    make(values)
+    return evolve(
+        spec,
+        name=text,
+        factory=lambda options: make({**values, **options}),
+        node_exclusive=values.get("node_exclusive") == "true",
+    )
 
 
 def scorer_of(policy: Any) -> Scorer:

@@ -68,6 +68,11 @@ class Outbox:
         self.batch.expire.append((id, when))
         self._pressing = True
 
+    def resize(self, id: int, ranks: str, rows: int, columns: int) -> None:
+        """Add a size of terminals."""
+        self.batch.resize.append((id, ranks, rows, columns))
+        self._pressing = True
+
     def fenced(self, id: int, key: str, data: dict[str, str]) -> None:
         """Add the result of an exchange among a job's nodes."""
         self.batch.fenced.append((id, key, data))

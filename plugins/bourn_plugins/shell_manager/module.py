@@ -188,6 +188,12 @@ class ShellManager(Module):
             host.outbox.stdin(data)
             self.ctx.soon(self._flush)
 
+    def resize(self, rank: int, userid: int, id: int, ranks: str, rows: int, columns: int) -> None:
+        """Set the size of tasks' terminals."""
+        if host := self._hosts.get((rank, userid)):
+            host.outbox.resize(id, ranks, rows, columns)
+            self.ctx.soon(self._flush)
+
     def fenced(self, rank: int, userid: int, id: int, key: str, data: dict[str, str]) -> None:
         """Tell a job's shell the result of an exchange among the job's nodes."""
         if host := self._hosts.get((rank, userid)):

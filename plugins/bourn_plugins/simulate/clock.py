@@ -26,8 +26,7 @@ class Kind(IntEnum):
 class Agenda(trio.abc.Clock):
     """Events to come. Those of one instant and kind are handled in the order in which they were added.
 
-    It is the clock of the trio run that the scheduler lives in, so that tasks of the scheduler sleep in virtual
-    time.
+    It is the clock of the trio run that the scheduler lives in: the scheduler's tasks sleep in virtual time.
     """
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import sys
@@ -26,7 +27,6 @@ from bourn_plugins.simulate.table import csv_table, row_of, text_table
 from bourn_plugins.simulate.trace import FORMATS, read_lines, read_trace, trace_format
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping, Sequence
 
     from bourn.hookspecs.resource_io import ResourceReader
@@ -187,16 +187,12 @@ def _write(options: argparse.Namespace, setting: Setting, results: Sequence[Resu
 
 
 def _positive(text: str) -> int:
-    import argparse
-
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"must be a number from 1, not '{text}'")
     return int(text)
 
 
 def _duration(text: str) -> float:
-    import argparse
-
     try:
         return parse_duration(text)
     except BournError as error:

@@ -109,6 +109,10 @@ class _Node:
     masks: dict[str, int] = Factory(dict)
 
 
+_DOWN = _Node(-1, "", {})
+"""Stands for the node of all that is down, or in something that is."""
+
+
 class Inventory:
     """A `bourn.hookspecs.resource_io.GraphBuilder` that only counts: capacity, and R."""
 
@@ -136,7 +140,9 @@ class Inventory:
     ) -> int:
         """Count a vertex; one that is down has no part in what can be used."""
         node = None if parent is None else self._node_of[parent]
-        if subsystem == "containment" and status == "up":
+        if status != "up":
+            node = _DOWN
+        if subsystem == "containment" and node is not _DOWN:
             self.capacity[type] = self.capacity.get(type, 0) + size
             if type == "node":
                 label = name or f"{basename or type}{id if id >= 0 else ''}"
@@ -158,15 +164,15 @@ class Inventory:
         ranked: bool = False,
     ) -> list[int]:
         """Count many at once."""
-        first, node_of = len(self._node_of), self._node_of
+        first, node_of, counted = len(self._node_of), self._node_of, 0
         for parent, id in zip(parents, ids, strict=True):
             node = node_of[parent]
+            counted += node is not _DOWN
             if node is not None:
                 node.masks[type] = node.masks.get(type, 0) | 1 << id
             node_of.append(node)
-        added = len(node_of) - first
-        self.capacity[type] = self.capacity.get(type, 0) + added * size
-        return list(range(first, first + added))
+        self.capacity[type] = self.capacity.get(type, 0) + counted * size
+        return list(range(first, len(node_of)))
 
     def edge(
         self, source: int, target: int, subsystem: str = "containment", relation: str = "contains"

@@ -31,7 +31,8 @@ def summary_text(
         ("makespan", _time(summary.makespan)),
     ]
     for type, use in summary.use.items():
-        lines.append((f"{type}s used", f"{use.whole:.2%}; while jobs waited {use.sustained:.2%}"))
+        waiting = "" if use.sustained is None else f"; while jobs waited {use.sustained:.2%}"
+        lines.append((f"{type}s used", f"{use.whole:.2%}{waiting}"))
     lines += [
         ("wait", _spread(summary.wait, _time)),
         ("slowdown", _spread(summary.slowdown, "{:.2f}".format)),

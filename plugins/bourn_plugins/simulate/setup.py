@@ -48,10 +48,8 @@ def make_setting(
     `paths` says; `scheduler` names the module, by default the one that an instance would take.
     """
     plugins = load_plugins() if plugins is None else plugins
-    keys = dict(keys or {})
-    if machine.graph is not None:
-        keys["load-file"], keys["load-format"] = machine.graph
-    config = configure(paths, keys)
+    file, format = machine.graph or ("", "")
+    config = configure(paths, {**(keys or {}), "load-file": file, "load-format": format})
     name = scheduler or str(config.get("modules.sched", ""))
     return Setting(choose_scheduler(plugins, name), machine, config, plugins)
 

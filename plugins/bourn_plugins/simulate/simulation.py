@@ -67,7 +67,6 @@ class Simulation:
         self._pending = 0
         self._running: dict[int, dict[str, Any]] = {}
         """R of each running job."""
-        self._ended: list[Record] = []
         self._context = HostContext(spec.name, config, plugins, machine.R, self)
         self._module = spec.factory(cast("ModuleContext", self._context))
         if not isinstance(self._module, Scheduler):
@@ -77,7 +76,7 @@ class Simulation:
     def run(self) -> Result:
         """Simulate until nothing is left to happen; call it once.
 
-        Raises BournError if the scheduler refuses to start.
+        Raises BournError if the scheduler refuses to start, or fails.
         """
         trio.run(self._main, clock=self._agenda)
         records = self._records
@@ -92,7 +91,7 @@ class Simulation:
         )
 
     async def _main(self) -> None:
-        fault: BournError | None = None
+        fault: Exception | None = None
         try:
             async with trio.open_nursery() as nursery:
                 self._context.nursery = nursery
@@ -100,10 +99,15 @@ class Simulation:
                     await nursery.start(lambda task_status: self._module.run(task_status=task_status))
                     await self._loop()
                 nursery.cancel_scope.cancel()
-        except* BournError as group:
+        except* Exception as group:
             fault = _first(group)
-        if fault is not None:
+        if isinstance(fault, BournError):
             raise fault
+        if fault is not None:
+            what = f"{type(fault).__name__}: {fault}"
+            raise BournError(
+                f"scheduler {self._context.name} failed at {self._agenda.now:g} s: {what}"
+            ) from fault
 
     # -- the loop --
 
@@ -129,18 +133,16 @@ class Simulation:
     def _instant(self) -> None:
         """Handle all that happens now, then let the scheduler decide."""
         agenda = self._agenda
+        frees: list[FreeRequest] = []
         requests: list[AllocRequest] = []
         while (event := agenda.pop()) is not None:
             kind, what = event
             if kind is Kind.END:
-                self._end(cast("Record", what))
+                frees.append(self._end(cast("Record", what)))
             else:
                 requests.append(self._submit(cast("Job", what)))
-        if self._ended:
-            frees = [FreeRequest(r.id, self._running.pop(r.id)) for r in self._ended if r.id in self._running]
-            if frees:
-                self._scheduler.free(frees)
-            self._ended = []
+        if frees:
+            self._scheduler.free(frees)
         if requests:
             self._scheduler.alloc(requests)
         self._context.turn()
@@ -152,15 +154,16 @@ class Simulation:
         self._pending += 1
         return AllocRequest(record.id, job.priority, job.user, record.submit, job.jobspec, None, job.queue)
 
-    def _end(self, record: Record) -> None:
+    def _end(self, record: Record) -> FreeRequest:
         record.end = self._agenda.now
         limit = record.job.jobspec.counts.duration
         record.state = "timeout" if limit and record.job.runtime > limit else "completed"
         self._meter.end(record)
-        self._finished(record)
+        self._follow(record)
+        return FreeRequest(record.id, self._running.pop(record.id))
 
-    def _finished(self, record: Record) -> None:
-        self._ended.append(record)
+    def _follow(self, record: Record) -> None:
+        """Let the workload react to a job that is over."""
         now = self._agenda.now
         for job in self._workload.finished(record):
             self._agenda.add(max(job.submit, now), Kind.SUBMIT, job)
@@ -194,7 +197,7 @@ class Simulation:
             record = self._waiting(id)
             record.state, record.reason = "denied", reason
             self._pending -= 1
-            self._finished(record)
+            self._follow(record)
 
     def alloc_cancelled(self, ids: Sequence[int]) -> None:
         """Nothing is cancelled."""
@@ -214,10 +217,9 @@ class Simulation:
         return record
 
 
-def _first(group: BaseExceptionGroup[BournError]) -> BournError:
+def _first(group: ExceptionGroup[Exception]) -> Exception:
     """Return the first error in a group of groups."""
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
+    found: Exception = group
+    while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]
-    assert isinstance(found, BournError)
     return found

@@ -42,8 +42,8 @@ class Use:
     capacity: int
     whole: float
     """From the first submission to the end."""
-    sustained: float
-    """While jobs waited, which is when a scheduler can be blamed."""
+    sustained: float | None
+    """While jobs waited, which is when a scheduler can be blamed; None if none ever did."""
 
 
 @frozen
@@ -87,7 +87,9 @@ def summarise(result: Result, capacity: Mapping[str, int]) -> Summary:
             whole = math.fsum(column[i] * seconds for i, seconds in rows)
             sustained = math.fsum(column[i] * seconds for i, seconds in busy)
             units = capacity[type]
-            use[type] = Use(units, _share(whole, units * span), _share(sustained, units * waited))
+            use[type] = Use(
+                units, _share(whole, units * span), sustained / (units * waited) if busy else None
+            )
     return Summary(
         dict(sorted(states.items())),
         span,

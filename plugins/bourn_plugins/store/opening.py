@@ -155,7 +155,7 @@ def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
             db.close()
             raise
     except sqlite3.Error as e:
-        raise BournError(f"{path}: {e}", errno_of(e)) from e
+        raise describe(e, path) from e
     return db
 
 

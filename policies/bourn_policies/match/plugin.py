@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 @hookimpl
 def bourn_match_policies() -> Iterator[MatchPolicySpec]:
     """By id, by node, first, locality, variation; by what is left, and by topology."""
+    from bourn_policies.match.custom import make_custom
     from bourn_policies.match.ids import IdPolicy
     from bourn_policies.match.locality import LocalityPolicy
     from bourn_policies.match.pack import AffinityPolicy, PackPolicy, SpreadPolicy
@@ -44,6 +45,7 @@ def bourn_match_policies() -> Iterator[MatchPolicySpec]:
             node_exclusive=True,
             summary=f"the {word} whole nodes",
         )
+    yield MatchPolicySpec("custom", make_custom, summary="by id, as policy=high|low and its flags say")
     yield MatchPolicySpec("locality", lambda _: LocalityPolicy(), summary="contiguous ids")
     yield MatchPolicySpec("variation", lambda _: VariationPolicy(), summary="nodes of like performance")
     yield MatchPolicySpec("pack", lambda _: PackPolicy(), summary="the fullest nodes first")

@@ -102,7 +102,7 @@ class Instance:
         os.kill(self.process.pid, signum)
 
     def wait(self) -> int:
-        status = self.process.wait(60)
+        status = self.process.wait(40)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()

@@ -10,10 +10,10 @@ from bourn_plugins.job_plugins.alloc_bypass import AllocBypass
 from bourn_plugins.job_plugins.history import History
 from bourn_plugins.job_plugins.limit_duration import LimitDuration
 from bourn_plugins.job_plugins.limit_job_size import LimitJobSize
-from bourn_policies.priority.urgency import Urgency
 from bourn_plugins.job_plugins.submit_hold import SubmitHold
 from bourn_plugins.job_plugins.update_duration import UpdateDuration
 from bourn_plugins.job_plugins.update_queue import UpdateQueue, moved
+from bourn_policies.priority.urgency import Urgency
 from tests.unit.job_manager.fakes import R, Rig
 
 DURATION = "attributes.system.duration"

@@ -92,6 +92,15 @@ def test_a_job_that_overruns_holds_its_nodes() -> None:
     assert rig.run(20.0) == ([], {2: 20.0})
 
 
+def test_a_fraction_of_a_second_is_not_stretched() -> None:
+    rig = Rig("easy")
+    rig.add(4, 0.25)
+    rig.add(4, 10)
+    (_, _, start, end), *_ = rig.book.run(5.0).started
+    assert (start, end) == (5.0, 5.25)
+    assert rig.planner.ends == {1: 5.25}
+
+
 def test_priority_then_submission() -> None:
     rig = Rig("easy")
     low = rig.add(4, 10, priority=1)

@@ -21,16 +21,38 @@ def reasons(**size: int) -> Reasons:
 @pytest.mark.parametrize(
     ("resources", "reason"),
     [
-        (res("node", 1, slot(1, res("core", 1), res("gpu", 2))), "needs 2 gpus in a node; the largest has 1"),
-        (res("node", 9, slot(1, res("core", 1))), "needs 9 nodes, there are 4"),
+        (res("node", 1, slot(1, res("core", 1), res("gpu", 2))), "no node has 2 gpu; the most is 1"),
+        (res("node", 9, slot(1, res("core", 1))), "needs 9 nodes, the instance has 4"),
         (slot(1, res("core", 5)), "needs 5 cores in a node; the largest has 4"),
-        (slot(1, res("fpga", 1)), "needs 1 fpga, there are none"),
+        (slot(1, res("fpga", 1)), "no node has 1 fpga"),
         (res("node", 1, slot(3, res("core", 2))), "needs 6 cores in a node; the largest has 4"),
-        (slot(30, res("core", 1)), "needs 30 cores, there are 16"),
+        (slot(30, res("core", 1)), "needs 30 cores, the instance has 16"),
     ],
 )
 def test_never(resources: dict[str, Any], reason: str) -> None:
     assert reasons(nodes=4, cores=4, gpus=1).never(compile_request(jobspec([resources]))) == reason
+
+
+def test_what_is_down_is_told_apart_from_what_is_in_use() -> None:
+    found = reasons(nodes=2, cores=4)
+    engine = found.engine
+    two = compile_request(jobspec([res("node", 2, slot(1, res("core", 1)))]))
+    engine.mark(engine.graph.nodes()[:1], False)
+    assert found.never(two) is None
+    assert found.not_now(two) == "needs 2 nodes; 1 of 2 is up"
+    assert (
+        found.not_now(compile_request(jobspec([slot(5, res("core", 1))]))) == "needs 5 cores; 4 of 8 are up"
+    )
+    engine.mark(engine.graph.nodes(), True)
+    one = engine.match(compile_request(jobspec([res("node", 1, slot(1, res("core", 1)), exclusive=True)])))
+    assert one is not None
+    engine.allocate(1, one)
+    assert found.not_now(two) == "needs 2 nodes, 1 free"
+
+
+def test_no_gpus_at_all() -> None:
+    request = compile_request(jobspec([slot(1, res("core", 1), res("gpu", 2))]))
+    assert reasons(nodes=2, cores=4).never(request) == "no node has 2 gpu"
 
 
 def test_sockets_are_named() -> None:
@@ -59,7 +81,7 @@ def test_down_or_busy_is_not_never() -> None:
     engine.mark(engine.graph.nodes(), False)
     assert engine.match(request) is None
     assert found.never(request) is None
-    assert found.not_now(request) == "needs 1 node, none free"
+    assert found.not_now(request) == "needs 1 node; 0 of 1 are up"
     engine.mark(engine.graph.nodes(), True)
     parts = engine.match(request)
     assert parts is not None

@@ -15,6 +15,7 @@ OPTIONS = {
     "rlimit": {"rlimit": {"nofile": 100}},
     "gpu-affinity": {"gpu-affinity": "map:0;1"},
     "pmi": {"pmi": "simple"},
+    "pty": {"pty": {"interactive": 1, "rows": 50}},
     "taskmap": {"taskmap": {"scheme": "manual", "value": "[[0,1,2,1]]"}},
     "signal": {"signal": {"signum": 10}},
 }

@@ -35,6 +35,14 @@ def test_summary():
     assert found.as_dict()["use"]["core"] == {"capacity": 4, "whole": 0.75, "sustained": 1.0}
 
 
+def test_nobody_waited():
+    records = [record(1, 0.0, 0.0, 100.0)]
+    series = Series([0.0, 100.0], {"core": [4, 0]}, [0, 0], [1, 0])
+    found = summarise(Result(records, series, 100.0, 3, {}), {"core": 4})
+    assert found.use["core"].sustained is None
+    assert "cores used   100.00%\n" in summary_text(found, {"scheduler": "s"}, {"core": 4})
+
+
 def test_nothing_happened():
     found = summarise(Result([], Series(), 0.0, 0, {}), {"core": 4})
     assert (found.makespan, found.use, found.wait) == (0.0, {}, Spread(0.0, 0.0, 0.0, 0.0))

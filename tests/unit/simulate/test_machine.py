@@ -3,7 +3,7 @@ import json
 import pytest
 
 from bourn.errors import BournError
-from bourn_plugins.simulate.machine import machine_of_file, machine_of_text
+from bourn_plugins.simulate.machine import Inventory, machine_of_file, machine_of_text
 from bourn_plugins.simulate.setup import load_plugins
 
 TOML = """
@@ -71,6 +71,18 @@ def test_a_graph(tmp_path, readers):
     assert machine.cores == dict.fromkeys(range(4), 0b1111)
     assert machine.R["execution"]["properties"] == {"fast": "0-3"}
     assert machine.R["execution"]["nodelist"] == ["n[0-3]"]
+
+
+def test_what_is_down_has_no_part():
+    inventory = Inventory()
+    root = inventory.vertex("cluster", id=0)
+    for rank, status in enumerate(("up", "down")):
+        node = inventory.vertex("node", root, id=rank, rank=rank, status=status)
+        inventory.vertex("core", node, id=0)
+        inventory.leaves([node, node], "core", "core", 1, "", [1, 2])
+    machine = inventory.machine(("f", "jgf"))
+    assert machine.capacity == {"cluster": 1, "node": 1, "core": 3}
+    assert machine.R["execution"]["R_lite"] == [{"rank": "0", "children": {"core": "0-2"}}]
 
 
 def test_an_r(tmp_path, readers):

@@ -177,6 +177,17 @@ def test_a_scheduler_that_answers_twice_is_named():
         setting.run(Trace((job(nnodes=1),)))
 
 
+class Broken(Twice):
+    def alloc(self, jobs):
+        raise KeyError("rank")
+
+
+def test_a_scheduler_that_fails_is_named():
+    setting = evolve(make_setting(MACHINE, plugins()), scheduler=ModuleSpec("broken", Broken))
+    with pytest.raises(BournError, match="scheduler broken failed at 3 s: KeyError: 'rank'"):
+        setting.run(Trace((job(nnodes=1, submit=3),)))
+
+
 def test_a_module_that_is_no_scheduler_is_named():
     setting = evolve(make_setting(MACHINE, plugins()), scheduler=ModuleSpec("no", lambda ctx: object()))
     with pytest.raises(BournError, match="module no lacks methods"):
