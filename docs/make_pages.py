@@ -116,6 +116,7 @@ def configuration_page() -> str:
     known: dict[str, Any] = {
         **tables.TABLES,
         "connector": import_module("bourn.broker.settings").ConnectorTable,
+        "tbon": import_module("bourn.broker.settings").TbonTable,
     }
     for record, spec in manager.collect("bourn_modules"):
         if spec.config_table and record.distribution == "bourn":

@@ -7,7 +7,7 @@ import logging
 import os
 from contextlib import asynccontextmanager
 from time import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -29,12 +29,14 @@ from bourn.broker.turn import Turn
 from bourn.config.tables import AccessTable
 from bourn.errors import BournError
 from bourn.model.duration import parse_duration
+from bourn.model.idset import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from bourn.broker.logring import LogRing
+    from bourn.broker.overlay.overlay import Overlay
     from bourn.broker.session import Session
     from bourn.config import Config
     from bourn.hookspecs.modules import ModuleSpec
@@ -42,17 +44,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bourn.broker")
 
+QUORUM_WARNING = 60.0
+"""After how long a broker that waits for others says so."""
 CLEANUP_SECONDS = 300.0
 """How long modules may take to end what runs, where `broker.cleanup-timeout` doesn't say."""
 GOODBYE_SECONDS = 1.0
 """How long a broker that ends waits for clients to take their last responses."""
-
-
-class Overlay(Protocol):
-    """The network between the brokers of an instance."""
-
-    def forward(self, request: Request, rank: int) -> None:
-        """Hand a request to a neighbour, and its responses to the request's origin."""
 
 
 class Broker:
@@ -91,6 +88,9 @@ class Broker:
         self.states = StateMachine(time())
         self.connector = self._make_connector()
         self.overlay: Overlay | None = None
+        """The tree of brokers; None in an instance of one. Set before `running`."""
+        self.cards: Mapping[int, Mapping[str, Any]] = {}
+        """What the brokers said of themselves at boot, by rank, as far as this one was told."""
         self.stopping = trio.Event()
         self.stop_reason = ""
 
@@ -123,15 +123,19 @@ class Broker:
     def disconnected(self, session: Session) -> None:
         """A client has gone: tell all who may keep something for it."""
         self.sessions.pop(session.name, None)
-        self.host.disconnect(session.name)
+        self.client_gone(session.name, session.userid, session.rolemask)
+        if self.overlay is not None:
+            self.overlay.client_gone(session.name)
+
+    def client_gone(self, client: str, userid: int = -1, rolemask: int = 0) -> None:
+        """A client, of this rank or another, has gone: tell the services here."""
+        self.host.disconnect(client)
         for service, provider in list(self.services.providers.items()):
             if isinstance(provider, ClientService):
                 topic = f"{service}.disconnect"
-                body = {"client": session.name}
-                request = Request(
-                    topic, body, Nowhere(), userid=session.userid, rolemask=session.rolemask, flags=NORESPONSE
-                )
-                provider.disconnected(session.name, request)
+                body = {"client": client}
+                request = Request(topic, body, Nowhere(), userid=userid, rolemask=rolemask, flags=NORESPONSE)
+                provider.disconnected(client, request)
 
     def stop(self, reason: str) -> None:
         """Ask whoever runs the broker to bring it down."""
@@ -139,6 +143,8 @@ class Broker:
             self.stop_reason = reason
             log.info("stopping: %s", reason)
             self.stopping.set()
+            if self.overlay is not None:
+                self.overlay.changed()  # it may be what the quorum is waited for
 
     # Life.
 
@@ -175,15 +181,44 @@ class Broker:
             await self.host.start(spec, builtin=True)
         if listen:
             await core.start(self.connector.listen, self.rundir / "local")
-        self._advance()  # join: the parent, where there is one, is found by the boot method before this
-        self._advance()  # config-sync: rank 0 has read the configuration
+        self._advance()  # join
+        if self.overlay is not None:
+            await core.start(self.overlay.run)
+        self._advance()  # config-sync: each broker has read the configuration
         self._advance()  # init
         self.host.available = {spec.name: spec for spec in specs}
         chosen = choose(specs, self._choices(), self.rank)
         for spec in start_order(chosen, self.host.running_services()):
             await self._start(spec, chosen)
         self._advance()  # quorum: all ranks of an instance of one are here
+        if self.overlay is not None:
+            self.overlay.online()
+            if self.rank == 0:
+                await self._quorum(self.overlay)
         self._advance()  # run
+
+    async def _quorum(self, overlay: Overlay) -> None:
+        """Wait until as many brokers are online as the attribute `broker.quorum` says, all by default."""
+        text = self.attrs.get("broker.quorum") or str(self.size)
+        if not text.isdigit() or not 1 <= int(text) <= self.size:
+            raise BournError(f"broker.quorum={text}: must be a number of brokers, 1 to {self.size}")
+
+        def settled() -> bool:
+            return self.online.bit_count() >= int(text) or self.stopping.is_set()
+
+        with trio.move_on_after(QUORUM_WARNING) as limit:
+            await overlay.wait_for(settled)
+        if limit.cancelled_caught:
+            missing = mask_text(((1 << self.size) - 1) & ~self.online)
+            log.warning("waiting for rank %s to come online", missing)
+            await overlay.wait_for(settled)
+        if self.stopping.is_set():
+            raise BournError(f"stopped before all brokers were up: {self.stop_reason}")
+
+    @property
+    def online(self) -> int:
+        """The ranks that are up, of this one and those below, as a bit mask."""
+        return 1 << self.rank if self.overlay is None else self.overlay.census.group("broker.online")
 
     async def _start(self, spec: ModuleSpec, chosen: list[ModuleSpec]) -> None:
         """Start one module; one that crashes and isn't required by any other leaves the instance without
@@ -210,6 +245,8 @@ class Broker:
                 limit = self.attrs.get("broker.cleanup-timeout")
                 await self.host.cleanup(parse_duration(limit) if limit else CLEANUP_SECONDS)
             self._advance()  # shutdown
+        if self.overlay is not None:
+            await self.overlay.shut_down()
         self.connector.stop_listening()
         self._advance()  # finalize
         await self.host.stop_all()
@@ -218,6 +255,8 @@ class Broker:
         with trio.move_on_after(GOODBYE_SECONDS):
             for session in list(self.sessions.values()):
                 await session.emptied()
+        if self.overlay is not None:
+            await self.overlay.goodbye()
         await self.host.stop_all(builtins=True)
         self._advance()  # exit
 

@@ -53,6 +53,9 @@ class SocketTransport:
                         break
                     if session.out:
                         self.flush()
+                    if session.jam is not None:
+                        jam, session.jam = session.jam, None
+                        await jam.drained()
         except OSError:
             pass  # the client is gone, however it went
         except BournError as error:

@@ -12,7 +12,7 @@ from bourn.broker.request import Nowhere, Request
 from bourn.broker.roles import OWNER_HERE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     import trio
@@ -55,6 +55,13 @@ class ModuleContext:
     def size(self) -> int:
         """How many brokers the instance has."""
         return self._broker.size
+
+    @property
+    def cards(self) -> Mapping[int, Mapping[str, Any]]:
+        """What the brokers said of themselves at boot, by rank (`bourn.broker.boot`): on rank 0 of many
+        only.
+        """
+        return self._broker.cards
 
     @property
     def owner(self) -> int:

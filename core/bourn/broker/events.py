@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from bourn.broker.codec import encode_frame
-from bourn.broker.message import EVENT, Message
+from bourn.broker.message import EVENT, PRIVATE, Message
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Event:
     userid: int
     rolemask: int
     private: bool = False
-    _frame: bytes | None = field(default=None, init=False)
+    _frame: bytes | None = field(default=None, kw_only=True)
 
     @property
     def frame(self) -> bytes:
@@ -39,6 +39,7 @@ class Event:
                     seq=self.seq,
                     userid=self.userid,
                     rolemask=self.rolemask,
+                    flags=PRIVATE if self.private else 0,
                 )
             )
         return self._frame

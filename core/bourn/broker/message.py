@@ -18,6 +18,8 @@ STREAMING = 1
 """Flag of a request that takes any number of responses; an error response, ENODATA on success, ends it."""
 NORESPONSE = 2
 """Flag of a request that wants no response at all."""
+PRIVATE = 4
+"""Flag of an event that only the owner's clients get."""
 
 NODE_ANY = -1
 """Node id: the nearest broker on the way to rank 0 that has the service."""

@@ -3,78 +3,80 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
-
-from attrs import field, frozen
 
 from bourn.broker.message import NODE_ANY, NODE_UPSTREAM
 from bourn.errors import BournError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-
-@frozen
-class Tree:
-    """The tree `kary:K` over the ranks: the parent of rank r is (r - 1) // K."""
-
-    size: int
-    fanout: int = 32
-
-    def parent(self, rank: int) -> int | None:
-        """Return the rank above, or None for rank 0."""
-        return (rank - 1) // self.fanout if rank else None
-
-    def children(self, rank: int) -> range:
-        """Return the ranks directly below."""
-        first = rank * self.fanout + 1
-        return range(min(first, self.size), min(first + self.fanout, self.size))
-
-    def ancestors(self, rank: int) -> Iterator[int]:
-        """Yield the ranks above, nearest first."""
-        above = self.parent(rank)
-        while above is not None:
-            yield above
-            above = self.parent(above)
-
-
-@frozen
 class Router:
-    """Decides the next hop of a request on one rank."""
+    """Decides the next hop of a request on one rank.
 
-    rank: int
-    size: int
-    fanout: int = 32
-    tree: Tree = field(init=False)
+    It knows the neighbour above, if there is one, and which ranks are reached through each neighbour below;
+    both change as brokers come, go, and are taken in by an ancestor of a parent that was lost.
+    """
 
-    @tree.default
-    def _tree(self) -> Tree:
-        return Tree(self.size, self.fanout)
+    __slots__ = ("_below", "_via", "rank", "size", "uplink")
 
-    def next_hop(self, nodeid: int, *, has_service: bool) -> int:
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank = rank
+        self.size = size
+        self.uplink: int | None = None
+        """The rank above, while there is a link to it."""
+        self._below: dict[int, frozenset[int]] = {}
+        self._via: dict[int, int] = {}
+
+    def learn(self, child: int, ranks: frozenset[int]) -> None:
+        """Take a child's word for who is reached through it; the last word about a rank counts."""
+        old = self._below.get(child, frozenset())
+        self._below[child] = ranks
+        for rank in old - ranks:
+            if self._via.get(rank) == child:
+                del self._via[rank]
+        for rank in ranks - old:
+            self._via[rank] = child
+
+    def forget(self, child: int) -> None:
+        """The link to a child is gone."""
+        self.learn(child, frozenset())
+        del self._below[child]
+        for other, ranks in self._below.items():
+            for rank in ranks - self._via.keys():
+                self._via[rank] = other
+
+    def reaches(self, rank: int) -> bool:
+        """Whether a rank is this one or below it now."""
+        return rank == self.rank or rank in self._via
+
+    def next_hop(self, nodeid: int, *, has_service: bool, from_above: bool = False) -> int:
         """Return the rank to hand a request to: this one, its parent or a child.
 
         A request for any node is served by the first broker on the way to rank 0 that has the service. One
-        for the upstream travels on from there as a request for any node. Raises EHOSTUNREACH.
+        for the upstream travels on from there as a request for any node. What came from above never goes up
+        again. Raises EHOSTUNREACH.
         """
-        parent = self.tree.parent(self.rank)
         if nodeid == NODE_ANY:
-            return self.rank if has_service or parent is None else parent
+            if has_service or self.rank == 0:
+                return self.rank
+            return self._up()
         if nodeid == NODE_UPSTREAM:
-            if parent is None:
+            if self.rank == 0:
                 raise BournError("rank 0 has no broker upstream", errno.EHOSTUNREACH)
-            return parent
+            return self._up()
         if not 0 <= nodeid < self.size:
             raise BournError(f"no rank {nodeid}; the instance has {self._ranks()}", errno.EHOSTUNREACH)
         if nodeid == self.rank:
             return self.rank
-        below = nodeid
-        for above in self.tree.ancestors(nodeid):
-            if above == self.rank:
-                return below
-            below = above
-        assert parent is not None, "every rank is below rank 0"
-        return parent
+        hop = self._via.get(nodeid)
+        if hop is not None:
+            return hop
+        if self.rank == 0 or from_above:
+            raise BournError(f"rank {nodeid} can't be reached: it is offline or lost", errno.EHOSTUNREACH)
+        return self._up()
+
+    def _up(self) -> int:
+        if self.uplink is None:
+            raise BournError(f"rank {self.rank} has no link to a parent at present", errno.EHOSTUNREACH)
+        return self.uplink
 
     def _ranks(self) -> str:
         return "rank 0 only" if self.size == 1 else f"ranks 0-{self.size - 1}"

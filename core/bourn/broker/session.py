@@ -19,6 +19,7 @@ from bourn.errors import BournError
 if TYPE_CHECKING:
     from bourn.broker.broker import Broker
     from bourn.broker.events import Event
+    from bourn.broker.overlay.peer import Peer
 
 log = logging.getLogger("bourn.connector")
 
@@ -60,6 +61,8 @@ class Session:
         self.rolemask = rolemask
         self.out = bytearray()
         self.closed = False
+        self.jam: Peer | None = None
+        """The neighbour that what came from the client waits for; nothing is read meanwhile."""
         self._broker = broker
         self._transport = transport
         self._decoder = FrameDecoder(max_frame)

@@ -1,4 +1,4 @@
-"""The broker's own table of the configuration, besides those in `bourn.config.tables`."""
+"""The broker's own tables of the configuration, besides those in `bourn.config.tables`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from attrs import field, frozen, validators
 
 from bourn.broker.framing import MAX_FRAME
 from bourn.broker.session import MAX_QUEUE
+from bourn.config.types import Seconds  # noqa: TC001
 
 
 @frozen
@@ -16,3 +17,25 @@ class ConnectorTable:
     """The longest message."""
     max_queue: int = field(default=MAX_QUEUE, validator=validators.ge(1024))
     """What may wait for a client that is slow to read, before it is dropped."""
+
+
+@frozen
+class TbonTable:
+    """`[tbon]`: the tree of brokers."""
+
+    topology: str = "kary:32"
+    """Its shape: ``kary:K``, ``binomial``, or ``custom:P1,P2,...`` with the parents of the ranks 1, 2, ..."""
+    keepalive: Seconds = field(default=2.0, validator=validators.gt(0))
+    """How often a broker says something to its neighbours at least."""
+    torpid_after: Seconds = 30.0
+    """After how long a neighbour that says nothing is reported as torpid."""
+    lost_after: Seconds = 120.0
+    """After how long it is given up."""
+    connect_timeout: Seconds = 60.0
+    """How long a broker tries to find its parent, or another ancestor once it has lost that."""
+    user_timeout: Seconds = 20.0
+    """How long data that was sent may stay unacknowledged (TCP_USER_TIMEOUT)."""
+    max_frame: int = field(default=MAX_FRAME, validator=validators.ge(1024))
+    """The longest message, in bytes."""
+    max_queue: int = field(default=256 << 20, validator=validators.ge(1024))
+    """How many bytes may wait for a neighbour before its link is given up."""

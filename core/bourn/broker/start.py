@@ -7,6 +7,8 @@ import resource
 import socket
 import sys
 import time
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -18,19 +20,24 @@ from bourn.broker.broker import Broker
 from bourn.broker.initial import InitialProgram, StartFailed, environment
 from bourn.broker.logring import LogRing
 from bourn.broker.rundir import leave, make_rundir, succeed
-from bourn.broker.settings import ConnectorTable
+from bourn.broker.settings import ConnectorTable, TbonTable
 from bourn.broker.signals import Signals
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from bourn.broker.brood import Brood, Member
     from bourn.config import Config
+    from bourn.hookspecs.boot import BootSession
     from bourn.hookspecs.modules import ModuleSpec
     from bourn.plugins import PluginManager
 
 
 MANY_FILES = 65536
+_OF_SESSION = ("hostname", "hostlist", "jobid", "parent-uri", "instance-level")
+"""Attributes that a boot method knows better than the broker."""
 
 
 @define
@@ -58,10 +65,8 @@ def run_start(options: StartOptions) -> int:
     """Run an instance to its end and return its exit status: that of the initial program, 128 + N for
     signal N.
     """
-    if options.test_size != 1:
-        raise BournError(
-            f"--test-size {options.test_size}: there is no overlay network yet, so an instance has one broker"
-        )
+    if options.test_size < 1:
+        raise BournError(f"--test-size {options.test_size}: must be at least 1")
     from bourn.config import load_config
     from bourn.config.tables import AccessTable
 
@@ -71,40 +76,65 @@ def run_start(options: StartOptions) -> int:
     statedir = _statedir(options.attrs.get("statedir"))
     rundir, made = make_rundir(options.attrs.get("rundir"), os.environ, guests=guests)
 
+    def reload() -> Config:
+        return load_config(options.config_paths, options.conf, _tables(specs))
+
+    def broker_of(session: BootSession | None, rundir: Path) -> Broker:
+        rank, size = (0, 1) if session is None else (session.rank, session.size)
+        logring = LogRing(rank, stderr_level=_level(options.attrs.get("log-stderr-level", "warning")))
+        logring.install()
+        return Broker(
+            config=config,
+            plugins=plugins,
+            rundir=rundir,
+            statedir=None if rank else statedir,
+            attrs=_attributes(options, rundir, None if rank else statedir, session),
+            logring=logring,
+            rank=rank,
+            size=size,
+            reload=reload,
+        )
+
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
     program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
+    brood: Brood | None = None
+    session: BootSession | None = None
 
-    def clean() -> None:
+    def clean(*, at_once: bool = False) -> None:
         program.reap_group()
+        if brood is not None:
+            (brood.kill if at_once else brood.finish)()
         _remove(rundir, whole=made)
         if statedir is not None:
             leave(statedir, rundir)
 
     try:
-        with Signals(at_once=clean) as signals:
-            logring = LogRing(stderr_level=_level(options.attrs.get("log-stderr-level", "warning")))
-            logring.install()
-            broker = Broker(
-                config=config,
-                plugins=plugins,
-                rundir=rundir,
-                statedir=statedir,
-                attrs=_attributes(options, rundir, statedir),
-                logring=logring,
-                reload=lambda: load_config(options.config_paths, options.conf, _tables(specs)),
-            )
-            return trio.run(_instance, broker, specs, program, signals, made)
+        if options.test_size > 1:
+            session = brood = _fork_others(options, config, specs, broker_of, rundir, guests=guests)
+        else:
+            session = _session(options, config, plugins)
+        with Signals(at_once=partial(clean, at_once=True)) as signals:
+            broker = broker_of(session, rundir)
+            return trio.run(_instance, broker, specs, program, signals, made, session)
     finally:
         clean()
 
 
 async def _instance(
-    broker: Broker, specs: list[ModuleSpec], program: InitialProgram, signals: Signals, made: bool
+    broker: Broker,
+    specs: list[ModuleSpec],
+    program: InitialProgram,
+    signals: Signals,
+    made: bool,
+    session: BootSession | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    async with broker.running(specs):
+    async with _linked(broker, session), broker.running(specs):
         if broker.statedir is not None and made:
             succeed(broker.statedir, broker.rundir)
+        if broker.rank:
+            await broker.stopping.wait()
+            return 0 if signals.received is None else 128 + signals.received
         signals.ignore_interrupt = not program.own_group
         try:
             status = await program.run(broker.stopping)
@@ -118,6 +148,93 @@ async def _instance(
         return 128 + signals.received
     # A program that was ended because someone asked the instance to shut down hasn't failed.
     return 0 if program.was_ended else status
+
+
+@asynccontextmanager
+async def _linked(broker: Broker, session: BootSession | None) -> AsyncIterator[None]:
+    """Give a broker of many its overlay, and watch over whom it was started with."""
+    if session is None:
+        yield
+        return
+    from bourn.broker.boot import build_overlay
+
+    broker.overlay = await build_overlay(broker, session)
+    watch = getattr(session, "watch", None)
+    try:
+        async with trio.open_nursery() as nursery:
+            if watch is not None:
+                nursery.start_soon(watch, broker)
+            yield
+            nursery.cancel_scope.cancel()
+    except* BournError as group:
+        raise _first(group) from None
+
+
+def _session(options: StartOptions, config: Config, plugins: PluginManager) -> BootSession | None:
+    """Return the session of the boot method that this process was started by, None for a single broker."""
+    environ = dict(os.environ)
+    if "hostname" in options.attrs:
+        environ["BOURN_HOSTNAME"] = options.attrs["hostname"]
+    methods = [m for _, m in plugins.collect("bourn_boot_methods") if m.detect(environ, config)]
+    if not methods:
+        return None
+    session: BootSession = max(methods, key=lambda method: method.priority).open(environ, config)
+    return session if session.size > 1 else None
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _fork_others(
+    options: StartOptions,
+    config: Config,
+    specs: list[ModuleSpec],
+    broker_of: Callable[[BootSession | None, Path], Broker],
+    rundir: Path,
+    *,
+    guests: bool,
+) -> Brood:
+    """Start the ranks but 0 of a test instance, each with a run directory in that of rank 0."""
+    from bourn.broker.boot import INSTANCE, TOPOLOGY
+    from bourn.broker.brood import Brood
+    from bourn.broker.overlay.topology import parse_topology
+
+    text = options.attrs.get(TOPOLOGY) or config.table("tbon", TbonTable).topology
+    topology = parse_topology(text, options.test_size)
+    attributes = {INSTANCE: os.urandom(16).hex(), TOPOLOGY: text}
+
+    def run(member: Member) -> int:
+        own, _ = make_rundir(str(rundir / f"rank-{member.rank}"), {}, guests=guests)
+
+        def clean() -> None:
+            _remove(own, whole=True)
+            if os.getppid() != launcher:
+                _remove(rundir, whole=True)  # rank 0 can't any more
+
+        try:
+            with Signals(at_once=clean) as signals:
+                broker = broker_of(member, own)
+                trio.run(_member, broker, specs, signals, member)
+                return 0
+        finally:
+            clean()
+
+    launcher = os.getpid()
+    for spec in specs:
+        if spec.ranks == "all":
+            spec.preload()
+    brood = Brood(options.test_size, topology, attributes)
+    brood.fork(run)
+    return brood
+
+
+async def _member(broker: Broker, specs: list[ModuleSpec], signals: Signals, member: Member) -> None:
+    signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
+    async with _linked(broker, member), broker.running(specs):
+        await broker.stopping.wait()
 
 
 def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleSpec]]:
@@ -145,7 +262,7 @@ def _tables(specs: list[ModuleSpec]) -> dict[str, Any]:
     tables: dict[str, Any] = {
         spec.config_table: spec.config for spec in specs if spec.config_table and spec.config
     }
-    return {**tables, "connector": ConnectorTable}
+    return {**tables, "connector": ConnectorTable, "tbon": TbonTable}
 
 
 def _statedir(wanted: str | None) -> Path | None:
@@ -178,19 +295,26 @@ def _level(name: str) -> int:
     return int(logging.getLevelName(name.upper()))
 
 
-def _attributes(options: StartOptions, rundir: Path, statedir: Path | None) -> Attributes:
+def _attributes(
+    options: StartOptions, rundir: Path, statedir: Path | None, session: BootSession | None
+) -> Attributes:
     attrs = Attributes()
+    size = 1 if session is None else session.size
+    given = {} if session is None else {k: v for k, v in session.attributes.items() if k in _OF_SESSION}
+    if session is not None and "broker.quorum" in session.attributes:
+        attrs.set("broker.quorum", session.attributes["broker.quorum"])
     hostname = socket.gethostname().partition(".")[0]
     fixed: dict[str, object] = {
-        "rank": 0,
-        "size": options.test_size,
+        "rank": 0 if session is None else session.rank,
+        "size": size,
         "local-uri": f"local://{rundir / 'local'}",
         "rundir": rundir,
         "version": __version__,
         "broker.pid": os.getpid(),
         "broker.starttime": f"{time.time():.6f}",
         "hostname": hostname,
-        "hostlist": hostname,
+        "hostlist": ",".join([hostname] * size),
+        **given,
         "security.owner": os.getuid(),
     }
     if statedir is not None:
@@ -207,9 +331,19 @@ def _attributes(options: StartOptions, rundir: Path, statedir: Path | None) -> A
     for name, value in fixed.items():
         attrs.set(name, value, fixed=True)
     for name, value in options.attrs.items():
-        if name in fixed and str(fixed[name]) != value and name not in ("statedir", "rundir", "hostlist"):
+        if (
+            name in fixed
+            and str(fixed[name]) != value
+            and name
+            not in (
+                "statedir",
+                "rundir",
+                "hostlist",
+                "hostname",
+            )
+        ):
             raise BournError(f"-S {name}={value}: the broker sets this attribute itself")
-        if name not in fixed:
+        if name not in fixed and name != "tbon.topo":
             attrs.set(name, value)
     return attrs
 

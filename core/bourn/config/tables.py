@@ -18,6 +18,8 @@ from bourn.config.types import Seconds  # noqa: TC001
 __all__ = [
     "TABLES",
     "AccessTable",
+    "BootHost",
+    "BootstrapTable",
     "ExecMock",
     "ExecTable",
     "HeartbeatTable",
@@ -51,6 +53,34 @@ class AccessTable:
     """Whether root may act as the owner."""
     admins: tuple[str, ...] = ()
     """User names with the role ADMIN: they may manage everybody's jobs, queues and nodes."""
+
+
+@frozen
+class BootHost:
+    """Hosts of the instance, one broker each."""
+
+    host: str
+    """Host name or list, as ``"node[0-15]"``."""
+    bind: str = ""
+    """Where its broker listens, as ``"tcp://10.0.0.1:8050"``."""
+    connect: str = ""
+    """Where others find it."""
+    parent: str = ""
+    """The host whose broker is its parent."""
+
+
+@frozen
+class BootstrapTable:
+    """The hosts of an instance whose brokers are started each on its own. Ranks follow their order."""
+
+    hosts: tuple[BootHost, ...] = ()
+    """The first is rank 0. If any names a parent, the others' is rank 0; else ``[tbon] topology`` counts."""
+    default_port: int = 8050
+    default_bind: str = "tcp://0.0.0.0:%p"
+    """``%h`` stands for the host's name, ``%p`` for the default port."""
+    default_connect: str = "tcp://%h:%p"
+    authority: str = ""
+    """The file that ``bourn keygen`` made, the same on all hosts and readable by the owner only."""
 
 
 @frozen
@@ -301,6 +331,7 @@ class SigningTable:
 
 TABLES: dict[str, Any] = {
     "access": AccessTable,
+    "bootstrap": BootstrapTable,
     "exec": ExecTable,
     "heartbeat": HeartbeatTable,
     "ingest": IngestTable,

@@ -25,7 +25,8 @@ class BootSession(Protocol):
     size: int
     """How many brokers the instance has."""
     attributes: Mapping[str, str]
-    """Broker attributes that the launcher knows, such as ``instance-level``, ``jobid``, ``parent-uri``."""
+    """Broker attributes that the launcher knows, such as ``instance-level``, ``jobid``, ``parent-uri``; and
+    what `bourn.broker.boot` wants to know of a session of several brokers."""
 
     async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
         """Publish this rank's card (address, public key, host name), wait for the others, and return a
@@ -61,7 +62,7 @@ class BootMethod:
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register ways for the brokers of an instance to find one another.
 
-    Called: not in this version, whose instances have one broker; then once, first of all hooks.
+    Called: once, before the broker is made; not with ``--test-size``, which is a method of its own.
     Process: broker, every rank.
     Order: a method that is named is taken; else of those whose `BootMethod.detect` says yes the highest
     priority.

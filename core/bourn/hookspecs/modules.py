@@ -35,6 +35,7 @@ def _factory(value: ModuleFactory | str) -> ModuleFactory:
         built: Module = getattr(import_module(path), attribute)(ctx)
         return built
 
+    late.import_path = path  # type: ignore[attr-defined]
     return late
 
 
@@ -60,6 +61,12 @@ class ModuleSpec:
     """An attrs class that describes the module's TOML table, so that a wrong key is found at start."""
     config_table: str | None = Factory(lambda self: self.name if self.config else None, takes_self=True)
     """The name of that table; the module's name by default."""
+
+    def preload(self) -> None:
+        """Import the module's code now."""
+        path = getattr(self.factory, "import_path", None)
+        if path is not None:
+            import_module(path)
 
 
 @hookspec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from bourn.hookspecs.shell import ShellPlugin
     from bourn.shell.loop import Timer
     from bourn.shell.wire import Start, Stdin, ToHost
+
+_HARMLESS = (0, signal.SIGCONT, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG)
 
 SPAWNS_PER_TURN = 16
 """Jobs started before the loop looks at output, ends and the broker again."""
@@ -74,6 +77,8 @@ class Host:
         self._grace = grace
         self._specs: dict[int, _Spec] = {}
         self._backlog: deque[tuple[Start, _Spec | None]] = deque()
+        self._held: dict[int, tuple[Start, _Spec | None]] = {}
+        self._ready: list[int] = []
         self._started: list[tuple[int, float]] = []
         self._finished: list[tuple[int, float, int]] = []
         self._usage: list[tuple[int, float, float, float, int]] = []
@@ -145,7 +150,16 @@ class Host:
         specs = self._specs
         for key, text in batch.specs:
             specs[key] = _Spec(text)
-        self._backlog.extend((start, specs.get(start.spec)) for start in batch.start)
+        for start in batch.start:
+            if start.hold:
+                self._hold(start, specs.get(start.spec))
+            else:
+                self._backlog.append((start, specs.get(start.spec)))
+        for id in batch.go:
+            if id in self._held:
+                held = self._held.pop(id)
+                held[0].hold = False  # nor is it held again by a host of its own
+                self._backlog.append(held)
         for id, when in batch.expire:
             if id in self.jobs:
                 self.jobs[id].expiration_moved(when)
@@ -161,7 +175,18 @@ class Host:
         if batch.end:
             self.end()
 
+    def _hold(self, start: Start, known: _Spec | None) -> None:
+        if isinstance(self._resolve(start, known), BournError):
+            self._start(start, known)  # which reports why it can't be done
+        else:
+            self._held[start.id] = (start, known)
+            self._ready.append(start.id)
+
     def _kill(self, id: int, signum: int) -> None:
+        if id in self._held and signum not in _HARMLESS:
+            del self._held[id]
+            self._finished.append((id, time.time(), signum))
+            return
         if id not in self.jobs:
             self._start_now(id)
         job = self.jobs.get(id)
@@ -258,9 +283,9 @@ class Host:
         backlog = self._backlog
         for _ in range(min(len(backlog), SPAWNS_PER_TURN)):
             self._start(*backlog.popleft())
-        if self._taken:
-            self._link.tell(FromHost(taken=self._taken))
-            self._taken = []
+        if self._taken or self._ready:
+            self._link.tell(FromHost(taken=self._taken, ready=self._ready))
+            self._taken, self._ready = [], []
         if self._finished or self.failed:
             self._report()
         elif self._flush_at is None and (self._started or self._logs or self._messages):
@@ -300,7 +325,7 @@ class Host:
             self.jobs.pop(ended.popleft()[1], None)
 
     def _greet(self) -> FromHost:
-        jobs = [*self.jobs, *(start.id for start, _ in self._backlog)]
+        jobs = [*self.jobs, *self._held, *(start.id for start, _ in self._backlog)]
         fences = [(id, job.place.nodeid, *told) for id, job in self.jobs.items() for told in job.fences()]
         return FromHost(jobs=jobs, host=self.name, pid=os.getpid(), fences=fences)
 

@@ -40,6 +40,8 @@ class Start(msgspec.Struct, array_like=True):
     """Of a job on several nodes: which of its nodes each task is on (RFC 34), block by block."""
     hosts: str = ""
     """Likewise: the names of its nodes, as a hostlist."""
+    hold: bool = False
+    """Say `FromHost.ready` and wait for `ToHost.go`: the other nodes aren't ready yet."""
 
 
 class Stdin(msgspec.Struct, array_like=True):
@@ -68,6 +70,8 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     """Keys of jobspecs that won't be used again."""
     specs: list[tuple[int, msgspec.Raw]] = []
     start: list[Start] = []
+    go: list[int] = []
+    """Jobs that were held and may start."""
     expire: list[tuple[int, float]] = []
     stdin: list[Stdin] = []
     kill: list[tuple[int, int]] = []
@@ -103,6 +107,8 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     user and of system CPU in all, the largest resident set of a task in KiB)."""
     taken: list[int] = []
     """Serial numbers of input that the tasks have read, or that nobody will read."""
+    ready: list[int] = []
+    """Jobs that are held and could start."""
     fences: list[tuple[int, int, str, dict[str, str]]] = []
     """(job id, nodeid, key, data): this node's part of an exchange; told again to each new broker."""
     messages: list[tuple[int, str]] = []
@@ -114,7 +120,7 @@ from_host = msgspec.json.Decoder(FromHost)
 _encoder = msgspec.json.Encoder()
 
 
-def frame(message: ToHost | FromHost) -> bytearray:
+def frame(message: ToHost | FromHost | dict[str, Any]) -> bytearray:
     """Return a message with its length in front."""
     out = bytearray(4)
     _encoder.encode_into(message, out, 4)

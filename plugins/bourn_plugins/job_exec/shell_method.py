@@ -26,13 +26,25 @@ if TYPE_CHECKING:
 class Placed:
     """A job of this method: where it runs and which nodes haven't reported yet."""
 
-    __slots__ = ("gathering", "header", "request", "shares", "starting", "status", "usage", "working")
+    __slots__ = (
+        "gathering",
+        "header",
+        "holding",
+        "request",
+        "shares",
+        "starting",
+        "status",
+        "usage",
+        "working",
+    )
 
     def __init__(self, request: StartRequest, shares: list[NodeShare]) -> None:
         self.request = request
         self.shares = shares
+        self.holding = len(shares) if len(shares) > 1 else 0
+        """Nodes that aren't ready for the start, which all make together."""
         self.starting = len(shares)
-        self.working = len(shares)
+        self.working = {share.rank for share in shares}
         self.status = 0
         self.header = False
         """Whether the header of its output is in the log."""
@@ -57,18 +69,18 @@ class ShellMethod:
     def start(self, jobs: Sequence[StartRequest]) -> None:
         """Start jobs, one batch per user and node."""
         self._attach()
-        batches: dict[int, list[tuple[InternedJobspec, Start]]] = {}
+        batches: dict[tuple[int, int], list[tuple[InternedJobspec, Start]]] = {}
         for request in jobs:
             try:
                 placed = self._place(request)
             except BournError as error:
                 self._refuse(request.id, error.message)
                 continue
-            batch = batches.setdefault(request.userid, [])
-            batch.extend((request.jobspec, start) for start in _starts(placed))
-        for userid, batch in batches.items():
+            for rank, start in _starts(placed):
+                batches.setdefault((rank, request.userid), []).append((request.jobspec, start))
+        for (rank, userid), batch in batches.items():
             try:
-                self._manager.start(userid, batch)
+                self._manager.start(rank, userid, batch)
             except BournError as error:
                 for _, start in batch:
                     self._refuse(start.id, error.message)
@@ -79,7 +91,7 @@ class ShellMethod:
         now = time.time()
         store = self._port.ctx.provider("store").store
         for request, started in jobs:
-            if self._manager.has_job(request.userid, request.id):
+            if self._manager.has_job(request.userid, request.id) and not self._elsewhere(request):
                 placed = self._place(request)
                 placed.starting = 0 if started else placed.starting
                 placed.header = next(iter(store.events(request.id, "guest.output")), None) is not None
@@ -98,28 +110,54 @@ class ShellMethod:
         """Signal all processes of jobs."""
         for id, signum in jobs:
             if placed := self._jobs.get(id):
-                self._manager.kill(placed.request.userid, id, signum)
+                for rank in placed.working:
+                    self._manager.kill(rank, placed.request.userid, id, signum)
 
     def expiration(self, id: int, t: float) -> None:
         """Tell the shells."""
         if placed := self._jobs.get(id):
-            self._manager.expiration(placed.request.userid, id, t)
+            for rank in placed.working:
+                self._manager.expiration(rank, placed.request.userid, id, t)
 
     def stdin(self, id: int, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
         """Pass input on."""
-        if placed := self._jobs.get(id):
-            self._manager.stdin(placed.request.userid, Stdin(id, ranks, data, eof), taken)
+        placed = self._jobs.get(id)
+        if placed is None:
+            return
+        left = len(placed.working)
+
+        def one_has() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                taken()
+
+        for rank in placed.working:
+            self._manager.stdin(rank, placed.request.userid, Stdin(id, ranks, data, eof), one_has)
 
     def resize(self, id: int, ranks: str, rows: int, columns: int) -> None:
         """Pass the size of terminals on."""
         if placed := self._jobs.get(id):
-            self._manager.resize(placed.request.userid, id, ranks, rows, columns)
+            for rank in placed.working:
+                self._manager.resize(rank, placed.request.userid, id, ranks, rows, columns)
 
     def close(self) -> None:
         """Leave the hosts to the shell-manager."""
         self._manager.detach()
 
-    def host_report(self, report: FromHost, mark: dict[str, object], durable: Callable[[], None]) -> None:
+    def host_ready(self, ids: Sequence[int], rank: int) -> None:
+        """Let jobs start of which all nodes are ready."""
+        for id in ids:
+            placed = self._jobs.get(id)
+            if placed is not None and placed.holding:
+                placed.holding -= 1
+                if not placed.holding:
+                    for other in placed.working:
+                        self._manager.go(other, placed.request.userid, id)
+
+    def host_report(
+        self, report: FromHost, mark: dict[str, object], durable: Callable[[], None], rank: int
+    ) -> None:
         """Take what a host reports and pass it on in one piece."""
         jobs, port = self._jobs, self._port
         if report.started:
@@ -136,7 +174,7 @@ class ShellMethod:
                 if placed is None:
                     continue
                 placed.status = worse(placed.status, status)
-                placed.working -= 1
+                placed.working.discard(rank)
                 if len(placed.shares) > 1:
                     _add_usage(placed, usage)
                 if not placed.working:
@@ -157,13 +195,24 @@ class ShellMethod:
                 placed.gathering = Gathering(len(placed.shares))
             merged = placed.gathering.told(nodeid, key, data)
             if merged is not None:
-                self._manager.fenced(placed.request.userid, id, key, merged)
+                for rank in placed.working:
+                    self._manager.fenced(rank, placed.request.userid, id, key, merged)
 
-    def host_lost(self, userid: int, jobs: Sequence[int], reason: str) -> None:
-        """Fail the jobs of a host that died."""
-        for id in jobs:
-            if id in self._jobs:
-                self._refuse(id, reason)
+    def host_lost(self, jobs: Sequence[int], reason: str, rank: int, *, node: bool) -> None:
+        """Fail the jobs of a host that died. They are over when their other nodes have ended them."""
+        lost = [(id, placed) for id in jobs if (placed := self._jobs.get(id)) is not None]
+        now = time.time()
+        self._port.failed([(id, now, "node-failure" if node else "exec", 0, reason) for id, _ in lost])
+        for id, placed in lost:
+            placed.status = int(signal.SIGKILL)
+            placed.working.discard(rank)
+            if not placed.working:
+                del self._jobs[id]
+                self._port.finished([(id, now, placed.status)])
+        if node and lost:
+            note = f"lost while it ran {len(lost)} job{'s' if len(lost) > 1 else ''}"
+            drain = {"targets": str(rank), "reason": note, "mode": "update"}
+            self._port.ctx.post("resource.drain", drain)
 
     def _attach(self) -> None:
         # Only once the jobs of before are known, lest their reports fall through.
@@ -177,12 +226,18 @@ class ShellMethod:
         shares = split_job(
             request.R, request.jobspec.counts, options.get("per-resource") if options else None
         )
-        here = self._port.ctx.rank
+        size = self._port.ctx.size
         for share in shares:
-            if share.rank != here:
-                raise BournError(f"rank {share.rank} can't be reached: the instance has rank {here} only")
+            if share.rank >= size:
+                there = "rank 0 only" if size == 1 else f"ranks 0-{size - 1}"
+                raise BournError(f"rank {share.rank} can't be reached: the instance has {there}")
         placed = self._jobs[request.id] = Placed(request, shares)
         return placed
+
+    def _elsewhere(self, request: StartRequest) -> bool:
+        """Whether a job has parts on other ranks, which don't outlive the broker."""
+        here = self._port.ctx.rank
+        return any(share.rank != here for share in split_job(request.R, request.jobspec.counts))
 
     def _refuse(self, id: int, note: str) -> None:
         now = time.time()
@@ -210,7 +265,7 @@ class ShellMethod:
             yield id, name, text
 
 
-def _starts(placed: Placed) -> Iterable[Start]:
+def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
     request = placed.request
     size = placed.shares[-1].first + placed.shares[-1].ntasks
     nnodes = len(placed.shares)
@@ -220,10 +275,11 @@ def _starts(placed: Placed) -> Iterable[Start]:
         taskmap = block_map(placed.shares)
         hosts = ",".join(request.R["execution"]["nodelist"])
     for nodeid, share in enumerate(placed.shares):
-        yield Start(
+        start = Start(
             request.id, 0, request.overrides, share.ntasks, share.first, size, nodeid, nnodes,
-            share.cores, share.gpus, _expiration(request), taskmap, hosts,
+            share.cores, share.gpus, _expiration(request), taskmap, hosts, nnodes > 1,
         )  # fmt: skip
+        yield share.rank, start
 
 
 def _add_usage(placed: Placed, usage: dict[int, Usage]) -> None:

@@ -16,7 +16,7 @@ from bourn.hookspecs.store import Batch
 from bourn.model.event import Event, parse_eventlog
 from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
-from bourn_plugins.resource.describe import from_hosts, read_file
+from bourn_plugins.resource.describe import from_cards, from_hosts, read_file
 from bourn_plugins.resource.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -47,12 +47,16 @@ class Resource(Module):
         except (BournError, KeyError, TypeError) as error:
             raise BournError(f"the resource eventlog is corrupt: {error}", errno.EIO) from None
         ranks = self._inventory.rset.ranks
-        online = ranks if self._table.assume_up else ranks & IdSet(range(self.ctx.size))
+        alone = not self.ctx.cards
+        here = range(self.ctx.size) if alone else (self.ctx.rank,)
+        online = ranks if self._table.assume_up else ranks & IdSet(here)
         context = {"ranks": str(ranks), "online": str(online), "nodelist": str(self._inventory.rset.nodelist)}
         await self._record("restart", context)
         await self._record("resource-define", {"method": self._method()})
         if self._table.verify:
             await self._verify()
+        if not alone and not self._table.assume_up:
+            self.ctx.nursery.start_soon(self._follow_brokers)
         task_status.started()
         await trio.sleep_forever()
 
@@ -152,7 +156,25 @@ class Resource(Module):
             return ResourceSet.from_dict(from_hosts(self._table.config))
         return self._machine()
 
+    async def _follow_brokers(self) -> None:
+        async with self.ctx.stream("groups.watch", {"name": "broker.online"}) as stream:
+            async for news in stream:
+                ranks = self._inventory.rset.ranks
+                online = IdSet(news["members"]) & ranks
+                # This rank takes jobs from the start; it counts as online when all its modules are up.
+                online |= ranks & IdSet((self.ctx.rank,))
+                await self._set_online(online)
+
+    async def _set_online(self, online: IdSet) -> None:
+        before = self._inventory.online
+        for name, ranks in (("online", online - before), ("offline", before - online)):
+            if ranks:
+                context = {"idset": str(ranks), "nodelist": self._inventory.hosts(ranks)}
+                await self._change(name, context, at_once=name == "offline")
+
     def _machine(self) -> ResourceSet:
+        if self.ctx.cards:
+            return from_cards(self.ctx.cards)
         found = self._readers()["machine"].read(b"", {})
         assert found.R is not None
         return ResourceSet.from_dict(found.R)
@@ -212,10 +234,20 @@ class Resource(Module):
         self._log.append(line)
         self._inventory.apply(event)
 
-    async def _change(self, name: str, context: dict[str, Any]) -> None:
-        """Record an event and tell the schedulers who came up and who went down by it."""
+    async def _change(self, name: str, context: dict[str, Any], *, at_once: bool = False) -> None:
+        """Record an event and tell the schedulers who came up and who went down by it.
+
+        `at_once`: tell them before it is durable, lest jobs be sent to a node that is gone already.
+        """
         before = self._inventory.up
+        if at_once:
+            self._inventory.apply(Event(time.time(), name, context))
+            self._tell_changes(before)
+            before = self._inventory.up
         await self._record(name, context)
+        self._tell_changes(before)
+
+    def _tell_changes(self, before: IdSet) -> None:
         after = self._inventory.up
         news = {}
         if after - before:

@@ -48,6 +48,11 @@ class Outbox:
             batch.start.append(start)
         self._pressing = True
 
+    def go(self, id: int) -> None:
+        """Let a job start that was held."""
+        self.batch.go.append(id)
+        self._pressing = True
+
     def kill(self, id: int, signum: int) -> None:
         """Add a signal."""
         self.batch.kill.append((id, signum))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import trio
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class HostLink:
-    """One connection. `send` never waits; `run` hands each report to `received` until the host is gone."""
+    """One connection. `send` never waits; `run` hands each report to a callback until the host is gone."""
 
-    def __init__(self, sock: socket.socket, received: Callable[[FromHost], None]) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._received = received
+        self._received: Callable[[FromHost], None]
         self._out: deque[memoryview] = deque()
         self._room = trio.Event()
         self.closed = False
 
-    def send(self, batch: ToHost) -> None:
-        """Send a batch, now if the socket takes it."""
+    def send(self, batch: ToHost | dict[str, Any]) -> None:
+        """Send a batch, or what a JSON decoder made of one, now if the socket takes it."""
         if self.closed:
             return
         self._out.append(memoryview(frame(batch)))
@@ -41,8 +41,9 @@ class HostLink:
             self._sock.close()
             self._room.set()
 
-    async def run(self) -> None:
+    async def run(self, received: Callable[[FromHost], None]) -> None:
         """Serve until the host hangs up or is hung up on; returns, never raises for that."""
+        self._received = received
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write)
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from bourn.broker.module import Module
+from bourn.broker.module import LATER, Module, method
 from bourn.config.tables import ExecTable, PluginsTable
 from bourn.errors import BournError
 from bourn.shell.tmpdirs import root_of
@@ -19,6 +20,7 @@ from bourn.shell.wire import FromHost
 from bourn_plugins.shell_manager import launch
 from bourn_plugins.shell_manager.host import Outbox
 from bourn_plugins.shell_manager.link import HostLink
+from bourn_plugins.shell_manager.remote import Relay, RemoteLink
 
 if TYPE_CHECKING:
     import socket
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bourn.broker.module import ModuleContext
+    from bourn.broker.request import Later, Request
     from bourn.model.interned import InternedJobspec
     from bourn.shell.wire import Start, Stdin
 
@@ -37,31 +40,39 @@ _SOCKET = re.compile(r"shell-(\d+)-(\d+)\.sock")
 
 
 class ReportSink(Protocol):
-    """Who uses the hosts of this rank: an exec method."""
+    """Who uses the hosts: an exec method."""
 
-    def host_report(self, report: FromHost, mark: dict[str, object], durable: Callable[[], None]) -> None:
-        """Take a report. `mark` is to be made durable with what it says, by the store's `meta`; then call
-        `durable`."""
+    def host_report(
+        self, report: FromHost, mark: dict[str, object], durable: Callable[[], None], rank: int
+    ) -> None:
+        """Take a report from a rank. `mark` is to be made durable with what it says, by the store's `meta`;
+        then call `durable`."""
         ...
 
     def host_fences(self, fences: Sequence[tuple[int, int, str, dict[str, str]]]) -> None:
         """Take parts of exchanges among jobs' nodes; see `bourn.shell.fences`."""
         ...
 
-    def host_lost(self, userid: int, jobs: Sequence[int], reason: str) -> None:
-        """A host ended without being told to; these jobs, and their processes, are gone."""
+    def host_ready(self, ids: Sequence[int], rank: int) -> None:
+        """These jobs, which were to be held, could start on a rank."""
+        ...
+
+    def host_lost(self, jobs: Sequence[int], reason: str, rank: int, *, node: bool) -> None:
+        """A host ended without being told to; these jobs' processes there are gone. `node`: so is the
+        broker."""
         ...
 
 
 class Host:
     """A shell host and the jobs it has."""
 
-    def __init__(self, userid: int, outbox: Outbox) -> None:
+    def __init__(self, rank: int, userid: int, outbox: Outbox) -> None:
+        self.rank = rank
         self.userid = userid
         self.pid = 0
         self.name = ""
         self.outbox = outbox
-        self.link: HostLink | None = None
+        self.link: HostLink | RemoteLink | None = None
         self.jobs: set[int] = set()
         self.taken: dict[int, Callable[[], None]] = {}
         """What to call when input, by serial number, has been taken."""
@@ -70,8 +81,9 @@ class Host:
 
 
 class ShellManager(Module):
-    """Starts, keeps and ends shell hosts. Used by direct calls of an exec method; it answers no requests but
-    stats.
+    """Starts, keeps and ends shell hosts: those of its own rank, and on rank 0 by way of the other ranks'
+    shell-managers theirs as well. Used by direct calls of an exec method; the requests that it answers are
+    those of rank 0's shell-manager.
 
     With a state directory the hosts' sockets lie there, and hosts and jobs outlive a broker that dies by
     ``[exec] linger``; without one they end with it.
@@ -80,22 +92,28 @@ class ShellManager(Module):
     def __init__(self, ctx: ModuleContext) -> None:
         super().__init__(ctx)
         table = ctx.config.table("exec", ExecTable)
-        self._folder: Path = ctx.statedir or ctx.rundir
-        self._grace = table.linger if ctx.statedir else 0.0
+        # The hosts of other ranks end with rank 0, which is where it is known what they did.
+        lasting = ctx.statedir if ctx.rank == 0 else None
+        self._folder: Path = lasting or ctx.rundir
+        self._grace = table.linger if lasting else 0.0
         self._disabled = ctx.config.table("plugins", PluginsTable).disable
-        self._hosts: dict[int, Host] = {}
+        self._hosts: dict[tuple[int, int], Host] = {}
+        """By rank and user."""
+        self._relays: dict[int, Relay] = {}
+        """By user: hosts of this rank that rank 0 uses."""
         self._serials = count(1)
         self._sink: ReportSink | None = None
-        self._outlived = ctx.statedir is not None
+        self._outlived = lasting is not None
         """Whether hosts may live on when this broker ends without a `cleanup`."""
         self._early: list[tuple[Host, FromHost]] = []
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Find hosts of before, have one ready for the owner's first job, end them all at the end."""
-        if self.ctx.statedir:
+        if self._outlived:
             await self._find()
         try:
-            self._host(os.getuid())
+            if self.ctx.rank == 0:  # the others wait for the first job: it may never come there
+                self._host(0, os.getuid())
         except BournError as error:
             # The first job will tell; an instance of mocked jobs never needs one.
             self.ctx.log.warning("%s", error.message)
@@ -107,9 +125,14 @@ class ShellManager(Module):
                 # Their connections are closed now, which ends them.
                 with trio.CancelScope(shield=True):
                     await self._bury(list(self._hosts.values()))
+            with trio.CancelScope(shield=True):
+                for relay in list(self._relays.values()):
+                    await self._bury_process(relay.userid, relay.pid)
 
     async def cleanup(self) -> None:
         """End the hosts; jobs have been cancelled before."""
+        for relay in self._relays.values():
+            relay.request.end()
         hosts = list(self._hosts.values())
         for host in hosts:
             host.ending = True
@@ -134,79 +157,121 @@ class ShellManager(Module):
         self._sink = None
 
     def has_job(self, userid: int, id: int) -> bool:
-        """Return whether the user's host runs a job, or holds the unacknowledged end of it."""
-        host = self._hosts.get(userid)
+        """Return whether the user's host of this rank runs a job, or holds the unacknowledged end of it."""
+        host = self._hosts.get((self.ctx.rank, userid))
         return host is not None and id in host.jobs
 
-    def start(self, userid: int, jobs: Sequence[tuple[InternedJobspec, Start]]) -> None:
-        """Start jobs; BournError when there is no host and none can be started."""
-        host = self._host(userid)
+    def start(self, rank: int, userid: int, jobs: Sequence[tuple[InternedJobspec, Start]]) -> None:
+        """Start jobs on a rank; BournError when there is no host and none can be started."""
+        host = self._host(rank, userid)
         host.jobs.update(start.id for _, start in jobs)
         host.outbox.start(jobs)
         self.ctx.soon(self._flush)
 
-    def kill(self, userid: int, id: int, signum: int) -> None:
-        """Send a signal to all processes of a job."""
-        if host := self._hosts.get(userid):
+    def go(self, rank: int, userid: int, id: int) -> None:
+        """Let a job start that was held."""
+        if host := self._hosts.get((rank, userid)):
+            host.outbox.go(id)
+            self.ctx.soon(self._flush)
+
+    def kill(self, rank: int, userid: int, id: int, signum: int) -> None:
+        """Send a signal to all processes of a job on a rank."""
+        if host := self._hosts.get((rank, userid)):
             host.outbox.kill(id, signum)
             self.ctx.soon(self._flush)
 
-    def stdin(self, userid: int, data: Stdin, taken: Callable[[], None]) -> None:
+    def stdin(self, rank: int, userid: int, data: Stdin, taken: Callable[[], None]) -> None:
         """Write to the standard input of a job's tasks; `taken` is called when they have room for more."""
-        if host := self._hosts.get(userid):
+        if host := self._hosts.get((rank, userid)):
             data.serial = next(self._serials)
             host.taken[data.serial] = taken
             host.outbox.stdin(data)
             self.ctx.soon(self._flush)
 
-    def resize(self, userid: int, id: int, ranks: str, rows: int, columns: int) -> None:
+    def resize(self, rank: int, userid: int, id: int, ranks: str, rows: int, columns: int) -> None:
         """Set the size of tasks' terminals."""
-        if host := self._hosts.get(userid):
+        if host := self._hosts.get((rank, userid)):
             host.outbox.resize(id, ranks, rows, columns)
             self.ctx.soon(self._flush)
 
-    def fenced(self, userid: int, id: int, key: str, data: dict[str, str]) -> None:
+    def fenced(self, rank: int, userid: int, id: int, key: str, data: dict[str, str]) -> None:
         """Tell a job's shell the result of an exchange among the job's nodes."""
-        if host := self._hosts.get(userid):
+        if host := self._hosts.get((rank, userid)):
             host.outbox.fenced(id, key, data)
             self.ctx.soon(self._flush)
 
-    def expiration(self, userid: int, id: int, when: float) -> None:
+    def expiration(self, rank: int, userid: int, id: int, when: float) -> None:
         """Tell a job's shell that its time limit has moved."""
-        if host := self._hosts.get(userid):
+        if host := self._hosts.get((rank, userid)):
             host.outbox.expire(id, when)
             self.ctx.soon(self._flush)
 
+    @method(streaming=True)
+    def relay(self, request: Request) -> Later:
+        """`{userid}`: start a shell host for rank 0 and stream its reports (`bourn.shell.wire.FromHost`).
+
+        The host ends with the stream. EIO when it dies.
+        """
+        userid = request.get("userid", int)
+        if userid in self._relays:
+            raise BournError(f"user {userid}'s shell host on rank {self.ctx.rank} is in use", errno.EBUSY)
+        pid, sock = self._launch(userid)
+        relay = self._relays[userid] = Relay(request, userid, pid, sock)
+        request.on_cancel = relay.link.close
+        self.ctx.nursery.start_soon(self._serve_relay, relay)
+        return LATER
+
+    @method(name="relay-send")
+    def relay_send(self, request: Request) -> None:
+        """`{userid, batch}`: hand a batch (`bourn.shell.wire.ToHost`) to a host that is relayed."""
+        relay = self._relays.get(request.get("userid", int))
+        if relay is not None:
+            relay.send(request.get("batch", dict), self._uri())
+
+    async def _serve_relay(self, relay: Relay) -> None:
+        await relay.link.run(relay.received)
+        self._relays.pop(relay.userid, None)
+        told = relay.request.done or relay.ending
+        await self._bury_process(relay.userid, relay.pid, grace=END_TIME if told else 0.0)
+        relay.request.error(errno.EIO, f"the shell host of user {relay.userid} (process {relay.pid}) died")
+
     def stats(self) -> dict[str, object]:
-        """Return the hosts: user, process and number of jobs."""
+        """Return the hosts: rank, user, process and number of jobs."""
         return {
             "hosts": [
-                {"userid": host.userid, "pid": host.pid, "jobs": len(host.jobs)}
+                {"rank": host.rank, "userid": host.userid, "pid": host.pid, "jobs": len(host.jobs)}
                 for host in self._hosts.values()
             ]
         }
 
-    def _host(self, userid: int) -> Host:
-        host = self._hosts.get(userid)
+    def _host(self, rank: int, userid: int) -> Host:
+        host = self._hosts.get((rank, userid))
         if host is None:
-            if userid != os.getuid():
-                raise BournError(
-                    f"user {userid}'s jobs can't be run: this instance runs those of user {os.getuid()} only"
-                )
-            name = launch.socket_name(self.ctx.rank, userid)
-            # What outlives the broker must not lie where the broker cleans up.
-            tmpdir = None if self._outlived else self.ctx.rundir
-            pid, said, sock = launch.launch(
-                self._folder, name, tmpdir=tmpdir, grace=self._grace, disable=self._disabled
-            )
-            host = self._adopt(userid, sock)
+            if rank != self.ctx.rank:
+                return self._adopt(rank, userid, RemoteLink(self.ctx, rank, userid))
+            pid, sock = self._launch(userid)
+            host = self._adopt(rank, userid, HostLink(sock))
             host.pid = pid
-            self.ctx.nursery.start_soon(self._listen, pid, said)
         return host
 
-    def _adopt(self, userid: int, sock: socket.socket) -> Host:
-        host = self._hosts[userid] = Host(userid, Outbox(self._uri(), self._mark(userid)))
-        host.link = HostLink(sock, partial(self._received, host))
+    def _launch(self, userid: int) -> tuple[int, socket.socket]:
+        if userid != os.getuid():
+            raise BournError(
+                f"user {userid}'s jobs can't be run: this instance runs those of user {os.getuid()} only"
+            )
+        name = launch.socket_name(self.ctx.rank, userid)
+        # What outlives the broker must not lie where the broker cleans up.
+        tmpdir = None if self._outlived else self.ctx.rundir
+        pid, said, sock = launch.launch(
+            self._folder, name, tmpdir=tmpdir, grace=self._grace, disable=self._disabled
+        )
+        self.ctx.nursery.start_soon(self._listen, pid, said)
+        return pid, sock
+
+    def _adopt(self, rank: int, userid: int, link: HostLink | RemoteLink) -> Host:
+        uri, mark = (self._uri(), self._mark(userid)) if rank == self.ctx.rank else ("-", None)
+        host = self._hosts[rank, userid] = Host(rank, userid, Outbox(uri, mark))
+        host.link = link
         self.ctx.nursery.start_soon(self._serve, host)
         self.ctx.soon(self._flush)
         return host
@@ -225,13 +290,13 @@ class ShellManager(Module):
             except OSError:
                 path.unlink(missing_ok=True)
                 continue
-            host = self._adopt(userid, sock)
+            host = self._adopt(self.ctx.rank, userid, HostLink(sock))
             with trio.move_on_after(GREETING_TIME):
                 await host.greeted.wait()
                 self.ctx.log.info("took up the shell host of user %d, process %d", userid, host.pid)
                 continue
             self.ctx.log.error("the shell host of user %d doesn't answer", userid)
-            del self._hosts[userid]
+            del self._hosts[self.ctx.rank, userid]
             if host.link is not None:
                 host.link.close()
 
@@ -244,18 +309,24 @@ class ShellManager(Module):
         return f"shell-host.{self.ctx.rank}.{userid}"
 
     async def _serve(self, host: Host) -> None:
-        assert host.link is not None
-        await host.link.run()
-        if self._hosts.get(host.userid) is host:
-            del self._hosts[host.userid]
+        link = host.link
+        assert link is not None
+        await link.run(partial(self._received, host))
+        if self._hosts.get((host.rank, host.userid)) is host:
+            del self._hosts[host.rank, host.userid]
         if host.ending:
             return
-        killed = launch.kill_session(host.pid) if host.pid else 0
-        self._tidy_after(host)
-        reason = f"the shell host of user {host.userid} (process {host.pid}) died"
-        self.ctx.log.error("%s; it had %d jobs, %d processes were killed", reason, len(host.jobs), killed)
+        node = False
+        if isinstance(link, RemoteLink):
+            reason, node = link.reason, link.node_lost
+            self.ctx.log.error("%s; it had %d jobs", reason, len(host.jobs))
+        else:
+            killed = launch.kill_session(host.pid) if host.pid else 0
+            self._tidy_after(host)
+            reason = f"the shell host of user {host.userid} (process {host.pid}) died"
+            self.ctx.log.error("%s; it had %d jobs, %d processes were killed", reason, len(host.jobs), killed)
         if self._sink is not None:
-            self._sink.host_lost(host.userid, sorted(host.jobs), reason)
+            self._sink.host_lost(sorted(host.jobs), reason, host.rank, node=node)
 
     def _tidy_after(self, host: Host) -> None:
         """Remove what a host that died would have removed; without a state directory the broker does."""
@@ -284,6 +355,8 @@ class ShellManager(Module):
         for serial in report.taken:
             if taken := host.taken.pop(serial, None):
                 taken()
+        if report.ready and self._sink is not None:
+            self._sink.host_ready(report.ready, host.rank)
         if report.fences:
             if self._sink is None:
                 self._early.append((host, FromHost(fences=report.fences)))
@@ -298,9 +371,9 @@ class ShellManager(Module):
             return
         host.jobs.difference_update(id for id, _, _ in report.finished)
         mark: dict[str, object] = {}
-        if self._outlived:
+        if self._outlived and host.rank == self.ctx.rank:
             mark[self._mark_key(host.userid)] = [host.name, report.seq]
-        self._sink.host_report(report, mark, partial(self._durable, host, report))
+        self._sink.host_report(report, mark, partial(self._durable, host, report), host.rank)
 
     def _durable(self, host: Host, report: FromHost) -> None:
         host.outbox.durable(report)
@@ -315,10 +388,20 @@ class ShellManager(Module):
     async def _bury(self, hosts: Sequence[Host]) -> None:
         with trio.move_on_after(END_TIME):
             for host in hosts:
-                await launch.ended(host.pid)
+                if isinstance(host.link, RemoteLink):
+                    await host.link.ended.wait()
+                else:
+                    await launch.ended(host.pid)
         for host in hosts:
-            if host.pid and launch.kill_session(host.pid):
+            remote = isinstance(host.link, RemoteLink)
+            if not remote and host.pid and launch.kill_session(host.pid):
                 self.ctx.log.error("the shell host of user %d didn't end by itself", host.userid)
                 self._tidy_after(host)
         for host in hosts:
-            self._hosts.pop(host.userid, None)
+            self._hosts.pop((host.rank, host.userid), None)
+
+    async def _bury_process(self, userid: int, pid: int, grace: float = END_TIME) -> None:
+        with trio.move_on_after(grace):
+            await launch.ended(pid)
+        if launch.kill_session(pid):
+            self.ctx.log.error("what the shell host of user %d left was killed", userid)

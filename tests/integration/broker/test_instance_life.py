@@ -157,9 +157,10 @@ def test_state_directory_trouble_is_one_line(place: Place, tmp_path_factory: pyt
     assert "log-stderr-level 'loud': no such level" in done.stderr
 
 
-def test_several_brokers_are_refused_with_the_reason() -> None:
-    with pytest.raises(BournError, match="--test-size 4: there is no overlay network yet"):
-        run_start(StartOptions(["true"], test_size=4))
+@pytest.mark.parametrize("size", [0, -1])
+def test_an_instance_has_at_least_one_broker(size: int) -> None:
+    with pytest.raises(BournError, match=f"--test-size {size}: must be at least 1"):
+        run_start(StartOptions(["true"], test_size=size))
 
 
 def test_an_interrupt_from_the_terminal_is_the_programs_affair(place: Place) -> None:

@@ -3,45 +3,30 @@ from __future__ import annotations
 import errno
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bourn.broker.message import NODE_ANY, NODE_UPSTREAM
-from bourn.broker.router import Router, Tree
+from bourn.broker.router import Router
 from bourn.errors import BournError
 
 
-@given(st.integers(1, 400), st.integers(1, 40))
-def test_parent_and_children_agree(size: int, fanout: int) -> None:
-    tree = Tree(size, fanout)
-    for rank in range(size):
-        assert all(tree.parent(child) == rank for child in tree.children(rank))
-        assert rank == 0 or rank in tree.children(tree.parent(rank) or 0)
-
-
-@given(st.data(), st.integers(1, 200), st.integers(1, 8))
-def test_every_rank_is_reached_from_every_other_without_a_detour(
-    data: st.DataObject, size: int, fanout: int
-) -> None:
-    start, end = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size - 1))
-    tree, path = Tree(size, fanout), [start]
-    while path[-1] != end:
-        hop = Router(path[-1], size, fanout).next_hop(end, has_service=False)
-        assert hop in {tree.parent(path[-1]), *tree.children(path[-1])}
-        path.append(hop)
-    assert len(path) == len(set(path))
+def router(rank: int, size: int, uplink: int | None = None, **below: list[int]) -> Router:
+    made = Router(rank, size)
+    made.uplink = uplink
+    for child, ranks in below.items():
+        made.learn(int(child[1:]), frozenset(ranks))
+    return made
 
 
 def test_any_node_is_the_nearest_upstream_with_the_service() -> None:
-    assert Router(5, 8, 2).next_hop(NODE_ANY, has_service=True) == 5
-    assert Router(5, 8, 2).next_hop(NODE_ANY, has_service=False) == 2
-    assert Router(0, 8, 2).next_hop(NODE_ANY, has_service=False) == 0
+    assert router(5, 8, 2).next_hop(NODE_ANY, has_service=True) == 5
+    assert router(5, 8, 2).next_hop(NODE_ANY, has_service=False) == 2
+    assert router(0, 8).next_hop(NODE_ANY, has_service=False) == 0
 
 
 def test_upstream_leaves_this_rank_out() -> None:
-    assert Router(5, 8, 2).next_hop(NODE_UPSTREAM, has_service=True) == 2
+    assert router(5, 8, 2).next_hop(NODE_UPSTREAM, has_service=True) == 2
     with pytest.raises(BournError, match="rank 0 has no broker upstream") as caught:
-        Router(0, 8, 2).next_hop(NODE_UPSTREAM, has_service=True)
+        router(0, 8).next_hop(NODE_UPSTREAM, has_service=True)
     assert caught.value.errnum == errno.EHOSTUNREACH
 
 
@@ -49,4 +34,32 @@ def test_upstream_leaves_this_rank_out() -> None:
 @pytest.mark.parametrize("nodeid", [4, 99, -3])
 def test_a_rank_that_is_not_there_is_an_error_that_says_which_are(size: int, text: str, nodeid: int) -> None:
     with pytest.raises(BournError, match=text):
-        Router(0, size).next_hop(nodeid, has_service=True)
+        router(0, size).next_hop(nodeid, has_service=True)
+
+
+def test_down_through_the_child_that_said_so_and_up_otherwise() -> None:
+    one = router(1, 8, 0, _3=[3, 7], _4=[4])
+    assert [one.next_hop(n, has_service=False) for n in (1, 3, 7, 4, 2, 0)] == [1, 3, 3, 4, 0, 0]
+    assert one.reaches(7)
+    assert not one.reaches(2)
+
+
+def test_what_came_from_above_never_goes_up_again() -> None:
+    one = router(1, 8, 0, _3=[3])
+    with pytest.raises(BournError, match="rank 7 can't be reached"):
+        one.next_hop(7, has_service=False, from_above=True)
+
+
+def test_without_a_parent_there_is_no_way_up() -> None:
+    with pytest.raises(BournError, match="rank 1 has no link to a parent"):
+        router(1, 8).next_hop(2, has_service=True)
+
+
+def test_the_last_word_about_a_rank_counts() -> None:
+    root = router(0, 8, None, _1=[1, 3], _2=[2])
+    root.learn(3, frozenset([3]))  # taken in by rank 0 before rank 1 noticed
+    root.learn(1, frozenset([1]))
+    assert root.next_hop(3, has_service=False) == 3
+    root.forget(3)
+    with pytest.raises(BournError, match="offline or lost"):
+        root.next_hop(3, has_service=False)

@@ -12,6 +12,7 @@ from bourn.broker.builtins.event import EventModule
 from bourn.broker.builtins.groups import GroupsModule
 from bourn.broker.builtins.log import LogModule
 from bourn.broker.builtins.modules import ModulesModule
+from bourn.broker.builtins.overlay import OverlayModule
 from bourn.broker.builtins.service import ServiceModule
 from bourn.hookspecs.modules import ModuleSpec
 
@@ -29,6 +30,7 @@ _BUILTINS: dict[str, type[Builtin]] = {
     "module": ModulesModule,
     "service": ServiceModule,
     "groups": GroupsModule,
+    "overlay": OverlayModule,
 }
 
 

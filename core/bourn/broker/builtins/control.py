@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from bourn.broker.builtins.base import Builtin
-from bourn.broker.module import ANYONE, method
+from bourn.broker.message import NODE_ANY
+from bourn.broker.module import ANYONE, LATER, method
+from bourn.model.idset import mask_text
 
 if TYPE_CHECKING:
-    from bourn.broker.request import Request
+    from bourn.broker.request import Later, Request
 
 
 class ControlModule(Builtin):
@@ -26,7 +28,7 @@ class ControlModule(Builtin):
             "rank": self.broker.rank,
             "size": self.broker.size,
             "owner": self.broker.owner,
-            "online": str(self.broker.rank),
+            "online": mask_text(self.broker.online),
             "level": int(self.broker.attrs.get("instance-level") or 0),
         }
 
@@ -37,13 +39,18 @@ class ControlModule(Builtin):
         return {"state": states.state.value, "history": [[s.value, t] for s, t in states.history]}
 
     @method()
-    def shutdown(self, request: Request) -> None:
+    def shutdown(self, request: Request) -> Later | None:
         """`{keep?}`: end the instance; with `keep` running jobs are left running. The connection ends with
-        it.
+        it. Sent to a rank other than 0 by its number, it ends that broker only.
         """
+        if self.broker.rank and request.nodeid == NODE_ANY:
+            request.nodeid = 0
+            self.broker.send(request)
+            return LATER
         if request.get("keep", bool, False):
             self.broker.attrs.set("broker.cleanup", "keep")
         self.broker.stop(f"user {request.userid} asked for it")
+        return None
 
     def stats(self) -> dict[str, object]:
         """Counts of the broker as a whole."""

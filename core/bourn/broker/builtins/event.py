@@ -6,19 +6,23 @@ import errno
 from typing import TYPE_CHECKING
 
 from bourn.broker.builtins.base import Builtin
-from bourn.broker.module import ANYONE, method
+from bourn.broker.module import ANYONE, LATER, method
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
-    from bourn.broker.request import Request
+    from bourn.broker.request import Later, Request
 
 
 class EventModule(Builtin):
     """Numbers what is published on rank 0 and keeps who listens."""
 
     @method()
-    def publish(self, request: Request) -> dict[str, int]:
-        """`{topic, payload?, private?}` -> `{seq}`."""
+    def publish(self, request: Request) -> dict[str, int] | Later:
+        """`{topic, payload?, private?}` -> `{seq}`. Any rank takes it; rank 0 gives the number."""
+        if self.broker.rank:
+            request.nodeid = 0
+            self.broker.send(request)
+            return LATER
         topic = request.get("topic", str)
         if not topic:
             raise BournError("event.publish: the topic is empty", errno.EPROTO)

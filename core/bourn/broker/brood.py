@@ -1,0 +1,250 @@
+"""`bourn start --test-size=N`: the brokers of an instance as processes on one machine.
+
+Rank 0 is the process that was started. With all imports done and no loop running yet it forks the others,
+which makes them cheap: they share its memory and import nothing. A socket pair to each carries the cards, and
+is what tells the others that rank 0 has gone, however it went.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from bourn.broker.boot import missing_card
+from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import NoReturn
+
+    from bourn.broker.broker import Broker
+    from bourn.broker.overlay.topology import Topology
+
+log = logging.getLogger("bourn.broker")
+
+BOOT_SECONDS = 60.0
+"""How long the brokers may take to exchange their cards."""
+END_SECONDS = 5.0
+"""How long brokers have to end after rank 0 before they are killed."""
+_LENGTH = struct.Struct(">I")
+
+
+class Member:
+    """The boot session of a rank that was forked."""
+
+    def __init__(self, rank: int, size: int, sock: socket.socket, attributes: Mapping[str, str]) -> None:
+        self.rank = rank
+        self.size = size
+        self.attributes = attributes
+        self._sock = sock
+        self._stream: trio.SocketStream
+
+    async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
+        """Send rank 0 this rank's card; receive those of its relatives."""
+        self._stream = _stream(self._sock)
+        with trio.move_on_after(BOOT_SECONDS):
+            await _send(self._stream, card)
+            found = await _receive(self._stream)
+            if found is None:
+                raise BournError("rank 0 ended before this rank came up")
+            return _look_up({int(rank): card for rank, card in found.items()})
+        raise BournError(f"rank 0 hasn't sent the others' cards within {BOOT_SECONDS:g} s")
+
+    async def watch(self, broker: Broker) -> None:
+        """Stop the broker when rank 0 has gone."""
+        with suppress(trio.BrokenResourceError):
+            await self._stream.receive_some(1)
+        if broker.overlay is not None:
+            broker.overlay.ending = True
+        broker.stop("rank 0 has gone")
+
+    async def close(self) -> None:
+        """Nothing to tell: the socket ends with the process."""
+
+
+class Brood:
+    """Rank 0's boot session, and the processes of the others."""
+
+    rank = 0
+
+    def __init__(self, size: int, topology: Topology, attributes: Mapping[str, str]) -> None:
+        self.size = size
+        self.attributes = attributes
+        self._topology = topology
+        self._socks: dict[int, socket.socket] = {}
+        self._streams: dict[int, trio.SocketStream] = {}
+        self.pids: dict[int, int] = {}
+
+    def fork(self, run: Callable[[Member], int]) -> None:
+        """Fork the others, each of which ends with the status that `run` returns.
+
+        To be called while the process has one thread and no loop.
+        """
+        gc.collect()
+        gc.freeze()  # so that collections don't touch, and thereby copy, what is shared
+        for rank in range(1, self.size):
+            ours, theirs = socket.socketpair()
+            pid = os.fork()
+            if pid == 0:
+                _become(rank, [ours, *self._socks.values()])
+                _run(run, Member(rank, self.size, theirs, self.attributes))
+            theirs.close()
+            self._socks[rank], self.pids[rank] = ours, pid
+
+    async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
+        """Collect the cards of all and give each those of its relatives."""
+        cards: dict[int, Mapping[str, Any]] = {0: card}
+        self._streams = {rank: _stream(sock) for rank, sock in self._socks.items()}
+
+        async def collect(rank: int) -> None:
+            found = await _receive(self._streams[rank])
+            if found is None:
+                raise BournError(f"rank {rank} ended before it came up")
+            cards[rank] = found
+
+        with trio.move_on_after(BOOT_SECONDS):
+            try:
+                async with trio.open_nursery() as nursery:
+                    for rank in self._streams:
+                        nursery.start_soon(collect, rank)
+            except* BournError as group:
+                raise group.exceptions[0] from None
+        if len(cards) < self.size:
+            missing = ", ".join(str(rank) for rank in range(self.size) if rank not in cards)
+            raise BournError(f"rank {missing} didn't come up within {BOOT_SECONDS:g} s")
+        for rank, stream in self._streams.items():
+            relatives = {*self._topology.ancestors(rank), *self._topology.subtree(rank)}
+            with suppress(trio.BrokenResourceError):
+                await _send(stream, {str(other): cards[other] for other in relatives})
+        return _look_up(cards)
+
+    async def watch(self, broker: Broker) -> None:
+        """Note the end of processes; one that ends before it was ever online ends the instance."""
+        async with trio.open_nursery() as nursery:
+            for rank, pid in self.pids.items():
+                nursery.start_soon(self._wait_for, rank, pid, broker)
+
+    async def _wait_for(self, rank: int, pid: int, broker: Broker) -> None:
+        seen = False
+
+        def look() -> None:
+            nonlocal seen
+            seen = seen or bool(broker.online >> rank & 1)
+
+        assert broker.overlay is not None
+        broker.overlay.watchers.append(look)
+        fd = os.pidfd_open(pid)
+        try:
+            await trio.lowlevel.wait_readable(fd)
+        finally:
+            os.close(fd)
+        _, status = os.waitpid(pid, 0)  # noqa: ASYNC222  it has ended
+        del self.pids[rank]
+        if not seen:
+            broker.stop(f"rank {rank} ended before it came up ({_ending(status)})")
+        elif status and not broker.stopping.is_set():
+            log.warning("the process of rank %d ended: %s", rank, _ending(status))
+
+    async def close(self) -> None:
+        """Nothing to tell."""
+
+    def finish(self) -> None:
+        """See that all have ended, by force in the end."""
+        for sock in self._socks.values():
+            sock.close()
+        deadline = time.monotonic() + END_SECONDS
+        for rank, pid in list(self.pids.items()):
+            with suppress(OSError):
+                fd = os.pidfd_open(pid)
+                try:
+                    if not select.select([fd], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                        log.error("rank %d (process %d) didn't end; it is killed", rank, pid)
+                        os.kill(pid, signal.SIGKILL)
+                finally:
+                    os.close(fd)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+            self.pids.pop(rank, None)
+
+    def kill(self) -> None:
+        """End all at once."""
+        for pid in list(self.pids.values()):
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _become(rank: int, foreign: list[socket.socket]) -> None:
+    """Make a forked process one of its own: no terminal, nothing of what rank 0 has with others."""
+    os.setsid()
+    for sock in foreign:
+        sock.close()
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    with suppress(OSError), open("/proc/self/comm", "w") as file:
+        file.write(f"bourn-{rank}")
+
+
+def _run(run: Callable[[Member], int], member: Member) -> NoReturn:
+    status = 1
+    try:
+        status = run(member)
+    except BournError as error:
+        os.write(2, f"bourn-start: error: rank {member.rank}: {error.message}\n".encode())
+    except BaseException:
+        log.critical("rank %d failed", member.rank, exc_info=True)
+    finally:
+        # Not by way of rank 0's exit handlers, which a fork inherits.
+        os._exit(status)
+
+
+def _ending(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exit status {os.WEXITSTATUS(status)}"
+
+
+def _stream(sock: socket.socket) -> trio.SocketStream:
+    sock.setblocking(False)
+    return trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+
+
+def _look_up(cards: Mapping[int, Mapping[str, Any]]) -> Callable[[int], Mapping[str, Any]]:
+    def look_up(rank: int) -> Mapping[str, Any]:
+        if rank not in cards:
+            raise missing_card(rank)
+        return cards[rank]
+
+    return look_up
+
+
+async def _send(stream: trio.SocketStream, value: object) -> None:
+    body = json.dumps(value).encode()
+    await stream.send_all(_LENGTH.pack(len(body)) + body)
+
+
+async def _receive(stream: trio.SocketStream) -> Any:
+    """Return what the other side sent, or None where it has gone."""
+    data, need = bytearray(), 4
+    while len(data) < need:
+        try:
+            more = await stream.receive_some(65536)
+        except trio.BrokenResourceError:
+            return None
+        if not more:
+            return None
+        data += more
+        if len(data) >= 4:
+            need = 4 + int(_LENGTH.unpack_from(data)[0])
+    return json.loads(data[4:])

@@ -1,0 +1,76 @@
+"""Service `overlay`: the tree of brokers, as it should be and as it is."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from bourn.broker.builtins.base import Builtin
+from bourn.broker.module import ANYONE, method
+from bourn.broker.overlay.census import TORPID
+from bourn.broker.overlay.health import statuses
+from bourn.broker.overlay.topology import Topology
+from bourn.errors import BournError
+from bourn.model.idset import mask_text
+
+if TYPE_CHECKING:
+    from bourn.broker.request import Request
+
+
+class OverlayModule(Builtin):
+    """Answers for this broker and those below it; rank 0 knows all."""
+
+    @method(allow=ANYONE)
+    def topology(self, request: Request) -> dict[str, Any]:
+        """-> `{topology, parents: [parent of each rank, -1 for rank 0]}`."""
+        tree = self._tree
+        return {"topology": tree.name, "parents": [*tree.parents]}
+
+    @method(allow=ANYONE)
+    def status(self, request: Request) -> dict[str, Any]:
+        """-> `{rank, status, statuses: {state: idset}, torpid, online, lost}`; see `health.statuses`."""
+        tree, overlay = self._tree, self.broker.overlay
+        online = self.broker.online
+        lost = 0 if overlay is None else overlay.census.lost
+        found = statuses(tree, online, lost)
+        ranks: dict[str, int] = {}
+        for rank in tree.subtree(self.broker.rank):
+            ranks[found[rank]] = ranks.get(found[rank], 0) | 1 << rank
+        return {
+            "rank": self.broker.rank,
+            "status": found[self.broker.rank],
+            "statuses": {state: mask_text(mask) for state, mask in sorted(ranks.items())},
+            "torpid": "" if overlay is None else mask_text(overlay.census.group(TORPID)),
+            "online": mask_text(online),
+            "lost": mask_text(lost),
+        }
+
+    @method(allow=ANYONE)
+    def errors(self, request: Request) -> dict[str, Any]:
+        """-> `{errors: [{rank, ago, reason}...]}`: links of this broker that were lost, oldest first."""
+        overlay = self.broker.overlay
+        now = trio.current_time()
+        found = [] if overlay is None else overlay.errors
+        return {"errors": [{"rank": rank, "ago": now - t, "reason": text} for t, rank, text in found]}
+
+    @method()
+    def cut(self, request: Request) -> None:
+        """`{rank}`: cut the link to a child; it comes back by itself, if it can. ENOENT."""
+        rank = request.get("rank", int)
+        overlay = self.broker.overlay
+        peer = None if overlay is None else overlay.peers.get(rank)
+        if peer is None or (overlay is not None and peer is overlay.parent):
+            raise BournError(f"rank {rank} is no child of rank {self.broker.rank}", errno.ENOENT)
+        peer.close("an administrator cut the link")
+
+    def stats(self) -> dict[str, object]:
+        """Return the links."""
+        overlay = self.broker.overlay
+        return {} if overlay is None else overlay.stats()
+
+    @property
+    def _tree(self) -> Topology:
+        overlay = self.broker.overlay
+        return Topology((-1, *[0] * (self.broker.size - 1))) if overlay is None else overlay.topology

@@ -1,0 +1,108 @@
+"""Who is there: the groups of ranks, put together on the way up the tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bourn.model.idset import mask_text, parse_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ONLINE = "broker.online"
+"""The group of brokers whose modules are up."""
+TORPID = "broker.torpid"
+"""The group of brokers that are linked but haven't been heard of for a while."""
+
+
+class Report:
+    """What a neighbour below says of itself and all below it; sets of ranks as bit masks."""
+
+    __slots__ = ("groups", "left", "linked")
+
+    def __init__(self, linked: int, left: int, groups: dict[str, int]) -> None:
+        self.linked = linked
+        self.left = left
+        self.groups = groups
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Report:
+        """Read what `Census.payload` wrote; raises ValueError or BournError where it is something else."""
+        try:
+            groups = {str(name): parse_mask(ranks) for name, ranks in payload["groups"].items()}
+            return cls(parse_mask(payload["linked"]), parse_mask(payload["left"]), groups)
+        except (KeyError, AttributeError, TypeError) as error:
+            raise ValueError(f"no report: {error!r}") from None
+
+
+class Census:
+    """What one broker knows of itself and those below it."""
+
+    def __init__(self, rank: int) -> None:
+        self.me = 1 << rank
+        self.own: set[str] = set()
+        self._reports: dict[int, Report] = {}
+        self._torpid = 0
+        self._seen = self.me
+        self._left = 0
+
+    def join(self, group: str) -> None:
+        """Put this rank into a group."""
+        self.own.add(group)
+
+    def leave(self, group: str) -> None:
+        """Take this rank out of a group."""
+        self.own.discard(group)
+
+    def take(self, child: int, report: Report) -> None:
+        """Take the report of a child, in place of its last one."""
+        self._reports[child] = report
+        self._seen |= report.linked | report.left
+        self._left = (self._left | report.left) & ~self.linked
+
+    def drop(self, child: int, *, left: bool) -> None:
+        """The link to a child is gone; `left`: it said goodbye."""
+        report = self._reports.pop(child, None)
+        self._torpid &= ~(1 << child)
+        if report is not None and left:
+            self._left = (self._left | report.linked) & ~self.linked
+
+    def set_torpid(self, child: int, torpid: bool) -> None:
+        """Note whether a child is silent."""
+        self._torpid = self._torpid | 1 << child if torpid else self._torpid & ~(1 << child)
+
+    @property
+    def linked(self) -> int:
+        """This rank and all that are reached through it."""
+        mask = self.me
+        for report in self._reports.values():
+            mask |= report.linked
+        return mask
+
+    @property
+    def lost(self) -> int:
+        """Ranks that were linked, are no more, and didn't say goodbye."""
+        return self._seen & ~self.linked & ~self._left
+
+    @property
+    def names(self) -> set[str]:
+        """The groups there are."""
+        return {ONLINE, TORPID, *self.own, *(n for r in self._reports.values() for n in r.groups)}
+
+    def group(self, name: str) -> int:
+        """Return the members of a group, of this rank and those below."""
+        mask = self.me if name in self.own else 0
+        if name == TORPID:
+            mask |= self._torpid
+        for report in self._reports.values():
+            mask |= report.groups.get(name, 0)
+        return mask
+
+    def payload(self) -> dict[str, Any]:
+        """Return the report for the parent."""
+        groups = {name: self.group(name) for name in self.names}
+        return {
+            "linked": mask_text(self.linked),
+            "left": mask_text(self._left),
+            "groups": {name: mask_text(mask) for name, mask in sorted(groups.items()) if mask},
+        }

@@ -1,0 +1,275 @@
+"""A neighbour in the tree: requests, responses, events and controls to and from it. No I/O here."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from bourn.broker.codec import encode_frame
+from bourn.broker.framing import MAX_FRAME, FrameDecoder, ProtocolError
+from bourn.broker.message import (
+    CONTROL,
+    EVENT,
+    NODE_ANY,
+    NODE_UPSTREAM,
+    NORESPONSE,
+    REQUEST,
+    RESPONSE,
+    STREAMING,
+    Message,
+)
+from bourn.broker.overlay.wire import control, decode_packet, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bourn.broker.overlay.wire import Packet
+    from bourn.broker.request import Request
+
+log = logging.getLogger("bourn.overlay")
+
+MAX_QUEUE = 256 << 20
+"""Bytes waiting for a neighbour, above which the link is given up."""
+HIGH_WATER = 4 << 20
+"""Bytes waiting for a neighbour, above which nothing more is read from whoever sends to it."""
+LOW_WATER = 1 << 20
+"""Bytes waiting for a neighbour, below which that goes on."""
+
+
+class Switch(Protocol):
+    """What a peer needs of its overlay."""
+
+    def request_from(self, peer: Peer, packet: Packet) -> None:
+        """Route a request that came in."""
+
+    def event_from(self, peer: Peer, packet: Packet, body: bytes) -> None:
+        """Take an event that came in."""
+
+    def control_from(self, peer: Peer, packet: Packet) -> None:
+        """Act on a control message."""
+
+    def later(self, callback: Callable[[], None]) -> None:
+        """Call back at the end of this turn."""
+
+
+class Peer:
+    """One neighbour with a live link. It is the origin of the requests that come from it."""
+
+    def __init__(
+        self,
+        switch: Switch,
+        rank: int,
+        address: str,
+        *,
+        now: float,
+        max_frame: int = MAX_FRAME,
+        max_queue: int = MAX_QUEUE,
+    ) -> None:
+        self.rank = rank
+        self.address = address
+        self.out = bytearray()
+        self.closed = False
+        self.reason = ""
+        """Why the link ended."""
+        self.leaving = False
+        """Whether it said goodbye."""
+        self.torpid = False
+        self.since = now
+        self.heard = now
+        """When it was last heard of (the clock of the loop)."""
+        self.spoke = now
+        """When something was last sent to it."""
+        self.jam: Peer | None = None
+        """Where what came from it waits for room; nothing is read from it meanwhile."""
+        self.wake: Callable[[], None] = _nothing
+        """Has the bytes in `out` sent; set by the link."""
+        self._abort: Callable[[], None] = _nothing
+        self._switch = switch
+        self._decoder = FrameDecoder(max_frame)
+        self._max_frame = max_frame
+        self._max_queue = max_queue
+        self._pending: dict[int, Request] = {}
+        self._asked: dict[int, Request] = {}
+        self._asked_set: set[Request] = set()
+        self._tags = count(1)
+        self._room: trio.Event | None = None
+
+    def attach(self, wake: Callable[[], None], abort: Callable[[], None]) -> None:
+        """Take the means of the link that serves this peer."""
+        self.wake, self._abort = wake, abort
+        if self.out:
+            wake()
+
+    # What comes in.
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Act on bytes from the neighbour. Raises ProtocolError."""
+        switch = self._switch
+        for view in self._decoder.feed(data):
+            # A message that is passed on keeps pointing into its body.
+            body = bytes(view)
+            packet = decode_packet(body)
+            kind = packet.type
+            if kind == RESPONSE:
+                self._response(packet)
+            elif kind == REQUEST:
+                if not packet.flags & NORESPONSE and (
+                    packet.matchtag <= 0 or packet.matchtag in self._pending
+                ):
+                    raise ProtocolError(f"{packet.topic:.80}: matchtag {packet.matchtag} isn't free")
+                switch.request_from(self, packet)
+            elif kind == EVENT:
+                switch.event_from(self, packet, body)
+            elif kind != CONTROL:
+                raise ProtocolError(f"a message of type '{kind:.40}'")
+            elif packet.topic == "cancel":
+                request = self._pending.get(packet.matchtag)
+                if request is not None:
+                    request.cancel()
+            else:
+                switch.control_from(self, packet)
+            if self.closed:
+                return
+
+    def _response(self, packet: Packet) -> None:
+        request = self._asked.get(packet.matchtag)
+        if request is None:
+            return  # it was cancelled meanwhile
+        if packet.errnum or not request.streaming:
+            del self._asked[packet.matchtag]
+        if packet.errnum:
+            request.error(packet.errnum, packet.errstr)
+        elif isinstance(request.origin, Peer):
+            request.respond(packet.payload)
+            if len(request.origin.out) > HIGH_WATER:
+                self.jam = request.origin
+        else:
+            request.respond(value_of(packet.payload))
+
+    # What goes out.
+
+    def ask(self, request: Request) -> None:
+        """Send a request on its way over this link."""
+        tag = 0 if request.flags & NORESPONSE else next(self._tags)
+        nodeid = NODE_ANY if request.nodeid == NODE_UPSTREAM else request.nodeid
+        try:
+            frame = encode_frame(
+                Message(
+                    REQUEST,
+                    request.topic,
+                    request.payload,
+                    tag,
+                    nodeid,
+                    request.userid,
+                    request.rolemask,
+                    request.flags & (STREAMING | NORESPONSE),
+                    client=request.client,
+                )
+            )
+            self._check(frame, request.topic)
+        except ProtocolError as error:
+            request.error(error.errnum, error.message)
+            return
+        if tag:
+            self._asked[tag] = request
+            request.keep(self._asked_set)
+            request.on_cancel = lambda: self._unask(tag)
+        self.push(frame)
+
+    def _unask(self, tag: int) -> None:
+        if self._asked.pop(tag, None) is not None:
+            self.push(control("cancel", matchtag=tag))
+
+    def reply(self, request: Request, payload: object) -> None:
+        """Send a response."""
+        if self.closed:
+            return
+        try:
+            frame = encode_frame(Message(RESPONSE, request.topic, payload, request.matchtag))
+            self._check(frame, request.topic)
+        except ProtocolError as error:
+            log.error("%s", error.message)
+            if request.done:
+                self.fail(request, error.errnum, error.message)
+            else:
+                request.error(error.errnum, error.message)
+            return
+        self.push(frame)
+
+    def fail(self, request: Request, errnum: int, text: str) -> None:
+        """Send an error response."""
+        errstr = text.encode(errors="backslashreplace").decode()
+        self.push(
+            encode_frame(
+                Message(RESPONSE, request.topic, matchtag=request.matchtag, errnum=errnum, errstr=errstr)
+            )
+        )
+
+    def push(self, frame: bytes) -> None:
+        """Queue a frame; a link over which nothing goes out is given up."""
+        if self.closed:
+            return
+        self.out += frame
+        if len(self.out) > self._max_queue:
+            self.close(f"it is too slow: {len(self.out)} bytes wait for it")
+        else:
+            self._switch.later(self.wake)
+
+    def _check(self, frame: bytes, topic: str) -> None:
+        if len(frame) > self._max_frame:
+            raise ProtocolError(
+                f"{topic}: a message of {len(frame)} bytes exceeds {self._max_frame}", errno.EMSGSIZE
+            )
+
+    def sent(self) -> None:
+        """Some of `out` has gone; the link says so."""
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    async def drained(self) -> None:
+        """Wait until the neighbour has taken most of what was sent, or is gone."""
+        await self._wait_until_queued(LOW_WATER)
+
+    async def emptied(self) -> None:
+        """Wait until it has taken all of it, or is gone."""
+        await self._wait_until_queued(0)
+
+    async def _wait_until_queued(self, most: int) -> None:
+        while len(self.out) > most and not self.closed:
+            if self._room is None:
+                self._room = trio.Event()
+            await self._room.wait()
+
+    # Requests that wait for their answer.
+
+    def keep(self, request: Request) -> None:
+        """Remember a request that may be cancelled."""
+        self._pending[request.matchtag] = request
+
+    def release(self, request: Request) -> None:
+        """It was answered."""
+        self._pending.pop(request.matchtag, None)
+
+    def close(self, reason: str) -> None:
+        """The link has ended: cancel what the neighbour waits for, fail what waits for the neighbour."""
+        if self.closed:
+            return
+        self.closed = True
+        self.reason = reason
+        self.out.clear()
+        for request in list(self._pending.values()):
+            request.cancel()
+        for request in list(self._asked.values()):
+            request.error(errno.EHOSTUNREACH, f"{request.topic}: the link to rank {self.rank} was lost")
+        self._asked.clear()
+        self.sent()
+        self._abort()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,203 @@
+"""Several brokers in one process, linked by streams in memory: the real overlay without TLS and processes.
+
+async def test_event_reaches_all():
+    async with memory_instance(8, topology="kary:2") as instance:
+        await instance[7].rpc("event.publish", {"topic": "x"})
+"""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.testing import memory_stream_pair
+
+from bourn.broker.attributes import Attributes
+from bourn.broker.broker import Broker
+from bourn.broker.overlay.overlay import Overlay
+from bourn.broker.overlay.topology import parse_topology
+from bourn.broker.settings import TbonTable
+from bourn.config import Config
+from bourn.errors import BournError
+from bourn.plugins import PluginManager
+from bourn.testing.broker import MemoryBroker, _quiet_log
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from bourn.broker.logring import LogRing
+    from bourn.hookspecs.modules import ModuleSpec
+
+__all__ = ["MemoryInstance", "memory_instance"]
+
+
+class MemoryNetwork:
+    """Connects brokers of this process; `cut` ends all that a rank has."""
+
+    def __init__(self) -> None:
+        self._servers: dict[int, trio.MemorySendChannel[trio.abc.Stream]] = {}
+        self._streams: dict[int, list[trio.abc.Stream]] = {}
+
+    def of(self, rank: int) -> _Port:
+        """Return the network as a rank sees it."""
+        return _Port(self, rank)
+
+    async def connect(self, caller: int, rank: int) -> trio.abc.Stream:
+        """Connect a rank with another one."""
+        server = self._servers.get(rank)
+        if server is None:
+            raise BournError(f"rank {rank} can't be reached", errno.EHOSTUNREACH)
+        ours, theirs = memory_stream_pair()
+        for end in (caller, rank):
+            self._streams.setdefault(end, []).extend((ours, theirs))
+        await server.send(theirs)
+        return ours
+
+    async def cut(self, rank: int) -> None:
+        """Break every connection of a rank; nobody can connect to it until it serves again."""
+        self._servers.pop(rank, None)
+        for stream in self._streams.pop(rank, []):
+            await trio.aclose_forcefully(stream)
+
+
+class _Port:
+    """A `Network` for one rank."""
+
+    def __init__(self, network: MemoryNetwork, rank: int) -> None:
+        self._network = network
+        self._rank = rank
+
+    async def dial(self, rank: int) -> trio.abc.Stream:
+        """Connect to a rank."""
+        return await self._network.connect(self._rank, rank)
+
+    async def serve(
+        self,
+        admit: Callable[[trio.abc.Stream, str], Awaitable[None]],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Accept connections."""
+        send, receive = trio.open_memory_channel[trio.abc.Stream](1000)
+        self._network._servers[self._rank] = send
+        try:
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                async for stream in receive:
+                    nursery.start_soon(admit, stream, "memory")
+        finally:
+            self._network._servers.pop(self._rank, None)
+
+    def vouch(self, stream: trio.abc.Stream, rank: int) -> str | None:
+        """Everybody here is who he says he is."""
+        return None
+
+
+class MemoryInstance:
+    """Running brokers by rank."""
+
+    def __init__(
+        self,
+        size: int,
+        modules: tuple[ModuleSpec, ...],
+        config: Mapping[str, Any],
+        log: LogRing,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.size = size
+        self.network = MemoryNetwork()
+        self._brokers: dict[int, MemoryBroker] = {}
+        self._modules = modules
+        self._config = config
+        self._log = log
+        self._nursery = nursery
+        self._gone: dict[int, trio.Event] = {}
+
+    def __getitem__(self, rank: int) -> MemoryBroker:
+        return self._brokers[rank]
+
+    @property
+    def log(self) -> list[str]:
+        """What any of the brokers has logged."""
+        return [entry["text"] for entry in self._log.entries]
+
+    async def start(self, *ranks: int, instance: str = "i") -> None:
+        """Start brokers, all at once, and wait until they are up; `instance`: which they belong to."""
+        async with trio.open_nursery() as nursery:
+            for rank in ranks:
+                nursery.start_soon(self._nursery.start, self._run, rank, instance)
+
+    async def stop(self, rank: int) -> None:
+        """Shut a broker down."""
+        self[rank].broker.stop("the test says so")
+        await self._gone[rank].wait()
+
+    async def cut(self, rank: int) -> None:
+        """Break all links of a broker, as its death would."""
+        await self.network.cut(rank)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is true; an error after an hour of the test's clock."""
+        with trio.fail_after(3600):
+            while not condition():  # noqa: ASYNC110
+                await trio.sleep(0.01)
+
+    async def _run(self, rank: int, instance: str, *, task_status: trio.TaskStatus[None]) -> None:
+        attrs = Attributes()
+        for name, value in (("rank", rank), ("size", self.size), ("broker.quorum", "1")):
+            attrs.set(name, value)
+        gone = self._gone[rank] = trio.Event()
+        try:
+            with tempfile.TemporaryDirectory(prefix="bourn-test-") as folder:
+                broker = Broker(
+                    config=Config(self._config),
+                    plugins=PluginManager(),
+                    rundir=Path(folder),
+                    attrs=attrs,
+                    logring=self._log,
+                    rank=rank,
+                    size=self.size,
+                )
+                table = broker.config.table("tbon", TbonTable)
+                topology = parse_topology(table.topology, self.size)
+                broker.overlay = Overlay(broker, topology, self.network.of(rank), table, instance)
+                async with broker.running(self._modules, listen=False):
+                    self._brokers[rank] = MemoryBroker(broker)
+                    task_status.started()
+                    await broker.stopping.wait()
+        finally:
+            gone.set()
+
+    async def close(self) -> None:
+        """Shut the instance down."""
+        await self.stop(0)
+        for gone in self._gone.values():
+            await gone.wait()
+
+
+@asynccontextmanager
+async def memory_instance(
+    size: int, *modules: ModuleSpec, topology: str = "kary:2", config: Mapping[str, Any] | None = None
+) -> AsyncIterator[MemoryInstance]:
+    """Run an instance of `size` brokers with these modules until the block ends.
+
+    Args:
+        size: how many brokers.
+        modules: those to choose from on each rank, as hooks would register them.
+        topology: the shape of the tree.
+        config: the configuration's tables as in TOML.
+    """
+    values: dict[str, Any] = dict(config or {})
+    values["tbon"] = {"topology": topology, **values.get("tbon", {})}
+    with _quiet_log() as log:
+        async with trio.open_nursery() as nursery:
+            instance = MemoryInstance(size, modules, values, log, nursery)
+            await instance.start(*range(size))
+            await instance.until(lambda: instance[0].broker.online == (1 << size) - 1)
+            yield instance
+            await instance.close()
+            nursery.cancel_scope.cancel()

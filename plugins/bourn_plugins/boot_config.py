@@ -1,0 +1,127 @@
+"""Boot method `config`: the hosts stand in `[bootstrap]`, and each broker is started on its own host."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bourn.config.tables import BootstrapTable
+from bourn.errors import BournError, ConfigError, suggest
+from bourn.hookspecs import hookimpl
+from bourn.hookspecs.boot import BootMethod
+from bourn.model.hostlist import Hostlist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bourn.config import Config
+
+HOSTNAME = "BOURN_HOSTNAME"
+"""Environment variable: the name by which this host stands in the list, in place of its own."""
+
+
+class Hosts:
+    """The brokers of an instance: ranks are the hosts' places in the list."""
+
+    def __init__(self, table: BootstrapTable) -> None:
+        self.names: list[str] = []
+        self.bind: list[tuple[str, int]] = []
+        self.connect: list[tuple[str, int]] = []
+        parents: dict[str, str] = {}
+        for place, entry in enumerate(table.hosts):
+            where = f"bootstrap.hosts[{place}]"
+            for host in Hostlist(entry.host):
+                if host in self.names:
+                    raise ConfigError(f"{where}: host '{host}' is in the list already")
+                self.names.append(host)
+                bind = entry.bind or table.default_bind
+                self.bind.append(_address(bind, host, table.default_port, f"{where}.bind"))
+                connect = entry.connect or table.default_connect
+                self.connect.append(_address(connect, host, table.default_port, f"{where}.connect"))
+                if entry.parent:
+                    parents[host] = entry.parent
+        self.parents = self._parents(parents)
+
+    def _parents(self, parents: Mapping[str, str]) -> list[int] | None:
+        """Return the parents of rank 1, 2, ...; None where no host names any."""
+        if not parents:
+            return None
+        first = self.names[0]
+        if first in parents:
+            raise ConfigError(f"[bootstrap] host '{first}' is rank 0 and can't have a parent")
+        return [self.rank(parents.get(host, first), "parent") for host in self.names[1:]]
+
+    def rank(self, host: str, what: str = "host") -> int:
+        """Return a host's rank; BournError where it isn't in the list."""
+        for name in (host, host.partition(".")[0]):
+            if name in self.names:
+                return self.names.index(name)
+        raise BournError(f"{what} '{host}' isn't among [bootstrap] hosts{suggest(host, self.names)}")
+
+
+class Listed:
+    """A broker's part: everything stands in the list."""
+
+    def __init__(self, table: BootstrapTable, hostname: str) -> None:
+        hosts = self._hosts = Hosts(table)
+        self.rank = hosts.rank(hostname)
+        self.size = len(hosts.names)
+        if self.size > 1 and not table.authority:
+            raise ConfigError('[bootstrap] authority is missing: the file that "bourn keygen FILE" makes')
+        path = Path(table.authority)
+        if self.size > 1 and not path.is_absolute():
+            raise ConfigError(f"[bootstrap] authority = '{path}': must be an absolute path")
+        bind = hosts.bind[self.rank]
+        attributes = {
+            "instance-id": hashlib.sha256("\n".join(hosts.names).encode()).hexdigest(),
+            "tbon.bind": f"{bind[0]}:{bind[1]}",
+            "tbon.authority": str(path),
+            "hostlist": str(Hostlist(hosts.names)),
+            "hostname": hosts.names[self.rank],
+            # A system comes up with the hosts that there are.
+            "broker.quorum": "1",
+        }
+        if hosts.parents is not None:
+            attributes["tbon.topo"] = "custom:" + ",".join(map(str, hosts.parents))
+        self.attributes: Mapping[str, str] = attributes
+
+    async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
+        """Return a look-up of what the list says."""
+
+        def look_up(rank: int) -> Mapping[str, Any]:
+            host, port = self._hosts.connect[rank]
+            return {"rank": rank, "hostname": self._hosts.names[rank], "host": host, "port": port, "cert": ""}
+
+        return look_up
+
+    async def close(self) -> None:
+        """Nobody waits to be told."""
+
+
+def _address(text: str, host: str, port: int, where: str) -> tuple[str, int]:
+    """Return (host, port) of ``tcp://HOST:PORT``, in which %h is the host's name and %p the default port."""
+    full = text.removeprefix("tcp://").replace("%h", host).replace("%p", str(port))
+    name, colon, number = full.rpartition(":")
+    if not colon or not name or not number.isdigit() or not 0 < int(number) < 65536:
+        raise ConfigError(
+            f"{where}: '{text}' must be tcp://HOST:PORT (%h: the host's name, %p: default-port)"
+        )
+    return name.strip("[]"), int(number)
+
+
+def _detect(environ: Mapping[str, str], config: Config) -> bool:
+    table = config.raw.get("bootstrap")
+    return isinstance(table, dict) and bool(table.get("hosts"))
+
+
+def _open(environ: Mapping[str, str], config: Config) -> Listed:
+    hostname = environ.get(HOSTNAME) or socket.gethostname()
+    return Listed(config.table("bootstrap", BootstrapTable), hostname)
+
+
+@hookimpl
+def bourn_boot_methods() -> Iterable[BootMethod]:
+    """Register `config`."""
+    yield BootMethod("config", _detect, _open)

@@ -1,0 +1,357 @@
+"""Eight brokers in one process: requests, events, groups and losses over the real overlay."""
+
+from __future__ import annotations
+
+import errno
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+
+from bourn._version import __version__
+from bourn.broker.message import NODE_UPSTREAM
+from bourn.broker.module import ANYONE, LATER, Module, ModuleSpec, Request, Role, method
+from bourn.broker.overlay import overlay
+from bourn.broker.overlay.peer import HIGH_WATER
+from bourn.broker.overlay.wire import control, first_frame
+from bourn.errors import BournError, RPCError
+from bourn.testing.overlay import MemoryInstance, memory_instance
+
+
+class Where(Module):
+    """Says where it is, and notes what it is told."""
+
+    def __init__(self, ctx: Any) -> None:
+        super().__init__(ctx)
+        self.gone: list[str] = []
+        self.cancelled = 0
+        self.posted: list[Any] = []
+        self.kept: list[Request] = []
+
+    @method(allow=ANYONE)
+    def am(self, request: Request) -> list[Any]:
+        return [self.ctx.rank, request.userid, request.rolemask, request.payload]
+
+    @method(name="hold")
+    def hold(self, request: Request) -> Any:
+        self.kept.append(request)
+        return LATER
+
+    @method(streaming=True)
+    def watch(self, request: Request) -> Any:
+        def cancel() -> None:
+            self.cancelled += 1
+
+        request.on_cancel = cancel
+        request.respond(self.ctx.rank)
+        self.kept.append(request)
+        return LATER
+
+    @method(streaming=True)
+    async def flood(self, request: Request) -> None:
+        for _ in range(request.get("count", int)):
+            request.respond("x" * 100_000)
+            await request.drained()
+
+    @method()
+    def post(self, request: Request) -> None:
+        self.posted.append(request.payload)
+
+    @method()
+    def boom(self, request: Request) -> None:
+        raise BournError("no luck", errno.EBUSY)
+
+    def disconnect(self, client: str) -> None:
+        self.gone.append(client)
+
+
+WHERE = ModuleSpec("where", Where)
+ROOT = ModuleSpec("root", Where, ranks="0")
+EIGHT = partial(memory_instance, 8, WHERE, ROOT)  # 0(1(3(7) 4) 2(5 6))
+
+
+def where(instance: MemoryInstance, rank: int) -> Where:
+    found = instance[rank].provider("where")
+    assert isinstance(found, Where)
+    return found
+
+
+async def test_every_rank_reaches_every_other() -> None:
+    async with EIGHT() as instance:
+        for start in range(8):
+            for end in range(8):
+                found = await instance[start].rpc("where.am", {"n": end}, nodeid=end)
+                assert found[0] == end
+                assert found[3] == {"n": end}
+
+
+async def test_up_the_tree_by_service() -> None:
+    async with EIGHT() as instance:
+        assert (await instance[7].rpc("where.am"))[0] == 7
+        assert (await instance[7].rpc("where.am", nodeid=NODE_UPSTREAM))[0] == 3
+        assert (await instance[7].rpc("root.am"))[0] == 0
+        with pytest.raises(RPCError, match="no service 'nobody'") as caught:
+            await instance[7].rpc("nobody.am")
+        assert caught.value.errnum == errno.ENOSYS
+        with pytest.raises(RPCError, match="no service 'root'"):
+            await instance[0].rpc("root.am", nodeid=7)
+
+
+async def test_who_comes_from_afar_is_not_local_and_keeps_its_other_credentials() -> None:
+    async with (
+        EIGHT() as instance,
+        instance[7].client(userid=1234, rolemask=int(Role.USER | Role.LOCAL)) as guest,
+    ):
+        assert (await guest.rpc("where.am"))[1:3] == [1234, Role.USER | Role.LOCAL]
+        assert (await guest.rpc("root.am"))[1:3] == [1234, Role.USER]
+        with pytest.raises(RPCError, match="not allowed for user 1234"):
+            await guest.rpc("root.boom")
+
+
+async def test_errors_come_back_as_they_were() -> None:
+    async with EIGHT() as instance:
+        with pytest.raises(RPCError, match="no luck") as caught:
+            await instance[4].rpc("where.boom", nodeid=6)
+        assert caught.value.errnum == errno.EBUSY
+        with pytest.raises(RPCError, match="no rank 8; the instance has ranks 0-7"):
+            await instance[4].rpc("where.am", nodeid=8)
+
+
+async def test_streams_cross_and_are_cancelled_at_their_source() -> None:
+    async with EIGHT() as instance:
+        async with instance[7].stream("where.watch", nodeid=6) as stream:
+            assert await anext(stream) == 6
+            where(instance, 6).kept[0].respond("more")
+            assert await anext(stream) == "more"
+        await instance.until(lambda: where(instance, 6).cancelled == 1)
+
+
+async def test_a_post_wants_no_answer() -> None:
+    async with EIGHT() as instance:
+        for number in range(100):
+            instance[7].post("where.post", number, nodeid=6)
+        await instance.until(lambda: len(where(instance, 6).posted) == 100)
+        assert where(instance, 6).posted == list(range(100))
+
+
+async def test_all_see_all_events_in_one_order() -> None:
+    async with EIGHT() as instance:
+        seen: dict[int, list[int]] = {rank: [] for rank in range(8)}
+
+        def note(rank: int, topic: str, payload: int) -> None:
+            seen[rank].append(payload)
+
+        for rank in range(8):
+            instance[rank].ctx.subscribe("n", partial(note, rank))
+        async with trio.open_nursery() as nursery:
+            for rank in range(8):
+                for number in range(10):
+                    body = {"topic": "n.x", "payload": rank * 10 + number}
+                    nursery.start_soon(instance[rank].rpc, "event.publish", body)
+        await instance.until(lambda: all(len(numbers) == 80 for numbers in seen.values()))
+        assert sorted(seen[0]) == list(range(80))
+        assert all(numbers == seen[0] for numbers in seen.values())
+
+
+async def test_a_private_event_reaches_the_owners_clients_only() -> None:
+    async with (
+        EIGHT() as instance,
+        instance[7].client() as owner,
+        instance[7].client(userid=7, rolemask=int(Role.USER)) as guest,
+        owner.subscribe("p") as owners,
+        guest.subscribe("p") as guests,
+    ):
+        for private in (True, False):
+            await instance[0].rpc("event.publish", {"topic": f"p.{private}", "private": private})
+        assert [(await anext(owners)).topic for _ in range(2)] == ["p.True", "p.False"]
+        assert (await anext(guests)).topic == "p.False"
+
+
+async def test_groups_are_put_together_on_the_way_up() -> None:
+    async with EIGHT() as instance:
+        async with instance[0].stream("groups.watch", {"name": "mine"}) as stream:
+            assert (await anext(stream))["members"] == ""
+            await instance[7].rpc("groups.join", {"name": "mine"})
+            assert (await anext(stream))["members"] == "7"
+            await instance[2].rpc("groups.join", {"name": "mine"})
+            assert (await anext(stream))["members"] == "2,7"
+            await instance[7].rpc("groups.leave", {"name": "mine"})
+            assert (await anext(stream))["members"] == "2"
+        found = await instance[7].rpc("groups.get", {"name": "broker.online"}, nodeid=1)
+        assert found["members"] == "1,3-4,7"
+        with pytest.raises(RPCError, match="the brokers' own"):
+            await instance[7].rpc("groups.join", {"name": "broker.online"})
+
+
+async def test_what_waits_for_a_lost_broker_fails_and_those_below_it_find_another_parent() -> None:
+    async with EIGHT() as instance:
+        failures: list[RPCError] = []
+
+        async def call(rank: int, to: int) -> None:
+            try:
+                await instance[rank].rpc("where.hold", nodeid=to)
+            except RPCError as error:
+                failures.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call, 0, 1)
+            nursery.start_soon(call, 6, 1)
+            await instance.until(lambda: len(where(instance, 1).kept) == 2)
+            await instance.cut(1)
+        assert [failure.errnum for failure in failures] == [errno.EHOSTUNREACH] * 2
+        # Rank 1 serves no more, so ranks 3 and 4 are taken in by rank 0; rank 1 itself comes back.
+        await instance.until(lambda: {3, 4} <= instance[0].broker.overlay.peers.keys())
+        await instance.until(lambda: instance[0].broker.online == 255)
+        for end in range(8):
+            assert (await instance[7].rpc("where.am", nodeid=end))[0] == end
+        status = await instance[0].rpc("overlay.status")
+        assert (status["status"], status["lost"]) == ("full", "")
+        errors = (await instance[0].rpc("overlay.errors"))["errors"]
+        assert [error["rank"] for error in errors] == [1]
+
+
+async def test_a_broker_that_was_shut_down_is_offline_and_may_come_back() -> None:
+    async with EIGHT() as instance:
+        await instance.stop(7)
+        await instance.until(lambda: instance[0].broker.online == 127)
+        status = await instance[0].rpc("overlay.status")
+        assert status["statuses"] == {"full": "2,4-6", "offline": "7", "partial": "0-1,3"}
+        with pytest.raises(RPCError, match="rank 7 can't be reached"):
+            await instance[4].rpc("where.am", nodeid=7)
+        await instance.start(7)
+        await instance.until(lambda: instance[0].broker.online == 255)
+        assert (await instance[6].rpc("where.am", nodeid=7))[0] == 7
+
+
+async def test_events_missed_while_a_link_was_made_anew_are_sent_again() -> None:
+    async with EIGHT() as instance:
+        seen: list[int] = []
+        instance[7].ctx.subscribe("n", lambda topic, payload: seen.append(payload))
+        await instance[0].rpc("event.publish", {"topic": "n", "payload": 1})
+        await instance.until(lambda: seen == [1])
+        await instance[3].rpc("overlay.cut", {"rank": 7})
+        await instance[0].rpc("event.publish", {"topic": "n", "payload": 2})
+        await instance.until(lambda: seen == [1, 2])
+        with pytest.raises(RPCError, match="rank 6 is no child of rank 3"):
+            await instance[3].rpc("overlay.cut", {"rank": 6})
+
+
+async def test_services_are_told_of_clients_that_leave_and_of_those_of_a_lost_broker() -> None:
+    async with EIGHT() as instance:
+        async with instance[7].client() as client:
+            await client.rpc("where.am", nodeid=6)
+            await client.rpc("root.am")
+        await instance.until(lambda: bool(where(instance, 6).gone))
+        root = instance[0].provider("root")
+        await instance.until(lambda: bool(root.gone))
+        assert where(instance, 6).gone[0].startswith("client-7-")
+        async with instance[7].client() as client:
+            await client.rpc("root.am")
+            await instance[3].rpc("overlay.cut", {"rank": 7})
+            await instance.until(lambda: len(root.gone) == 2)
+
+
+async def test_a_fast_sender_waits_for_a_slow_way() -> None:
+    async with EIGHT() as instance:
+        count = most = 0
+        async with instance[7].stream("where.flood", {"count": 300}, nodeid=6) as stream:
+            async for _ in stream:
+                count += 1
+                queued = [
+                    len(peer.out) for r in range(8) for peer in instance[r].broker.overlay.peers.values()
+                ]
+                most = max(most, *queued)
+        assert count == 300
+        assert most < 2 * HIGH_WATER
+
+
+async def test_silent_neighbours_are_torpid_and_given_up_in_the_end() -> None:
+    async with EIGHT(config={"tbon": {"torpid-after": 10, "lost-after": 40, "keepalive": 2}}) as instance:
+        await trio.sleep(30)
+        assert (await instance[0].rpc("overlay.status"))["torpid"] == ""
+        peer = instance[1].broker.overlay.peers[0]
+        peer.push = lambda frame: None  # rank 1 says nothing any more
+        await instance.until(lambda: any("rank 1 is torpid" in text for text in instance.log))
+        assert (await instance[0].rpc("overlay.status"))["torpid"] == "1"
+        await instance.until(lambda: any("nothing was heard of it" in text for text in instance.log))
+        await instance.until(lambda: instance[0].broker.online == 255)
+
+
+async def greet(instance: MemoryInstance, changes: dict[str, Any]) -> str:
+    """Say hello to rank 2 as rank 6 would, but for some changes; return the refusal."""
+    hello = {"version": __version__, "instance": "i", "rank": 6, "size": 8, "seq": 0}
+    hello["report"] = {"linked": "6", "left": "", "groups": {}}
+    stream = await instance.network.connect(99, 2)
+    await stream.send_all(control("hello", {**hello, **changes}))
+    packet, _ = await first_frame(stream)
+    await stream.aclose()
+    return packet.errstr
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"version": "0.0.1"}, f"it is Bourn 0.0.1, this is Bourn {__version__}"),
+        ({"instance": "other"}, "rank 6 is of another instance"),
+        ({"size": 9}, "rank 6 is of another instance"),
+        ({"rank": 8}, "there is no rank 8"),
+        ({"rank": "x"}, "there is no rank 'x'"),
+        ({"rank": 4}, "rank 4 doesn't belong below rank 2"),
+        ({"rank": 0}, "rank 0 doesn't belong below rank 2"),
+        ({}, "rank 6 is there already"),
+    ],
+)
+async def test_who_is_refused_is_told_why_in_one_line_that_is_logged(
+    changes: dict[str, Any], reason: str
+) -> None:
+    async with EIGHT() as instance:
+        assert reason in await greet(instance, changes)
+        assert any(text.startswith("refused memory: ") and reason in text for text in instance.log)
+        assert (await instance[0].rpc("where.am", nodeid=6))[0] == 6
+
+
+async def test_a_report_that_is_none_is_refused() -> None:
+    async with EIGHT() as instance:
+        await instance.stop(6)
+        assert "sends no report" in await greet(instance, {"report": {"linked": []}})
+
+
+@pytest.mark.parametrize("noise", [b"GET / HTTP/1.0\r\n\r\n", b"\0\0\0\2[]", b'\0\0\0\5{"x":'])
+async def test_noise_is_refused(noise: bytes) -> None:
+    async with EIGHT() as instance:
+        stream = await instance.network.connect(99, 2)
+        await stream.send_all(noise)
+        await stream.send_eof()
+        await instance.until(lambda: any(text.startswith("refused memory") for text in instance.log))
+
+
+async def test_a_broker_of_another_instance_gives_up_with_the_reason() -> None:
+    async with memory_instance(2, WHERE) as instance:
+        await instance.stop(1)
+        with pytest.raises(ExceptionGroup) as caught:
+            await instance.start(1, instance="other")
+        assert caught.group_contains(
+            BournError, match="rank 0 refuses rank 1: rank 1 is of another", depth=None
+        )
+
+
+async def test_a_broker_that_finds_no_parent_gives_up_in_time() -> None:
+    async with memory_instance(2, WHERE) as instance:
+        await instance.stop(1)
+        await instance.network.cut(0)
+        with pytest.raises(ExceptionGroup) as caught:
+            await instance.start(1)
+        assert caught.group_contains(BournError, match="given up after 60 s", depth=None)
+
+
+async def test_what_neighbours_never_say_ends_the_link() -> None:
+    async with EIGHT() as instance:
+        peer = instance[7].broker.overlay.parent
+        peer.push(control("nonsense"))
+        await instance.until(lambda: any("no control 'nonsense'" in text for text in instance.log))
+        await instance.until(lambda: instance[0].broker.online == 255)
+
+
+def test_there_is_room_for_the_events_of_a_short_loss() -> None:
+    assert overlay.EVENTS_KEPT >= 100
