@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 TERM_SECONDS = 5.0
 """How long a program that was asked to end has before it is killed."""
+TERM_SECONDS_IN_JOB = 2.0
+"""The same inside a job, whose own time to end is 5 s by default and must do for the clean-up as well."""
 
 _OF_A_JOB = (
     "BOURN_JOB_ID",
@@ -54,9 +56,12 @@ def on_terminal() -> bool:
 class InitialProgram:
     """One process, and where we aren't on a terminal the process group that it leads."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], term_seconds: float = TERM_SECONDS
+    ) -> None:
         self.command = list(command)
         self._environ = dict(environ)
+        self._term_seconds = term_seconds
         self.own_group = not on_terminal()
         self.was_ended = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,11 +91,11 @@ class InitialProgram:
         await stop.wait()
         self.was_ended = True
         # Shells at a prompt ignore SIGTERM; SIGHUP is what tells them that their terminal is gone.
-        self._signal(signal.SIGTERM)
-        self._signal(signal.SIGHUP)
-        self._signal(signal.SIGCONT)
-        await trio.sleep(TERM_SECONDS)
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGHUP)
+        self.signal(signal.SIGCONT)
+        await trio.sleep(self._term_seconds)
+        self.signal(signal.SIGKILL)
 
     def reap_group(self) -> None:
         """Kill what the program left behind in its group."""
@@ -98,7 +103,8 @@ class InitialProgram:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _signal(self, signum: signal.Signals) -> None:
+    def signal(self, signum: int) -> None:
+        """Send it a signal; nothing happens where it doesn't run."""
         if self._process is None:
             return
         with suppress(ProcessLookupError, PermissionError):

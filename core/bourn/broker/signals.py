@@ -1,4 +1,7 @@
-"""SIGTERM, SIGINT and SIGHUP: the first ends the instance cleanly, the second at once."""
+"""SIGTERM, SIGINT, SIGHUP and SIGALRM: the first ends the instance cleanly, the second at once.
+
+SIGALRM is how a job is told that its time is up, and an instance may be a job.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Signals:
@@ -22,12 +26,14 @@ class Signals:
     Args:
         at_once: what must be done even when there is no time: runs in the signal handler, then the process
         ends.
+        forward: takes the signals that users send for purposes of their own; without it they act as usual.
     """
 
-    def __init__(self, at_once: Callable[[], None]) -> None:
+    def __init__(self, at_once: Callable[[], None], forward: Callable[[int], None] | None = None) -> None:
         self.received: int | None = None
         self.ignore_interrupt = False
         self._at_once = at_once
+        self._forward = forward
         self._stop: Callable[[str], None] | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._before: dict[int, object] = {}
@@ -35,6 +41,9 @@ class Signals:
     def __enter__(self) -> Signals:
         for signum in ENDING:
             self._before[signum] = signal.signal(signum, self._handle)
+        if (forward := self._forward) is not None:
+            for signum in FORWARDED:
+                self._before[signum] = signal.signal(signum, lambda number, _frame: forward(number))
         return self
 
     def __exit__(self, *_: object) -> None:

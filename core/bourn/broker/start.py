@@ -16,18 +16,27 @@ from attrs import Factory, define
 from bourn._version import __version__
 from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
-from bourn.broker.initial import InitialProgram, StartFailed, environment
+from bourn.broker.initial import (
+    TERM_SECONDS,
+    TERM_SECONDS_IN_JOB,
+    InitialProgram,
+    StartFailed,
+    environment,
+)
 from bourn.broker.logring import LogRing
+from bourn.broker.nesting import find_parent, remote_uri
 from bourn.broker.rundir import make_rundir
 from bourn.broker.settings import ConnectorTable, TbonTable
 from bourn.broker.signals import Signals
 from bourn.errors import BournError
+from bourn.model.jobid import JobID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from bourn.broker.brood import Brood, Member
+    from bourn.broker.nesting import Parent
     from bourn.config import Config
     from bourn.hookspecs.boot import BootSession
     from bourn.hookspecs.modules import ModuleSpec
@@ -42,7 +51,7 @@ class StartOptions:
     """What the command line of `bourn start` says.
 
     Attributes given with `-S` that mean something here: `statedir`, `rundir`, `instance-level`,
-    `broker.cleanup` (`cancel`, the default, or `keep`), `log-stderr-level`.
+    `store.dump` (a file that the store is saved to at the end), `broker.cleanup` (`cancel`, the default, or `keep`), `log-stderr-level`.
     """
 
     command: list[str] = Factory(list)
@@ -67,10 +76,13 @@ def run_start(options: StartOptions) -> int:
     from bourn.config.tables import AccessTable
 
     _allow_many_files()
+    parent = find_parent(os.environ)
     config, plugins, specs = _prepare(options)
     guests = config.table("access", AccessTable).allow_guest_user
     statedir = _statedir(options.attrs.get("statedir"))
     rundir, made = make_rundir(options.attrs.get("rundir"), os.environ, guests=guests)
+    if parent is not None:
+        parent.keep(rundir)
 
     def reload() -> Config:
         return load_config(options.config_paths, options.conf, _tables(specs))
@@ -84,7 +96,7 @@ def run_start(options: StartOptions) -> int:
             plugins=plugins,
             rundir=rundir,
             statedir=None if rank else statedir,
-            attrs=_attributes(options, rundir, None if rank else statedir, session),
+            attrs=_attributes(options, rundir, None if rank else statedir, session, parent),
             logring=logring,
             rank=rank,
             size=size,
@@ -92,7 +104,11 @@ def run_start(options: StartOptions) -> int:
         )
 
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
-    program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
+    program = InitialProgram(
+        command,
+        environment(os.environ, f"local://{rundir / 'local'}"),
+        TERM_SECONDS if parent is None else TERM_SECONDS_IN_JOB,
+    )
     brood = None
     try:
         if options.test_size > 1:
@@ -104,9 +120,9 @@ def run_start(options: StartOptions) -> int:
                 brood.kill()
             _remove(rundir, whole=made)
 
-        with Signals(at_once=clean) as signals:
+        with Signals(at_once=clean, forward=program.signal if parent is not None else None) as signals:
             broker = broker_of(brood, rundir)
-            return trio.run(_instance, broker, specs, program, signals, brood)
+            return trio.run(_instance, broker, specs, program, signals, brood, parent)
     finally:
         program.reap_group()
         if brood is not None:
@@ -120,9 +136,12 @@ async def _instance(
     program: InitialProgram,
     signals: Signals,
     brood: Brood | None,
+    parent: Parent | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    async with _linked(broker, brood), broker.running(specs):
+    async with _linked(broker, brood), broker.running(specs), trio.open_nursery() as beside:
+        if parent is not None:
+            beside.start_soon(parent.announce, remote_uri(broker.attrs.get("local-uri") or ""))
         signals.ignore_interrupt = not program.own_group
         try:
             status = await program.run(broker.stopping)
@@ -132,6 +151,7 @@ async def _instance(
         finally:
             signals.ignore_interrupt = False
             program.reap_group()
+            beside.cancel_scope.cancel()
     if signals.received is not None:
         return 128 + signals.received
     # A program that was ended because someone asked the instance to shut down hasn't failed.
@@ -268,7 +288,11 @@ def _level(name: str) -> int:
 
 
 def _attributes(
-    options: StartOptions, rundir: Path, statedir: Path | None, session: BootSession | None
+    options: StartOptions,
+    rundir: Path,
+    statedir: Path | None,
+    session: BootSession | None,
+    parent: Parent | None,
 ) -> Attributes:
     attrs = Attributes()
     size = 1 if session is None else session.size
@@ -289,13 +313,12 @@ def _attributes(
         fixed["statedir"] = statedir
     if options.config_paths:
         fixed["config.path"] = ":".join(options.config_paths)
-    parent = os.environ.get("BOURN_URI")
-    if parent:
-        fixed["parent-uri"] = parent
-    job = os.environ.get("BOURN_JOB_ID")
-    if job:
-        fixed["jobid"] = job
-    fixed["instance-level"] = options.attrs.get("instance-level") or (_parent_level(parent) + 1 if job else 0)
+    uri = parent.uri if parent is not None else os.environ.get("BOURN_URI")
+    if uri:
+        fixed["parent-uri"] = uri
+    if parent is not None:
+        fixed["jobid"] = JobID(parent.jobid)
+    fixed["instance-level"] = options.attrs.get("instance-level") or (parent.level + 1 if parent else 0)
     for name, value in fixed.items():
         attrs.set(name, value, fixed=True)
     for name, value in options.attrs.items():
@@ -304,17 +327,6 @@ def _attributes(
         if name not in fixed and name != "tbon.topo":
             attrs.set(name, value)
     return attrs
-
-
-def _parent_level(uri: str | None) -> int:
-    """Ask the parent instance for its level; 0 where it can't be reached."""
-    from bourn.client.handle import Handle
-
-    try:
-        with Handle(uri) as handle:
-            return int(handle.attr_get("instance-level", timeout=5.0))
-    except (BournError, ValueError):
-        return 0
 
 
 def _remove(rundir: Path, *, whole: bool) -> None:

@@ -21,6 +21,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "submit": ("submit", "submit jobs and print their ids"),
     "run": ("run", "run a job and exit with its status"),
     "bulksubmit": ("bulksubmit", "submit jobs made from a template and inputs"),
+    "batch": ("batch", "submit a script that runs in an instance of its own"),
+    "alloc": ("alloc", "get an instance of your own to work in"),
     "jobs": ("jobs", "list jobs"),
     "job": ("job", "attach to, wait for, inspect and change jobs"),
     "cancel": ("cancel", "cancel jobs"),
@@ -36,6 +38,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "event": ("event", "publish and subscribe to events"),
     "exec": ("exec", "run a command on ranks, outside of any job"),
     "overlay": ("overlay", "look at the tree of brokers"),
+    "uri": ("uri", "print the address of an instance"),
+    "proxy": ("uri:proxy", "run a command against another instance"),
+    "pstree": ("pstree", "show the tree of jobs and nested instances"),
     "ping": ("ping", "measure the latency to a service"),
     "config": ("config", "show and reload the configuration"),
     "getattr": ("attr:getattr_main", "print a broker attribute"),
@@ -59,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     args = sys.argv[1:] if argv is None else argv
     if not args or args[0] in ("-h", "--help", "help"):
         return _help(args[1:])
+    if args[0] in ("-p", "--parent"):
+        return _in_parent(args[1:])
     verb, rest = args[0], args[1:]
     if verb in ("-V", "--version"):
         verb = "version"
@@ -77,6 +84,24 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(verb, f"{where}{error.strerror or error}")
     return status
+
+
+def _in_parent(args: list[str]) -> int:
+    """Run a command line against the parent of the instance that we are in (`bourn --parent VERB ...`)."""
+    from bourn.client.handle import Handle
+
+    try:
+        with Handle() as h:
+            try:
+                uri = h.attr_get("parent-uri")
+            except BournError:
+                raise BournError("--parent: this instance has no parent") from None
+            # What describes the job that this instance is, tells nothing about a job of the parent's.
+            with Handle(uri):
+                os.environ["BOURN_URI"] = uri
+    except BournError as error:
+        return _complain(args[0] if args else "parent", error.message)
+    return main(args)
 
 
 def _complain(verb: str, message: str) -> int:

@@ -26,10 +26,16 @@ class NodeShare(NamedTuple):
     gpus: str
 
 
-def split_job(R: Mapping[str, Any], counts: Counts) -> list[NodeShare]:
-    """Return the share of each node that has tasks, in the order of R; BournError if R holds no node."""
+def split_job(
+    R: Mapping[str, Any], counts: Counts, per_resource: Mapping[str, Any] | None = None
+) -> list[NodeShare]:
+    """Return the share of each node that has tasks, in the order of R; BournError if R holds no node.
+
+    `per_resource` is the shell option of that name, {type: node | core, count}: tasks for each of what
+    the job was given.
+    """
     entries = R["execution"]["R_lite"]
-    if len(entries) == 1 and entries[0]["rank"].isdigit():
+    if per_resource is None and len(entries) == 1 and entries[0]["rank"].isdigit():
         # One node, the usual case: all tasks go there.
         children = entries[0]["children"]
         rank = int(entries[0]["rank"])
@@ -44,10 +50,18 @@ def split_job(R: Mapping[str, Any], counts: Counts) -> list[NodeShare]:
     nodes.sort()
     shares: list[NodeShare] = []
     first = 0
-    for (rank, cores, gpus), ntasks in zip(nodes, _tasks(nodes, counts), strict=True):
+    tasks = _tasks(nodes, counts) if per_resource is None else _per_resource(nodes, per_resource)
+    for (rank, cores, gpus), ntasks in zip(nodes, tasks, strict=True):
         shares.append(NodeShare(rank, ntasks, first, cores, gpus))
         first += ntasks
     return shares
+
+
+def block_map(shares: list[NodeShare]) -> str:
+    """Return the task map (RFC 34) of shares, as JSON."""
+    from bourn.model.taskmap import TaskMap
+
+    return str(TaskMap.from_nodes([node for node, share in enumerate(shares) for _ in range(share.ntasks)]))
 
 
 def all_ranks(R: Mapping[str, Any]) -> str:
@@ -72,6 +86,13 @@ def _tasks(nodes: list[tuple[int, str, str]], counts: Counts) -> list[int]:
     for i in range(counts.ntasks - sum(tasks)):
         tasks[i % len(tasks)] += 1
     return tasks
+
+
+def _per_resource(nodes: list[tuple[int, str, str]], option: Mapping[str, Any]) -> list[int]:
+    kind, count = option.get("type"), option.get("count", 1)
+    if kind not in ("node", "core") or type(count) is not int or count < 1:
+        raise BournError(f"-o per-resource={dict(option)}: right is type=node or type=core, and count from 1")
+    return [count * (parse_mask(cores).bit_count() if kind == "core" else 1) for _, cores, _ in nodes]
 
 
 def _slots(nodes: list[tuple[int, str, str]], counts: Counts) -> list[int]:

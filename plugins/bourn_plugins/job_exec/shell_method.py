@@ -182,7 +182,11 @@ class ShellMethod:
             self._manager.attach(self)
 
     def _place(self, request: StartRequest) -> Placed:
-        shares = split_job(request.R, request.jobspec.counts)
+        system = request.jobspec.system
+        options = system["shell"].get("options") if "shell" in system else None
+        shares = split_job(
+            request.R, request.jobspec.counts, options.get("per-resource") if options else None
+        )
         size = self._port.ctx.size
         for share in shares:
             if share.rank >= size:
@@ -223,7 +227,7 @@ class ShellMethod:
 
 def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
     request = placed.request
-    size = request.jobspec.counts.ntasks
+    size = sum(share.ntasks for share in placed.shares)
     nnodes = len(placed.shares)
     for nodeid, share in enumerate(placed.shares):
         start = Start(
