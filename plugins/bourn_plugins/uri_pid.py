@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def from_pid(target: str) -> str:
-    """Return BOURN_URI of a process, or of a broker's child that has another: a broker's own is its parent's."""
+    """Return BOURN_URI of a process, or of a broker's child that has another: its own is the parent's."""
     if not target.isdecimal():
         raise BournError(f"pid:{target}: not a process id")
     own = _environment(int(target), target).get("BOURN_URI")

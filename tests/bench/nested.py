@@ -16,11 +16,12 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
 
 def main() -> None:
-    """Print the seconds to the first job of a child, and jobs/s of one level and of two children below one."""
+    """Print the seconds to a child's first job, and jobs/s of one level and of two children below one."""
     python = bare.interpreter_start()
     with instance() as (handle, _):
         times = [_first_job(handle) for _ in range(6)]
-    report.seconds("nested: submit to first job started", statistics.median(times[1:]), python, "starting Python")
+    first = statistics.median(times[1:])
+    report.seconds("nested: submit to first job started", first, python, "starting Python")
     with instance() as (handle, _):
         submit(handle, jobspec("true"), 50)
         drain(handle)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 TERM_SECONDS = 5.0
 """How long a program that was asked to end has before it is killed."""
-TERM_SECONDS_IN_JOB = 2.0
-"""The same inside a job, whose own time to end is 5 s by default and must do for the clean-up as well."""
 
 _OF_A_JOB = (
     "BOURN_JOB_ID",
@@ -56,12 +54,10 @@ def on_terminal() -> bool:
 class InitialProgram:
     """One process, and where we aren't on a terminal the process group that it leads."""
 
-    def __init__(
-        self, command: Sequence[str], environ: Mapping[str, str], term_seconds: float = TERM_SECONDS
-    ) -> None:
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self.command = list(command)
         self._environ = dict(environ)
-        self._term_seconds = term_seconds
+        self.term_seconds = TERM_SECONDS
         self.own_group = not on_terminal()
         self.was_ended = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,7 +90,7 @@ class InitialProgram:
         self.signal(signal.SIGTERM)
         self.signal(signal.SIGHUP)
         self.signal(signal.SIGCONT)
-        await trio.sleep(self._term_seconds)
+        await trio.sleep(self.term_seconds)
         self.signal(signal.SIGKILL)
 
     def reap_group(self) -> None:

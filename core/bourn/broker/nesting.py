@@ -1,7 +1,8 @@
 """An instance as a job of another: what it learns from its parent, and what it tells it.
 
-A program that a shell host starts finds BOURN_URI and BOURN_JOB_ID in its environment. A broker that does is the
-child of that instance: its resources are the job's, its end is the job's end, and the job carries its address.
+A program that a shell host starts finds BOURN_URI and BOURN_JOB_ID in its environment. A broker that does is
+the child of that instance: its resources are the job's, its end is the job's end, and the job carries its
+address.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -17,13 +19,19 @@ from attrs import frozen
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
+
+    from bourn.broker.broker import Broker
+    from bourn.broker.initial import InitialProgram
+    from bourn.broker.signals import Signals
 
 log = logging.getLogger("bourn.broker")
 
 ALLOTMENT = "R"
 """The file of the run directory that holds what the parent gave: an R (RFC 20), ranks from 0."""
+TERM_SECONDS = 2.0
+"""How long the program has to end: a job has 5 s by default, which must do for the clean-up as well."""
 ANSWER_SECONDS = 30.0
 """How long the parent may take to answer a starting child."""
 
@@ -54,6 +62,22 @@ class Parent:
                     await parent.rpc("job-manager.memo", request)
         except (BournError, OSError, trio.TooSlowError) as error:
             log.warning("the parent instance doesn't know our address: %s", error or "no answer")
+
+
+@asynccontextmanager
+async def as_job(
+    parent: Parent | None, broker: Broker, program: InitialProgram, signals: Signals
+) -> AsyncIterator[None]:
+    """Be a job of the parent, if there is one, while the initial program runs."""
+    if parent is None:
+        yield
+        return
+    program.term_seconds = TERM_SECONDS
+    signals.forward(program.signal)
+    async with trio.open_nursery() as beside:
+        beside.start_soon(parent.announce, remote_uri(broker.attrs.get("local-uri") or ""))
+        yield
+        beside.cancel_scope.cancel()
 
 
 def find_parent(environ: Mapping[str, str]) -> Parent | None:
@@ -89,8 +113,8 @@ def _refuse_several(environ: Mapping[str, str], job: str) -> None:
         nodes = environ.get("BOURN_JOB_NNODES", "1")
         raise BournError(
             f"job {job} starts {tasks} brokers on {nodes} node{'s' if nodes != '1' else ''}: an instance of "
-            "several brokers inside a job needs the boot method 'pmi', which isn't there; ask for one node (-N1), "
-            "or for one task (bourn run -n1 -c CORES bourn start)"
+            "several brokers inside a job needs the boot method 'pmi', which isn't there; ask for one node "
+            "(-N1), or for one task (bourn run -n1 -c CORES bourn start)"
         )
 
 

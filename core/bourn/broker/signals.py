@@ -26,14 +26,12 @@ class Signals:
     Args:
         at_once: what must be done even when there is no time: runs in the signal handler, then the process
         ends.
-        forward: takes the signals that users send for purposes of their own; without it they act as usual.
     """
 
-    def __init__(self, at_once: Callable[[], None], forward: Callable[[int], None] | None = None) -> None:
+    def __init__(self, at_once: Callable[[], None]) -> None:
         self.received: int | None = None
         self.ignore_interrupt = False
         self._at_once = at_once
-        self._forward = forward
         self._stop: Callable[[str], None] | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._before: dict[int, object] = {}
@@ -41,14 +39,16 @@ class Signals:
     def __enter__(self) -> Signals:
         for signum in ENDING:
             self._before[signum] = signal.signal(signum, self._handle)
-        if (forward := self._forward) is not None:
-            for signum in FORWARDED:
-                self._before[signum] = signal.signal(signum, lambda number, _frame: forward(number))
         return self
 
     def __exit__(self, *_: object) -> None:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]
+
+    def forward(self, take: Callable[[int], None]) -> None:
+        """Hand over the signals that users send for purposes of their own; without this they act as usual."""
+        for signum in FORWARDED:
+            self._before[signum] = signal.signal(signum, lambda number, _frame: take(number))
 
     def connect(self, token: trio.lowlevel.TrioToken, stop: Callable[[str], None]) -> None:
         """Call `stop(reason)` in the loop at the first signal, or now if there was one."""

@@ -16,15 +16,9 @@ from attrs import Factory, define
 from bourn._version import __version__
 from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
-from bourn.broker.initial import (
-    TERM_SECONDS,
-    TERM_SECONDS_IN_JOB,
-    InitialProgram,
-    StartFailed,
-    environment,
-)
+from bourn.broker.initial import InitialProgram, StartFailed, environment
 from bourn.broker.logring import LogRing
-from bourn.broker.nesting import find_parent, remote_uri
+from bourn.broker.nesting import as_job, find_parent
 from bourn.broker.rundir import make_rundir
 from bourn.broker.settings import ConnectorTable, TbonTable
 from bourn.broker.signals import Signals
@@ -51,7 +45,7 @@ class StartOptions:
     """What the command line of `bourn start` says.
 
     Attributes given with `-S` that mean something here: `statedir`, `rundir`, `instance-level`,
-    `store.dump` (a file that the store is saved to at the end), `broker.cleanup` (`cancel`, the default, or `keep`), `log-stderr-level`.
+    `broker.cleanup` (`cancel`, the default, or `keep`), `log-stderr-level`.
     """
 
     command: list[str] = Factory(list)
@@ -104,11 +98,7 @@ def run_start(options: StartOptions) -> int:
         )
 
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
-    program = InitialProgram(
-        command,
-        environment(os.environ, f"local://{rundir / 'local'}"),
-        TERM_SECONDS if parent is None else TERM_SECONDS_IN_JOB,
-    )
+    program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
     brood = None
     try:
         if options.test_size > 1:
@@ -120,7 +110,7 @@ def run_start(options: StartOptions) -> int:
                 brood.kill()
             _remove(rundir, whole=made)
 
-        with Signals(at_once=clean, forward=program.signal if parent is not None else None) as signals:
+        with Signals(at_once=clean) as signals:
             broker = broker_of(brood, rundir)
             return trio.run(_instance, broker, specs, program, signals, brood, parent)
     finally:
@@ -139,9 +129,7 @@ async def _instance(
     parent: Parent | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    async with _linked(broker, brood), broker.running(specs), trio.open_nursery() as beside:
-        if parent is not None:
-            beside.start_soon(parent.announce, remote_uri(broker.attrs.get("local-uri") or ""))
+    async with _linked(broker, brood), broker.running(specs), as_job(parent, broker, program, signals):
         signals.ignore_interrupt = not program.own_group
         try:
             status = await program.run(broker.stopping)
@@ -151,7 +139,6 @@ async def _instance(
         finally:
             signals.ignore_interrupt = False
             program.reap_group()
-            beside.cancel_scope.cancel()
     if signals.received is not None:
         return 128 + signals.received
     # A program that was ended because someone asked the instance to shut down hasn't failed.

@@ -8,7 +8,10 @@ from bourn.errors import BournError
 
 
 def resolve(target: str) -> str:
-    """Return the address; a bare word is a job id, or ids from level to level joined by `/`. BournError if none."""
+    """Return the address; a bare word is a job id, or ids from level to level joined by `/`.
+
+    Raises BournError where there is no such instance.
+    """
     scheme, colon, _ = target.partition(":")
     if colon and scheme in ("local", "ssh"):
         return target

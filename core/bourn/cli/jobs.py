@@ -166,7 +166,7 @@ def _print_stats(h: Handle) -> None:
 
 
 def _recurse(h: Handle, args: argparse.Namespace, path: str = "") -> None:
-    """List the jobs of running jobs that are instances, to any depth: those that tell their address in a memo."""
+    """List the jobs of running jobs that are instances, to any depth: they tell their address."""
     from argparse import Namespace
 
     from bourn.errors import BournError

@@ -40,6 +40,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "overlay": ("overlay", "look at the tree of brokers"),
     "uri": ("uri", "print the address of an instance"),
     "proxy": ("uri:proxy", "run a command against another instance"),
+    "parent": ("uri:parent", "run a bourn command against the instance above (also: bourn --parent)"),
     "pstree": ("pstree", "show the tree of jobs and nested instances"),
     "ping": ("ping", "measure the latency to a service"),
     "config": ("config", "show and reload the configuration"),
@@ -64,11 +65,11 @@ def main(argv: list[str] | None = None) -> int:
     args = sys.argv[1:] if argv is None else argv
     if not args or args[0] in ("-h", "--help", "help"):
         return _help(args[1:])
-    if args[0] in ("-p", "--parent"):
-        return _in_parent(args[1:])
     verb, rest = args[0], args[1:]
     if verb in ("-V", "--version"):
         verb = "version"
+    elif verb in ("-p", "--parent"):
+        verb = "parent"
     try:
         status = _resolve(verb)(rest)
         sys.stdout.flush()
@@ -84,24 +85,6 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(verb, f"{where}{error.strerror or error}")
     return status
-
-
-def _in_parent(args: list[str]) -> int:
-    """Run a command line against the parent of the instance that we are in (`bourn --parent VERB ...`)."""
-    from bourn.client.handle import Handle
-
-    try:
-        with Handle() as h:
-            try:
-                uri = h.attr_get("parent-uri")
-            except BournError:
-                raise BournError("--parent: this instance has no parent") from None
-            # What describes the job that this instance is, tells nothing about a job of the parent's.
-            with Handle(uri):
-                os.environ["BOURN_URI"] = uri
-    except BournError as error:
-        return _complain(args[0] if args else "parent", error.message)
-    return main(args)
 
 
 def _complain(verb: str, message: str) -> int:

@@ -1,4 +1,4 @@
-"""What `bourn batch` and `bourn alloc` share: options of a nested instance, and the jobspec that starts it."""
+"""What `bourn batch` and `bourn alloc` share: a nested instance's options, and the jobspec that starts it."""
 
 from __future__ import annotations
 

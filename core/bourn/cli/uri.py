@@ -48,6 +48,22 @@ def proxy(argv: list[str]) -> int:
     os.execvpe(words[0], words, {**os.environ, "BOURN_URI": uri})
 
 
+def parent(argv: list[str]) -> int:
+    """Run a command of `bourn` against the instance above (`bourn --parent VERB ...`)."""
+    from bourn.cli.main import main as run
+    from bourn.client.handle import Handle
+    from bourn.errors import BournError
+
+    with Handle() as h:
+        try:
+            above = h.attr_get("parent-uri")
+        except BournError:
+            raise BournError("this instance has no parent") from None
+    with Handle(above) as h:
+        os.environ["BOURN_URI"] = h.uri
+    return run(argv)
+
+
 def _wait(target: str) -> None:
     from bourn.cli.nest import wait_for_uri
     from bourn.client.handle import Handle

@@ -227,7 +227,7 @@ class ShellMethod:
 
 def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
     request = placed.request
-    size = sum(share.ntasks for share in placed.shares)
+    size = placed.shares[-1].first + placed.shares[-1].ntasks
     nnodes = len(placed.shares)
     for nodeid, share in enumerate(placed.shares):
         start = Start(

@@ -19,10 +19,14 @@ bourn queue drain
 def test_the_emerging_job_script(shell: Shell) -> None:
     """One allocation divided among nested instances; the outer script waits for all."""
     for name in ("dock", "MD", "AI"):
-        shell.write(f"run.{name}.sh", f"#!/bin/sh\n(bourn resource info; bourn run -n4 echo {name}) > {name}.out\n")
+        shell.write(
+            f"run.{name}.sh", f"#!/bin/sh\n(bourn resource info; bourn run -n4 echo {name}) > {name}.out\n"
+        )
     id = shell.ok("bourn batch -N1 -n4 -c4 -g0 -x --output=outer.out --wrap", stdin=OUTER)
     shell.ok("bourn queue drain")
-    assert shell.ok(f"bourn jobs -n -o '{{status}}' {id}") == "COMPLETED", (shell.cwd / "outer.out").read_text()
+    assert shell.ok(f"bourn jobs -n -o '{{status}}' {id}") == "COMPLETED", (
+        shell.cwd / "outer.out"
+    ).read_text()
     first = {name: (shell.cwd / f"{name}.out").read_text().splitlines() for name in ("dock", "MD", "AI")}
     assert first == {
         "dock": ["1 Nodes, 8 Cores, 0 GPUs", *["dock"] * 4],
@@ -55,7 +59,11 @@ def test_directives_and_the_command_line_over_them(shell: Shell) -> None:
 
 def test_bad_scripts_are_refused_with_the_line(shell: Shell) -> None:
     for text, options, reason in (
-        ("#!/bin/sh\n\n# bourn: -n2 --tim-limit=3\n", "", "bad.sh: line 3: unknown option '--tim-limit=3'; did you mean"),
+        (
+            "#!/bin/sh\n\n# bourn: -n2 --tim-limit=3\n",
+            "",
+            "bad.sh: line 3: unknown option '--tim-limit=3'; did you mean",
+        ),
         ("#!/bin/sh\n# bourn: -n2\n# bourn: more\n", "", "bad.sh: line 3: unexpected argument 'more'"),
         ("#!/bin/sh\n# bourn: -n2 'x\n", "", "bad.sh: line 2: no closing quotation"),
         ("#!/bin/sh\n# bourn: -n2\ntrue\n# bourn: -c2\n", "", "bad.sh: line 4: a directive after"),

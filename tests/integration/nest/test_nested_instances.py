@@ -107,7 +107,8 @@ def test_the_time_limit_ends_the_child_cleanly(shell: Shell) -> None:
 
 def test_signals_reach_the_script(shell: Shell) -> None:
     shell.write(
-        "trap.sh", "#!/bin/sh\ntrap 'echo got it; exit 7' USR1\necho ready > ready\nwhile :; do sleep 0.05; done\n"
+        "trap.sh",
+        "#!/bin/sh\ntrap 'echo got it; exit 7' USR1\necho ready > ready\nwhile :; do sleep 0.05; done\n",
     )
     id = shell.ok("mkfifo ready; bourn batch -n1 --output=trap.out trap.sh")
     shell.ok("cat ready")
@@ -145,7 +146,9 @@ def test_found_by_job_path_and_pid(shell: Shell) -> None:
     assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent --parent getattr local-uri") == shell.uri
     assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent getattr instance-level") == "1"
     shell.ok(f"bourn proxy {id}/{inner} bourn submit --cc=1-3 sleep 1000")
-    shell.ok(f"bourn proxy {id}/{inner} bourn job wait-event $(bourn proxy {id}/{inner} bourn pgrep sleep | tail -1) start")
+    shell.ok(
+        f"bourn proxy {id}/{inner} bourn job wait-event $(bourn proxy {id}/{inner} bourn pgrep sleep | tail -1) start"
+    )
     tree = ["outer", "└── inner", "    ├── 2*[sleep:S]", "    └── sleep:R"]
     assert shell.ok("bourn pstree --skip-root").splitlines() == tree
     assert shell.ok("bourn pstree -L1").splitlines() == [".", "└── outer"]
@@ -183,12 +186,14 @@ def test_what_is_not_an_instance(shell: Shell) -> None:
     away = shell("bourn proxy ssh://elsewhere/x true")
     assert "it is on host 'elsewhere'" in away.err
     top = shell("bourn --parent jobs")
-    assert (top.code, top.err) == (1, "bourn-jobs: error: --parent: this instance has no parent\n")
+    assert (top.code, top.err) == (1, "bourn-parent: error: this instance has no parent\n")
 
 
 def test_a_job_submits_into_another_instance_by_its_address(shell: Shell) -> None:
     id = shell.ok("bourn alloc --bg -n2")
-    shell.write("retrain.sh", "#!/bin/sh\n# bourn: -n1\n# bourn: --output=retrained\nbourn getattr instance-level\n")
+    shell.write(
+        "retrain.sh", "#!/bin/sh\n# bourn: -n1\n# bourn: --output=retrained\nbourn getattr instance-level\n"
+    )
     shell.ok(f"bourn run sh -c 'BOURN_URI=$(bourn uri --local {id}) bourn batch retrain.sh'")
     shell.ok(f"bourn proxy {id} bourn queue drain")
     assert (shell.cwd / "retrained").read_text() == "2\n"
