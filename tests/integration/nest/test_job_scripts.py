@@ -45,7 +45,8 @@ def test_the_conventional_job_script(shell: Shell) -> None:
 def test_directives_and_the_command_line_over_them(shell: Shell) -> None:
     shell.write(
         "job.sh",
-        "#!/bin/sh\n# flux: -n4 -c2\n# flux: --job-name=named --setattr=user.a=1\n# flux: --setattr=user.b=2\ntrue\n",
+        "#!/bin/sh\n# flux: -n4 -c2\n"
+        "# flux: --job-name=named --setattr=user.a=1\n# flux: --setattr=user.b=2\ntrue\n",
     )
     spec = json.loads(shell.ok("bourn batch --dry-run -c3 --setattr=user.c=3 job.sh one 'two three'"))
     slot = spec["resources"][0]
@@ -62,7 +63,7 @@ def test_bad_scripts_are_refused_with_the_line(shell: Shell) -> None:
         (
             "#!/bin/sh\n\n# bourn: -n2 --tim-limit=3\n",
             "",
-            "bad.sh: line 3: unknown option '--tim-limit=3'; did you mean",
+            "bad.sh: line 3: unknown option '--tim-limit=3'; did",
         ),
         ("#!/bin/sh\n# bourn: -n2\n# bourn: more\n", "", "bad.sh: line 3: unexpected argument 'more'"),
         ("#!/bin/sh\n# bourn: -n2 'x\n", "", "bad.sh: line 2: no closing quotation"),

@@ -126,9 +126,8 @@ def test_dump_is_read_by_restore(shell: Shell) -> None:
     id = shell.ok(f"bourn batch -n2 --output=none --dump --wrap '{script}'")
     finished(shell, id)
     shell.ok(f"test -s bourn-{id}-dump.tar")
-    out = shell.ok(
-        f"unset BOURN_URI; bourn start sh -c 'bourn restore -q bourn-{id}-dump.tar; bourn jobs -an -o \"{{name}} {{status}}\"'"
-    )
+    look = f'bourn restore -q bourn-{id}-dump.tar; bourn jobs -an -o "{{name}} {{status}}"'
+    out = shell.ok(f"unset BOURN_URI; bourn start sh -c '{look}'")
     assert out.splitlines() == ["kept COMPLETED"] * 4
 
 
@@ -146,9 +145,8 @@ def test_found_by_job_path_and_pid(shell: Shell) -> None:
     assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent --parent getattr local-uri") == shell.uri
     assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent getattr instance-level") == "1"
     shell.ok(f"bourn proxy {id}/{inner} bourn submit --cc=1-3 sleep 1000")
-    shell.ok(
-        f"bourn proxy {id}/{inner} bourn job wait-event $(bourn proxy {id}/{inner} bourn pgrep sleep | tail -1) start"
-    )
+    first = shell.ok(f"bourn proxy {id}/{inner} bourn pgrep sleep | tail -1")
+    shell.ok(f"bourn proxy {id}/{inner} bourn job wait-event {first} start")
     tree = ["outer", "└── inner", "    ├── 2*[sleep:S]", "    └── sleep:R"]
     assert shell.ok("bourn pstree --skip-root").splitlines() == tree
     assert shell.ok("bourn pstree -L1").splitlines() == [".", "└── outer"]
