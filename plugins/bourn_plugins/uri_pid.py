@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 
 def from_pid(target: str) -> str:
-    """Return BOURN_URI of a process, or of its oldest child that has one: a broker's own is its parent's."""
+    """Return BOURN_URI of a process, or of a broker's child that has another: its own is the parent's."""
     if not target.isdecimal():
         raise BournError(f"pid:{target}: not a process id")
-    children = _children(int(target))
-    for pid in (*children, int(target)):
+    own = _environment(int(target), target).get("BOURN_URI")
+    for pid in _children(int(target)):
+        # Some of a broker's children, such as its shell hosts, have its own environment.
         uri = _environment(pid, target).get("BOURN_URI")
-        if uri:
+        if uri and uri != own:
             return uri
+    if own:
+        return own
     raise BournError(f"pid:{target}: neither the process nor its children have BOURN_URI", errno.ENOENT)
 
 

@@ -11,6 +11,7 @@ BENCHMARKS = {
     "submission": "2,000 jobs submitted and acknowledged durable, against bare SQLite rows",
     "rpc": "round trips from Python, against a bare socket echo",
     "kvs": "put and commit, one at a time, and get, against bare SQLite commits",
+    "nested": "an instance in an instance: to its first job; 2,000 jobs through two, against one level",
     "startup": "start an instance, run `true`, stop, against starting Python",
     "overlay": "start of 4, 16 and 64 brokers; RPC over 1 to 3 hops; an event to 64 brokers; memory",
     "run_true": "`bourn run true` in a warm instance, against starting Python",

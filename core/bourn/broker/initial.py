@@ -62,6 +62,7 @@ class InitialProgram:
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self.command = list(command)
         self._environ = dict(environ)
+        self.term_seconds = TERM_SECONDS
         self.own_group = not on_terminal()
         self.was_ended = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,11 +92,11 @@ class InitialProgram:
         await stop.wait()
         self.was_ended = True
         # Shells at a prompt ignore SIGTERM; SIGHUP is what tells them that their terminal is gone.
-        self._signal(signal.SIGTERM)
-        self._signal(signal.SIGHUP)
-        self._signal(signal.SIGCONT)
-        await trio.sleep(TERM_SECONDS)
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGHUP)
+        self.signal(signal.SIGCONT)
+        await trio.sleep(self.term_seconds)
+        self.signal(signal.SIGKILL)
 
     def reap_group(self) -> None:
         """Kill what the program left behind in its group."""
@@ -103,7 +104,8 @@ class InitialProgram:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _signal(self, signum: signal.Signals) -> None:
+    def signal(self, signum: int) -> None:
+        """Send it a signal; nothing happens where it doesn't run."""
         if self._process is None:
             return
         with suppress(ProcessLookupError, PermissionError):

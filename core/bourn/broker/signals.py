@@ -1,4 +1,7 @@
-"""SIGTERM, SIGINT and SIGHUP: the first ends the instance cleanly, the second at once."""
+"""SIGTERM, SIGINT, SIGHUP and SIGALRM: the first ends the instance cleanly, the second at once.
+
+SIGALRM is how a job is told that its time is up, and an instance may be a job.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Signals:
@@ -40,6 +44,11 @@ class Signals:
     def __exit__(self, *_: object) -> None:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]
+
+    def forward(self, take: Callable[[int], None]) -> None:
+        """Hand over the signals that users send for purposes of their own; without this they act as usual."""
+        for signum in FORWARDED:
+            self._before[signum] = signal.signal(signum, lambda number, _frame: take(number))
 
     def connect(self, token: trio.lowlevel.TrioToken, stop: Callable[[str], None]) -> None:
         """Call `stop(reason)` in the loop at the first signal, or now if there was one."""

@@ -19,16 +19,19 @@ from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
 from bourn.broker.initial import InitialProgram, StartFailed, environment
 from bourn.broker.logring import LogRing
+from bourn.broker.nesting import as_job, find_parent
 from bourn.broker.rundir import leave, make_rundir, succeed
 from bourn.broker.settings import ConnectorTable, TbonTable
 from bourn.broker.signals import Signals
 from bourn.errors import BournError
+from bourn.model.jobid import JobID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from bourn.broker.brood import Brood, Member
+    from bourn.broker.nesting import Parent
     from bourn.config import Config
     from bourn.hookspecs.boot import BootSession
     from bourn.hookspecs.modules import ModuleSpec
@@ -71,10 +74,13 @@ def run_start(options: StartOptions) -> int:
     from bourn.config.tables import AccessTable
 
     _allow_many_files()
+    parent = find_parent(os.environ)
     config, plugins, specs = _prepare(options)
     guests = config.table("access", AccessTable).allow_guest_user
     statedir = _statedir(options.attrs.get("statedir"))
     rundir, made = make_rundir(options.attrs.get("rundir"), os.environ, guests=guests)
+    if parent is not None:
+        parent.keep(rundir)
 
     def reload() -> Config:
         return load_config(options.config_paths, options.conf, _tables(specs))
@@ -88,7 +94,7 @@ def run_start(options: StartOptions) -> int:
             plugins=plugins,
             rundir=rundir,
             statedir=None if rank else statedir,
-            attrs=_attributes(options, rundir, None if rank else statedir, session),
+            attrs=_attributes(options, rundir, None if rank else statedir, session, parent),
             logring=logring,
             rank=rank,
             size=size,
@@ -115,7 +121,7 @@ def run_start(options: StartOptions) -> int:
             session = _session(options, config, plugins)
         with Signals(at_once=partial(clean, at_once=True)) as signals:
             broker = broker_of(session, rundir)
-            return trio.run(_instance, broker, specs, program, signals, made, session)
+            return trio.run(_instance, broker, specs, program, signals, made, session, parent)
     finally:
         clean()
 
@@ -127,9 +133,11 @@ async def _instance(
     signals: Signals,
     made: bool,
     session: BootSession | None,
+    parent: Parent | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    async with _linked(broker, session), broker.running(specs):
+    job = None if broker.rank else parent
+    async with _linked(broker, session), broker.running(specs), as_job(job, broker, program, signals):
         if broker.statedir is not None and made:
             succeed(broker.statedir, broker.rundir)
         if broker.rank:
@@ -296,7 +304,11 @@ def _level(name: str) -> int:
 
 
 def _attributes(
-    options: StartOptions, rundir: Path, statedir: Path | None, session: BootSession | None
+    options: StartOptions,
+    rundir: Path,
+    statedir: Path | None,
+    session: BootSession | None,
+    parent: Parent | None,
 ) -> Attributes:
     attrs = Attributes()
     size = 1 if session is None else session.size
@@ -321,13 +333,12 @@ def _attributes(
         fixed["statedir"] = statedir
     if options.config_paths:
         fixed["config.path"] = ":".join(options.config_paths)
-    parent = os.environ.get("BOURN_URI")
-    if parent:
-        fixed["parent-uri"] = parent
-    job = os.environ.get("BOURN_JOB_ID")
-    if job:
-        fixed["jobid"] = job
-    fixed["instance-level"] = options.attrs.get("instance-level") or (_parent_level(parent) + 1 if job else 0)
+    uri = parent.uri if parent is not None else os.environ.get("BOURN_URI")
+    if uri:
+        fixed["parent-uri"] = uri
+    if parent is not None:
+        fixed["jobid"] = JobID(parent.jobid)
+    fixed["instance-level"] = options.attrs.get("instance-level") or (parent.level + 1 if parent else 0)
     for name, value in fixed.items():
         attrs.set(name, value, fixed=True)
     for name, value in options.attrs.items():
@@ -346,17 +357,6 @@ def _attributes(
         if name not in fixed and name != "tbon.topo":
             attrs.set(name, value)
     return attrs
-
-
-def _parent_level(uri: str | None) -> int:
-    """Ask the parent instance for its level; 0 where it can't be reached."""
-    from bourn.client.handle import Handle
-
-    try:
-        with Handle(uri) as handle:
-            return int(handle.attr_get("instance-level", timeout=5.0))
-    except (BournError, ValueError):
-        return 0
 
 
 def _remove(rundir: Path, *, whole: bool) -> None:

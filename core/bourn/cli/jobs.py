@@ -170,14 +170,25 @@ def _print_stats(h: Handle) -> None:
     )
 
 
-def _recurse(h: Handle, args: argparse.Namespace) -> None:
-    """List the jobs of running jobs that are instances: those that tell their address in a memo."""
+def _recurse(h: Handle, args: argparse.Namespace, path: str = "") -> None:
+    """List the jobs of running jobs that are instances, to any depth: they tell their address."""
+    from argparse import Namespace
+
+    from bourn.errors import BournError
     from bourn.model.jobid import JobID
 
-    for chunk in JobList(h, filters="running", user=os.getuid()).chunks():
+    inner = Namespace(**{**vars(args), "jobids": [], "recursive": False})
+    for chunk in JobList(h, attrs=["annotations"], filters="running", user=os.getuid()).chunks():
         for record in chunk:
             uri = ((record.get("annotations") or {}).get("user") or {}).get("uri")
-            if uri:
-                print(f"\n{JobID(record['id'])}:")
-                with Handle(uri) as child:
-                    _print_table(child, args)
+            if not uri:
+                continue
+            try:
+                child = Handle(uri)
+            except BournError:
+                continue  # it has ended since, or is on another host
+            with child:
+                where = f"{path}{JobID(record['id'])}"
+                print(f"\n{where}:")
+                _print_table(child, inner)
+                _recurse(child, args, f"{where}/")

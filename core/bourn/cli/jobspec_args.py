@@ -11,7 +11,7 @@ from bourn.model.duration import parse_duration
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 FLAGS = {"debug": 2, "waitable": 4, "novalidate": 8}
 PER_TASK = ("ntasks", "cores_per_task", "gpus_per_task")
@@ -24,11 +24,18 @@ def jobspec(args: Namespace, command: Sequence[str], environ: dict[str, str] | N
     """
     if not command:
         raise BournError("no command given")
+    return assemble(args, lambda extra: _resources(args, command, extra), environ)
+
+
+def assemble(
+    args: Namespace, make: Callable[[build.Extra], dict[str, Any]], environ: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the jobspec that `make` builds, with what the options say besides the resources."""
     from bourn.cli import env_rules
 
     environ = dict(os.environ) if environ is None else environ
     environment, templates = env_rules.apply_rules(_env_rules(args), environ)
-    obj = _resources(args, command, _extra(args, environment, templates))
+    obj = make(_extra(args, environment, templates))
     _options(args, obj)
     return obj
 
@@ -225,6 +232,11 @@ def _env_rules(args: Namespace) -> list[str]:
 
 def _attribute(name: str) -> str:
     return f"attributes{name}" if name.startswith(".") else name
+
+
+def number(args: Namespace, name: str, least: int = 1) -> int | None:
+    """Return the number that an option says, None where it isn't given."""
+    return _count(args, name, least)
 
 
 def _count(args: Namespace, name: str, least: int = 1) -> int | None:

@@ -21,6 +21,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "submit": ("submit", "submit jobs and print their ids"),
     "run": ("run", "run a job and exit with its status"),
     "bulksubmit": ("bulksubmit", "submit jobs made from a template and inputs"),
+    "batch": ("batch", "submit a script that runs in an instance of its own"),
+    "alloc": ("alloc", "get an instance of your own to work in"),
     "jobs": ("jobs", "list jobs"),
     "job": ("job", "attach to, wait for, inspect and change jobs"),
     "cancel": ("cancel", "cancel jobs"),
@@ -37,6 +39,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "exec": ("exec", "run a command on ranks, outside of any job"),
     "keygen": ("keygen", "make the authority of an instance of several hosts"),
     "overlay": ("overlay", "look at the tree of brokers"),
+    "uri": ("uri", "print the address of an instance"),
+    "proxy": ("uri:proxy", "run a command against another instance"),
+    "parent": ("uri:parent", "run a bourn command against the instance above (also: bourn --parent)"),
+    "pstree": ("pstree", "show the tree of jobs and nested instances"),
     "ping": ("ping", "measure the latency to a service"),
     "config": ("config", "show and reload the configuration"),
     "getattr": ("attr:getattr_main", "print a broker attribute"),
@@ -66,6 +72,8 @@ def main(argv: list[str] | None = None) -> int:
     verb, rest = args[0], args[1:]
     if verb in ("-V", "--version"):
         verb = "version"
+    elif verb in ("-p", "--parent"):
+        verb = "parent"
     try:
         status = _resolve(verb)(rest)
         sys.stdout.flush()

@@ -32,7 +32,9 @@ def socket_path(uri: str | None) -> str:
             "no Bourn instance here: BOURN_URI isn't set; `bourn start` raises one", errno.ENOENT
         )
     scheme, colon, _ = wanted.partition(":")
-    if colon and scheme != "local" and scheme.isidentifier():
+    if scheme == "ssh":
+        wanted = _on_this_host(wanted)
+    elif colon and scheme != "local" and scheme.isidentifier():
         from bourn.plugins.uri import resolve_uri
 
         wanted = resolve_uri(wanted)
@@ -42,6 +44,15 @@ def socket_path(uri: str | None) -> str:
             f"'{wanted}' is no address of an instance; one has the form local:///path", errno.EINVAL
         )
     return os.path.join(path, "local") if os.path.isdir(path) else path
+
+
+def _on_this_host(uri: str) -> str:
+    """Return the path of an `ssh://HOST/PATH` on this very machine."""
+    host, slash, path = uri.removeprefix("ssh://").partition("/")
+    here = os.uname().nodename
+    if host not in (here, here.partition(".")[0], "localhost") or not slash:
+        raise BournError(f"{uri}: it is on host '{host}'; run the command there", errno.EHOSTUNREACH)
+    return f"/{path}"
 
 
 def connection_error(path: str, error: OSError) -> BournError:

@@ -86,10 +86,25 @@ def _read_file(path: Path) -> Source:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
+    if path.suffix == ".json":
+        return Source(str(path), text, _json(path, text))
     try:
         return Source(str(path), text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}{_place(str(error))}") from None
+
+
+def _json(path: Path, text: str) -> dict[str, Any]:
+    """Read what `bourn batch --conf` puts into a job: TOML has no writer in the standard library."""
+    import json
+
+    try:
+        tree = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: must be an object of tables")
+    return tree
 
 
 def _place(message: str) -> str:

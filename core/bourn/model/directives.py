@@ -20,6 +20,8 @@ class Directives:
 
     script: str
     args: list[str]
+    lines: list[tuple[int, list[str]]] = attrs.field(factory=list)
+    """The same arguments by directive: the number of the line where it begins, and its words."""
 
 
 def parse_directives(text: str, name: str = "script") -> Directives:
@@ -42,11 +44,12 @@ def parse_directives(text: str, name: str = "script") -> Directives:
             raise _bad(name, number, f"sentinel '{match[0]}' differs from '{sentinel}' above")
         elif sentinel and line.strip() and not line.startswith(prefix):
             stopped = True
-    return Directives(text, _arguments(found, name))
+    lines = _arguments(found, name)
+    return Directives(text, [word for _, words in lines for word in words], lines)
 
 
-def _arguments(found: list[tuple[int, str]], name: str) -> list[str]:
-    args: list[str] = []
+def _arguments(found: list[tuple[int, str]], name: str) -> list[tuple[int, list[str]]]:
+    lines: list[tuple[int, list[str]]] = []
     at = 0
     while at < len(found):
         number, body = found[at]
@@ -77,11 +80,13 @@ def _arguments(found: list[tuple[int, str]], name: str) -> list[str]:
             words = shlex.split(head + body, comments=True)
         except ValueError as err:
             raise _bad(name, number, str(err).lower()) from None
+        args: list[str] = []
+        lines.append((number, args))
         for word in words:
             pieces = word.split("\0")
             pieces[1::2] = [literals[int(i)] for i in pieces[1::2]]
             args.append("".join(pieces))
-    return args
+    return lines
 
 
 def _bad(name: str, number: int, reason: str) -> BournError:

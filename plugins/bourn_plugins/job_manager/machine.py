@@ -350,6 +350,7 @@ def _memo(job: Job, t: float, context: Mapping[str, Any]) -> None:
     if job.state is _INACTIVE:
         raise _refuse(job, "memo")
     job.memo = merge(job.memo, context)
+    job.notes = merge(job.notes, {"user": dict(context)})
 
 
 def _restart(job: Job, t: float, context: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from bourn.hookspecs.store import Batch
 from bourn.model.event import Event, parse_eventlog
 from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
+from bourn_plugins.resource.allotment import bounded, read_allotment
 from bourn_plugins.resource.describe import from_cards, from_hosts, read_file
 from bourn_plugins.resource.inventory import Inventory
 
@@ -128,7 +129,8 @@ class Resource(Module):
     async def reload(self, request: Request) -> None:
         """Read the description of the resources again, or another one: {path?}."""
         path = request.get("path", str, "")
-        rset = self._read(Path(path)) if path else self._describe()
+        given = read_allotment(self.ctx.rundir)
+        rset = bounded(self._read(Path(path)), given) if path else self._describe()
         self._inventory.rset = rset
         await self._record("resource-update", {"ranks": str(rset.ranks), "nodelist": str(rset.nodelist)})
         self._tell(self._everything())
@@ -149,12 +151,13 @@ class Resource(Module):
         }
 
     def _describe(self) -> ResourceSet:
-        """Return R as configured, or as this machine is."""
+        """Return R as configured, or as the parent instance gave it, or as this machine is."""
+        given = read_allotment(self.ctx.rundir)
         if self._table.path:
-            return self._read(Path(self._table.path))
+            return bounded(self._read(Path(self._table.path)), given)
         if self._table.config:
-            return ResourceSet.from_dict(from_hosts(self._table.config))
-        return self._machine()
+            return bounded(ResourceSet.from_dict(from_hosts(self._table.config)), given)
+        return self._machine() if given is None else given
 
     async def _follow_brokers(self) -> None:
         async with self.ctx.stream("groups.watch", {"name": "broker.online"}) as stream:
@@ -182,7 +185,9 @@ class Resource(Module):
     def _method(self) -> str:
         if self._table.path:
             return f"file {self._table.path}"
-        return "configuration" if self._table.config else "dynamic-discovery"
+        if self._table.config:
+            return "configuration"
+        return "dynamic-discovery" if read_allotment(self.ctx.rundir) is None else "job-info"
 
     def _read(self, path: Path) -> ResourceSet:
         return ResourceSet.from_dict(read_file(path, self._table.reader, self._readers()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import os
 import sys
 import tempfile
 from typing import IO, TYPE_CHECKING, Any
@@ -42,7 +43,22 @@ class StoreModule(Module):
             await trio.sleep_forever()
         finally:
             with trio.CancelScope(shield=True):
+                await self._save()
                 await self.store.close()
+
+    async def _save(self) -> None:
+        """Dump the store to the file that the attribute `store.dump` names: the instance's last act."""
+        target = self.ctx.attrs.get("store.dump")
+        if not target:
+            return
+        part = f"{target}.part"
+        try:
+            with open(part, "wb") as file:  # noqa: ASYNC230  nothing else goes on any more
+                async for piece in self.store.dump():
+                    file.write(piece)
+            os.replace(part, target)
+        except (OSError, BournError) as error:
+            self.ctx.log.error("-S store.dump=%s: %s", target, getattr(error, "strerror", None) or error)
 
     def _open(self) -> Store:
         table = self.ctx.config.table("store", StoreTable)
