@@ -4,6 +4,7 @@ decisions out.
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,10 @@ class Pending:
     """When a pass first looked at it."""
     told: tuple[str, float | None] | None = None
     """What its annotation said last."""
+    looked: int = 0
+    """The number of the last pass that tried it."""
+    start: float | None = None
+    """When it starts at the latest, as that pass reserved it."""
 
     def __lt__(self, other: Pending) -> bool:
         return bool(self.key < other.key)
@@ -76,6 +81,21 @@ class Line:
             pending = self.jobs[place]
             if not pending.gone:
                 yield pending
+
+
+@define(eq=False)
+class Explanation:
+    """Why a job waits."""
+
+    position: int
+    """Its place in its queue, from 1."""
+    waiting: int
+    """How many wait there."""
+    reason: str = ""
+    start: float | None = None
+    """When it starts at the latest, if it has a reservation."""
+    behind: list[int] = Factory(list)
+    """Jobs that must come first."""
 
 
 @define(eq=False)
@@ -122,6 +142,7 @@ class Book:
         self._brief = False
         self._looked = -1.0
         """When a pass last went as deep as its policy lets it."""
+        self._passes = 0
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -166,6 +187,33 @@ class Book:
         """Return the jobs that wait, in no particular order."""
         return [pending.job for pending in self._jobs.values()]
 
+    def explain(self, job: int) -> Explanation | None:
+        """Say why a job still waits after the last pass; None if it isn't there.
+
+        `be_thorough` before the pass makes sure that it went as deep as the policies let it.
+        """
+        pending = self._jobs.get(job)
+        if pending is None:
+            return None
+        line = list(self._lines[pending.job.queue or ""].waiting())
+        place = line.index(pending)
+        found = Explanation(place + 1, len(line), start=pending.start)
+        if pending.looked != self._passes:
+            found.behind = [line[0].job.id] if place else []
+            found.reason = "a pass looks no further than the jobs ahead of it"
+        elif self.planner.engine.match(pending.request) is None:
+            found.reason = self._why(pending.request)
+        else:
+            found.behind = [
+                reservation.job for reservation in self.planner.reservations if reservation.job != job
+            ]
+            found.reason = "it would delay jobs that have reservations"
+        return found
+
+    def be_thorough(self) -> None:
+        """Have the next pass look at everything, even if nothing that waits can start."""
+        self._looked = -math.inf
+
     def _line(self, queue: str) -> Line:
         line = self._lines.get(queue)
         if line is None:
@@ -174,6 +222,7 @@ class Book:
 
     def run(self, now: float) -> Decisions:
         """Make a pass."""
+        self._passes += 1
         decisions = Decisions()
         self.planner.begin(now)
         self._failed.clear()
@@ -210,6 +259,8 @@ class Book:
         """Try one job; False if its queue's pass is over."""
         job, request = pending.job, pending.request
         ask = turn.ask(job)
+        if ask is Ask.ALLOCATE or ask is Ask.RESERVE:
+            pending.looked, pending.start = self._passes, None
         if ask is Ask.ALLOCATE and request in self._failed:
             # The usual case in a long queue: one of many equal jobs, none of which fits.
             turn.told(job, Outcome.BUSY)
@@ -244,6 +295,7 @@ class Book:
             reservation = planner.reserve(job.id, request, duration)
             if reservation is not None:
                 outcome, start = Outcome.RESERVED, reservation.start
+                pending.start = start
         turn.told(job, outcome)
         self._tell(pending, start, now, decisions)
         return True

@@ -290,6 +290,29 @@ class SchedGraph(Module):
             "queue-policy": self._table.queue_policy,
         }
 
+    @method(allow=Role.OWNER | Role.USER)
+    def explain(self, request: Request) -> dict[str, Any]:
+        """Say why jobs wait: {ids} -> {jobs: [{id, position, waiting, reason, t_estimate, behind}]},
+        without those that don't wait here.
+        """
+        self._book.be_thorough()
+        self._pass()
+        jobs = []
+        for id in request.get("ids", list):
+            found = self._book.explain(id) if isinstance(id, int) else None
+            if found is not None:
+                jobs.append(
+                    {
+                        "id": id,
+                        "position": found.position,
+                        "waiting": found.waiting,
+                        "reason": found.reason,
+                        "t_estimate": found.start,
+                        "behind": found.behind,
+                    }
+                )
+        return {"jobs": jobs}
+
     @method(allow=Role.OWNER | Role.USER, name="resource-status")
     def resource_status(self, request: Request) -> dict[str, Any]:
         """Return R of all, the ranks that are down, and R of what is allocated."""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 from attrs import evolve
 
 from bourn.errors import BournError, suggest
-from bourn.hookspecs.match_policy import MatchPolicySpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bourn.hookspecs.match_policy import Scorer
+    from bourn.hookspecs.match_policy import MatchPolicySpec, Scorer
     from bourn.hookspecs.queue_policy import QueuePolicySpec
     from bourn.hookspecs.resource_io import ResourceReader, ResourceWriter
     from bourn.plugins import PluginManager

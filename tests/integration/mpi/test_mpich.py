@@ -108,6 +108,16 @@ def test_two_nodes(ring, taskmap):
         assert one.text(1) + two.text(1) == "ring 4 of 4, sum 6\n"
 
 
+@pytest.mark.parametrize("taskmap", ["block", "cyclic"])
+def test_over_two_brokers(ring, taskmap):
+    path = str(Path(sys.executable).with_name("bourn"))
+    conf = 'resource.config=[{hosts="n[0-1]",cores="0-1"}]'
+    start = [path, "start", "-s2", f"--conf={conf}", "--", path, "run", "-N2", "-n4"]
+    done = subprocess.run([*start, f"--taskmap={taskmap}", ring], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "ring 4 of 4, sum 6\n", done.stderr
+    assert done.returncode == 0
+
+
 def test_mpi4py(host, tmp_path):
     pytest.importorskip("mpi4py", reason="needs mpi4py")
     # Its wheel looks for MPICH under the name that MPICH gives it; Debian calls it otherwise.

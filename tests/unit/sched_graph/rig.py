@@ -65,7 +65,7 @@ def tree(*levels: tuple[str, int], basename: str = "t", **sizes: int) -> str:
 
 
 class Rig:
-    """Runs sessions in a folder; the graph is ``g.graphml``, the policy ``low`` unless `args` say otherwise."""
+    """Runs sessions in a folder on ``g.graphml``, by the policy ``low`` unless `args` say otherwise."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, graph: str) -> None:
         self.folder, self.monkeypatch, self.capsys = folder, monkeypatch, capsys

@@ -144,3 +144,28 @@ def test_a_long_line_is_swept_now_and_then() -> None:
             rig.planner.finish(job)
     assert order == [job for job in range(1, 301) if job % 2 or job == 300]
     assert len(rig.book) == 0
+
+
+def test_why_a_job_waits() -> None:
+    rig = Rig("easy", queue_depth=3)
+    running = rig.add(3, 100)
+    first = rig.add(4, 50)
+    small = rig.add(1, 200)
+    wide = rig.add(2, 10)
+    last = rig.add(1, 300)
+    rig.add(1, 1, queue="other")
+    rig.book.be_thorough()
+    assert rig.run()[0] == [running, 6]
+    rig.planner.finish(6)
+    assert rig.run(1.0)[0] == []
+
+    def said(job: int) -> tuple[int, int, str, float | None, list[int]]:
+        found = rig.book.explain(job)
+        assert found is not None
+        return found.position, found.waiting, found.reason, found.start, found.behind
+
+    assert rig.book.explain(running) is None
+    assert said(first) == (1, 4, "needs 4 nodes, 1 free", 100.0, [])
+    assert said(small) == (2, 4, "it would delay jobs that have reservations", None, [first])
+    assert said(wide) == (3, 4, "needs 2 nodes, 1 free", None, [])
+    assert said(last) == (4, 4, "a pass looks no further than the jobs ahead of it", None, [first])
