@@ -81,6 +81,10 @@ class HostClient:
         self._splitter = Splitter()
         self.send(uri="local:///test", resume=self.resume)
 
+    def fileno(self) -> int:
+        """Return what is readable when the host has said something."""
+        return self._socket.fileno()
+
     def disconnect(self) -> None:
         """Go away as a broker that dies."""
         self._socket.close()
