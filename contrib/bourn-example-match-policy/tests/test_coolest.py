@@ -1,5 +1,6 @@
-from bourn.testing import check_match_policy
 from bourn_example_match_policy import Coolest, bourn_match_policies
+
+from bourn.testing import check_match_policy
 
 
 class Node:

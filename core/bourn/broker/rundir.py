@@ -41,7 +41,9 @@ def make_rundir(wanted: str | None, environ: Mapping[str, str], *, guests: bool 
         if listened_to(path):
             raise BournError(f"rundir {path}: another instance uses it", errno.EBUSY)
         if local.exists() and not local.is_socket():
-            raise BournError(f"rundir {path}: 'local' is the name of the instance's socket, and a file has it")
+            raise BournError(
+                f"rundir {path}: 'local' is the name of the instance's socket, and a file has it"
+            )
         local.unlink(missing_ok=True)
         if made:
             path.chmod(mode)

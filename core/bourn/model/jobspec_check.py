@@ -261,7 +261,9 @@ def _check_dependencies(value: object, path: str) -> None:
             if key not in dependency:
                 _bad(where, f"misses the key '{key}'")
             # The time of `begin-time` is a number in what others write.
-            allowed = (str, float, int) if (key, dependency.get("scheme")) == ("value", "begin-time") else (str,)
+            allowed = (
+                (str, float, int) if (key, dependency.get("scheme")) == ("value", "begin-time") else (str,)
+            )
             if type(dependency[key]) not in allowed:
                 _bad(f"{where}.{key}", f"must be a string, not {_kind(dependency[key])}")
         if dependency.get("type", "in") not in ("in", "out", "inout"):
