@@ -398,7 +398,9 @@ class Engine:
                 for child in need.children
             ):
                 if need.exclusive:
-                    inner = {atom: _whole(self.cells[atom]) for atom in upper.atoms}
+                    # What is down in an exclusive rack can't run anything: it isn't given away.
+                    cells = [self.cells[atom] for atom in upper.atoms]
+                    inner = {cell.atom: _whole(cell) for cell in cells if self.is_up(cell.vertex)}
                 options.append(inner)
             if len(options) == need.count.most:
                 break

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class KeyScorer:
-    """Sorts by the key that a policy gives the vertex; a slot goes by its first part."""
+    """Sorts by the key that a policy gives the node, then the vertex; a slot goes by its first part."""
 
     stop_early = False
 
@@ -43,13 +43,19 @@ class KeyScorer:
         if not group.edges:
             return ()
         vertex = group.edges[0][1]
+        node = vertex.parent
+        while node is not None and node.type != "node":
+            node = node.parent
+        return (self._ask(vertex),) if node is None else (self._ask(node), self._ask(vertex))
+
+    def _ask(self, vertex: Vertex) -> Any:
         policy = self.policy
         if hasattr(policy, "order"):
-            return (policy.order(vertex),)
+            return policy.order(vertex)
         look = StateLook(self._state(vertex))
         if hasattr(policy, "prefer"):
-            return (policy.prefer(look),)
-        return (policy.score(vertex, look),)
+            return policy.prefer(look)
+        return policy.score(vertex, look)
 
     def _state(self, vertex: Vertex) -> Any:
         """Return the state of a subtree now: what anyone uses isn't free."""

@@ -48,7 +48,7 @@ def pick_of(cell: Cell, own: set[int]) -> Pick | None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     case=shapes(),
     frees=st.lists(st.integers(0, 11), max_size=12),

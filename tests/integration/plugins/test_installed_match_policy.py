@@ -1,0 +1,129 @@
+"""A third party's match policy: installed by pip into a fresh environment, named in TOML, used by an instance,
+the simulator and resource-query."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DISTRIBUTION = ROOT / "contrib" / "bourn-example-match-policy"
+GRAPH = """
+[[resource.graph]]
+type = "node"
+name = "warm"
+hosts = "n0"
+properties = ["inlet=27.5"]
+
+[[resource.graph]]
+type = "node"
+name = "cool"
+hosts = "n1"
+properties = ["inlet=21"]
+
+[[resource.graph]]
+type = "core"
+in = "warm"
+name = "c0"
+count = 2
+
+[[resource.graph]]
+type = "core"
+in = "cool"
+name = "c1"
+count = 2
+"""
+CONFIG = """
+[resource]
+assume-up = true
+config = [{hosts = "n[0-1]", cores = "0-1"}]
+
+[scheduler]
+match-policy = "coolest"
+load-file = "graph.toml"
+
+[exec]
+method = "mock"
+"""
+
+pytestmark = pytest.mark.skipif(
+    not importlib.util.find_spec("hatchling") or not importlib.util.find_spec("pip"),
+    reason="pip and hatchling are needed to build a distribution without a network",
+)
+
+
+class Environment:
+    """A virtual environment that sees what this one has, and has one distribution more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+        self.python = str(folder / "venv" / "bin" / "python")
+        (site,) = (folder / "venv").glob("lib/python*/site-packages")
+        ours = sysconfig.get_paths()["purelib"]
+        (site / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+        self.environ = {name: value for name, value in os.environ.items() if not name.startswith("BOURN_")}
+        self.run("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", str(DISTRIBUTION))
+        assert list(site.glob("bourn_example_match_policy*"))
+
+    def run(self, *words: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            [self.python, *words],
+            cwd=self.folder,
+            env=self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def bourn(self, *words: str, stdin: str = "") -> str:
+        program = "import sys; from bourn.cli.main import main; sys.exit(main())"
+        return self.run("-c", program, *words, stdin=stdin)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    folder = tmp_path_factory.mktemp("third-party")
+    (folder / "graph.toml").write_text(GRAPH)
+    (folder / "config.toml").write_text(CONFIG)
+    return Environment(folder)
+
+
+def test_an_instance_uses_it(environment: Environment) -> None:
+    program = "id=$({0} submit -n1 true); {0} job wait-event -q $id alloc; {0} job info $id R"
+    command = f'{environment.python} -c "from bourn.cli.main import main; import sys; sys.exit(main())"'
+    out = environment.bourn(
+        "start", "--config-path", "config.toml", "--", "sh", "-c", program.format(command)
+    )
+    assert json.loads(out)["execution"]["nodelist"] == ["n1"]
+
+
+def test_the_simulator_uses_it(environment: Environment) -> None:
+    jobs = [{"ncores": 2, "duration": 10}, {"ncores": 2, "duration": 10}]
+    (environment.folder / "jobs.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs))
+    words = ("simulate", "jobs.jsonl", "--resources", "graph.toml", "--json", "--speed-independent")
+    found = json.loads(environment.bourn(*words, "--match-policy", "coolest"))
+    assert [job["ranks"] for job in found["jobs"]] == ["1", "0"]
+
+
+def test_resource_query_uses_it(environment: Environment) -> None:
+    task = {"command": ["true"], "slot": "s", "count": {"per_slot": 1}}
+    slot = {"type": "slot", "count": 1, "label": "s", "with": [{"type": "core", "count": 1}]}
+    job = {"version": 1, "resources": [slot], "tasks": [task], "attributes": {}}
+    (environment.folder / "job.json").write_text(json.dumps(job))
+    out = environment.bourn(
+        *("resource-query", "-d", "-L", "graph.toml", "-f", "toml-graph", "-P", "coolest"),
+        stdin="match allocate job.json\n",
+    )
+    assert "n1[1:s]" in out
