@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 from contextlib import asynccontextmanager
@@ -164,6 +165,9 @@ class Broker:
             await core.start(self.connector.run)
             try:
                 await self._up(list(specs), core, listen)
+                if not gc.isenabled():  # `bourn start` does without while all that is made is there to stay
+                    gc.freeze()
+                    gc.enable()
                 yield
             except BaseException as error:
                 failure = error

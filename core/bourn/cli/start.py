@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from argparse import REMAINDER
 
 from bourn.cli.parser import Parser
@@ -31,6 +32,7 @@ def main(argv: list[str]) -> int:
         if not equals or not name:
             raise BournError(f"-S {text}: must be ATTRIBUTE=VALUE, as statedir=/var/lib/bourn")
         attrs[name] = value
+    gc.disable()  # until the broker is up: looking for garbage would be a tenth of the start
     from bourn.broker.start import StartOptions, run_start
 
     return run_start(StartOptions(command, args.config_path, args.conf, attrs, args.test_size))
