@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def bourn_resource_writers() -> Iterator[ResourceWriter]:
-    """The formats of ``resource-query -F``, and DOT."""
+    """The formats of ``resource-query -F``, DOT and SVG."""
     from bourn_plugins.graph_writers import dot, jgf, rset, text
 
     yield ResourceWriter("simple", text.write_simple)
@@ -25,3 +25,4 @@ def bourn_resource_writers() -> Iterator[ResourceWriter]:
     yield ResourceWriter("rv1_nosched", rset.write_rv1_nosched)
     yield ResourceWriter("rv1_shorthand", rset.write_rv1_shorthand)
     yield ResourceWriter("dot", dot.write_dot)
+    yield ResourceWriter("svg", dot.write_svg)

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         "--load-format",
         metavar="FORMAT",
         default="grug",
-        help="grug | hwloc | jgf | jgf_shorthand | rv1exec",
+        help="grug | hwloc | jgf | jgf_shorthand | rv1exec | toml-graph | hwloc-live: this machine",
     )
     add("-W", "--load-allowlist", metavar="TYPES", help="types to load, comma separated (hwloc)")
     add(
@@ -53,7 +53,8 @@ def parser() -> argparse.ArgumentParser:
         "--match-format",
         metavar="FORMAT",
         default="simple",
-        help="how matches are printed; default simple",
+        help="simple | pretty_simple | jgf | jgf_shorthand | rlite | rv1 | rv1_nosched | rv1_shorthand | "
+        "dot | svg; default simple",
     )
     add("-T", "--traverser-policy", metavar="NAME", default="simple", help="simple | flexible")
     add("-p", "--prune-filters", metavar="HL:LL,...", action="append", help=f"default {DEFAULT_FILTERS}")

@@ -169,11 +169,13 @@ def load_graph(
     import gc
 
     reader = stock.reader(format, plugins) if format else stock.reader_of(file, plugins)
-    try:
-        with open(file, "rb") as stream:
-            content = stream.read()
-    except OSError as error:
-        raise BournError(f"{file}: {error.strerror}") from None
+    content = b""
+    if not reader.live:
+        try:
+            with open(file, "rb") as stream:
+                content = stream.read()
+        except OSError as error:
+            raise BournError(f"{file}: {error.strerror}") from None
     graph = ResourceGraph()
     # A big graph is millions of objects and no garbage: collecting while it grows would double the time.
     enabled = gc.isenabled()

@@ -1,5 +1,6 @@
-"""A third party's match policy: installed by pip into a fresh environment, named in TOML, used by an instance,
-the simulator and resource-query."""
+"""A third party's match policy, installed by pip into a fresh environment and named in TOML: an instance, the
+simulator and resource-query use it.
+"""
 
 from __future__ import annotations
 
