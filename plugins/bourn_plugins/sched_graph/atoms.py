@@ -1,0 +1,161 @@
+"""Whole atoms for a need: an index of those that fit, by the rank that the policy gives them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bourn_plugins.sched_graph.constraint import compile_constraint
+from bourn_plugins.sched_graph.fit import Fitter, Pick, bits_of, lowest
+from bourn_plugins.sched_graph.index import Index, Order
+from bourn_plugins.sched_graph.policy import PolicyFault
+from bourn_plugins.sched_graph.realm import Realm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bourn_plugins.sched_graph.graph import ResourceGraph
+    from bourn_plugins.sched_graph.policy import Chooser
+    from bourn_plugins.sched_graph.request import Need, Request
+    from bourn_plugins.sched_graph.states import Cell
+
+_LOG_LIMIT = 1 << 16
+_MOST_INDICES = 256
+
+
+class AtomMatcher(Realm):
+    """Selects atoms; what is selected isn't taken yet."""
+
+    def __init__(self, graph: ResourceGraph, chooser: Chooser, *, all_up: bool = False) -> None:
+        super().__init__(graph, chooser, all_up=all_up)
+        self.fitter = Fitter(chooser.high, frozenset({"node"} if chooser.node_exclusive else ()))
+        self.fault: Callable[[str], None] = lambda text: None
+        """Called when the match policy fails, with what went wrong."""
+        self._indices: dict[Any, Index] = {}
+        self._constraints: dict[str, list[int]] = {}
+
+    def changed(self) -> None:
+        """Note that what is free has changed."""
+        super().changed()
+        if len(self.log) > _LOG_LIMIT:
+            for index in self._indices.values():
+                index.refresh()
+                index.rewind(0)
+            self.log.clear()
+
+    def _distrust(self, error: Exception) -> None:
+        self.chooser.disable()
+        self._indices.clear()
+        self.fault(str(error))
+
+    def choose(self, mask: int, count: int) -> int:
+        """Return the best `count` of the atoms of a mask that has as many."""
+        if self.chooser.chooses and mask.bit_count() > count:
+            try:
+                return self.chooser.pick(mask, count, self.groups())
+            except PolicyFault as error:
+                self._distrust(error)
+        return lowest(mask, count)
+
+    def groups(self) -> list[int]:
+        """Return the masks of what stands together: the lowest vertices above atoms."""
+        return [upper.mask(self.order) for uppers in self.uppers.values() for upper in uppers if upper.direct]
+
+    # -- what may be selected --
+
+    def _allowed(self, request: Request, forbidden: int | None) -> int | None:
+        """Return the atoms that a request may have at all, as a mask of `order`; None for all."""
+        allowed = None
+        if request.constraint:
+            allowed = self.order.mask(self.constrained(request.constraint))
+        if forbidden:
+            allowed = ((1 << len(self.cells)) - 1 if allowed is None else allowed) & ~forbidden
+        return allowed
+
+    def constrained(self, constraint: dict[str, Any]) -> list[int]:
+        """Return the atoms that meet a constraint; atoms that aren't nodes always do."""
+        key = repr(constraint)
+        atoms = self._constraints.get(key)
+        if atoms is None:
+            allows = compile_constraint(constraint)
+            atoms = [c.atom for c in self.cells if c.vertex.type != "node" or allows(c.vertex)]
+            if len(self._constraints) > _MOST_INDICES:
+                self._constraints.clear()
+            self._constraints[key] = atoms
+        return atoms
+
+    def _convert(self, allowed: int | None, order: Order) -> int | None:
+        """Return a mask of `self.order` in another order."""
+        if allowed is None or order is self.order:
+            return allowed
+        atoms = self.order.atoms
+        return order.mask([atoms[place] for place in bits_of(allowed)])
+
+    def _without(self, parts: dict[int, Pick], allowed: int | None) -> int:
+        full = (1 << len(self.cells)) - 1 if allowed is None else allowed
+        return full & ~self.order.mask(list(parts))
+
+    def _index(self, key: Any, order: Order, rank: Any) -> Index:
+        index = self._indices.get(key)
+        if index is None:
+            if len(self._indices) >= _MOST_INDICES:
+                self._indices.pop(next(iter(self._indices)))
+            index = self._indices[key] = Index(order, self.cells, rank, self.log)
+        else:
+            index.refresh()
+        return index
+
+    # -- selection --
+
+    def _select_atoms(self, need: Need, allowed: int | None, parts: dict[int, Pick], exclusive: bool) -> bool:
+        fit, type, rank = self.fitter.fit, need.type, self.chooser.rank
+
+        def value(cell: Cell) -> Any:
+            if (
+                cell.vertex.type != type
+                or not self.is_up(cell.vertex)
+                or fit(cell.state, need, exclusive) is None
+            ):
+                return None
+            return rank(cell)
+
+        index = self._index((need, exclusive), self.order, value)
+        if parts:
+            allowed = self._without(parts, allowed)
+        chosen = self._best(index, need, allowed)
+        if chosen is None:
+            return False
+        atoms, cells = self.order.atoms, self.cells
+        for place in bits_of(chosen):
+            atom = atoms[place]
+            pick = fit(cells[atom].state, need, exclusive)
+            assert pick is not None
+            parts[atom] = pick
+        return True
+
+    def _best(self, index: Index, need: Need, allowed: int | None) -> int | None:
+        """Return the mask of the best atoms, as many as a need counts."""
+        count = need.count
+        wanted = count.least
+        if count.least != count.most:
+            wanted = count.choose(sum(mask.bit_count() for _, mask in index.candidates(allowed)))
+            if wanted == 0:
+                return None
+        chosen = 0
+        for _, mask in index.candidates(allowed):
+            number = mask.bit_count()
+            if number >= wanted:
+                return chosen | self.choose(mask, wanted)
+            chosen |= mask
+            wanted -= number
+        return None
+
+    def idle_fit(self, need: Need) -> int:
+        """Return the atoms that are up and would fit a need by themselves if they were idle."""
+        key = ("idle", need)
+        index = self._index(key, self.order, lambda cell: self._idle_rank(cell, need))
+        return index.buckets.get(0, 0)
+
+    def _idle_rank(self, cell: Cell, need: Need) -> int | None:
+        if cell.vertex.type != need.type or not self.is_up(cell.vertex) or cell.closed:
+            return None
+        return None if self.fitter.fit(self.interner.idle(cell.shape), need, True) is None else 0

@@ -1,0 +1,193 @@
+"""The resources of an instance as cells, and what is free in them.
+
+An *atom* is a topmost node (or, where there are none, what stands below the root); what lies above atoms is
+the upper realm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bourn_plugins.sched_graph.fit import Pick, bits_of
+from bourn_plugins.sched_graph.index import Order
+from bourn_plugins.sched_graph.states import Interner, down_mask
+from bourn_plugins.sched_graph.upper import Upper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
+    from bourn_plugins.sched_graph.policy import Chooser
+    from bourn_plugins.sched_graph.states import Cell, State
+
+Parts = list[tuple[int, Pick]]
+"""What a job gets: (atom, pick); an atom comes once."""
+
+
+class Realm:
+    """Cells, their states and status; what is taken and given back."""
+
+    def __init__(self, graph: ResourceGraph, chooser: Chooser, *, all_up: bool = False) -> None:
+        self.graph = graph
+        self.chooser = chooser
+        self.all_up = all_up
+        """Whether to take everything as up: to say what could ever fit."""
+        self.version = 0
+        """Changes with every change of what is free, in what-ifs too."""
+        self.epoch = 0
+        """Changes when jobs, or the status of vertices, do."""
+        self.log: list[int] = []
+        """The atoms that have changed, in order: indices catch up with it."""
+        self.busy = 0
+        """The atoms that are in use, as a mask of `order`."""
+        self.interner = Interner(chooser.sibling, all_up)
+        self.cells: list[Cell] = []
+        self.uppers: dict[str, list[Upper]] = {}
+        self.root = self._upper(graph.roots["containment"], any(v.type == "node" for v in graph))
+        vertices = [cell.vertex for cell in self.cells]
+        self.order = Order([chooser.atom(vertex) for vertex in vertices])
+        self.found = Order([0] * len(vertices))
+        self.centric = Order([chooser.centric(vertex) for vertex in vertices])
+        self.types = frozenset(vertex.type for vertex in vertices)
+        self.by_rank = {cell.vertex.rank: cell.atom for cell in self.cells if cell.vertex.rank >= 0}
+        self._atom_of = {cell.vertex.index: cell.atom for cell in self.cells}
+        self._free: dict[str, int] = {}
+
+    def _upper(self, vertex: Vertex, has_nodes: bool) -> Upper:
+        first = len(self.cells)
+        inner: list[Upper] = []
+        direct: set[str] = set()
+        children: list[int] = []
+        for kid in vertex.kids:
+            if kid.type == "node" or not kid.kids or not has_nodes:
+                cell = self.interner.cell(kid)
+                self._number(cell, len(self.cells))
+                self.cells.append(cell)
+                direct.add(kid.type)
+                children.append(cell.atom)
+            else:
+                inner.append(self._upper(kid, has_nodes))
+        upper = Upper(vertex, list(range(first, len(self.cells))), frozenset(direct), children, inner)
+        self.uppers.setdefault(vertex.type, []).append(upper)
+        return upper
+
+    def _number(self, cell: Cell, atom: int) -> None:
+        cell.atom = atom
+        for kid in cell.kids:
+            self._number(kid, atom)
+
+    # -- what is free --
+
+    def free_units(self, type: str) -> int:
+        """Return how many units of a type are free on atoms that are up."""
+        count = self._free.get(type)
+        if count is None:
+            count = self._free[type] = sum(
+                cell.state.free_units(type) for cell in self.cells if self.is_up(cell.vertex)
+            )
+        return count
+
+    def _recount(self, cell: Cell, before: State) -> None:
+        for type in self._free:
+            if type in cell.shape.totals and self.is_up(cell.vertex):
+                self._free[type] += cell.state.free_units(type) - before.free_units(type)
+
+    def apply(self, cell: Cell, pick: Pick) -> None:
+        """Take a pick of an atom."""
+        self._change(cell, pick, True)
+        self.log.append(cell.atom)
+        self.busy |= self.order.bit[cell.atom]
+
+    def revert(self, cell: Cell, pick: Pick) -> None:
+        """Give a pick of an atom back."""
+        self._change(cell, pick, False)
+        self.log.append(cell.atom)
+        if cell.users == 0:
+            self.busy &= ~self.order.bit[cell.atom]
+
+    def _change(self, cell: Cell, pick: Pick, take: bool) -> None:
+        if pick.exclusive or pick.whole:
+            cell.taken = take
+        free = cell.free
+        if take:
+            cell.users += 1
+            for i, mask in enumerate(pick.leaves):
+                if mask:
+                    free[i] &= ~mask
+        else:
+            cell.users -= 1
+            for i, mask in enumerate(pick.leaves):
+                if mask:
+                    free[i] |= mask
+        for place, kid in pick.kids:
+            self._change(cell.kids[place], kid, take)
+        cell.state = self.interner.state(cell)
+
+    def changed(self) -> None:
+        """Note that what is free has changed."""
+        self.version += 1
+
+    # -- status --
+
+    def is_up(self, vertex: Vertex) -> bool:
+        """Whether a vertex and all that it lies in are up."""
+        if self.all_up:
+            return True
+        above: Vertex | None = vertex
+        while above is not None:
+            if not above.up:
+                return False
+            above = above.parent
+        return True
+
+    def mark(self, vertices: Sequence[Vertex], up: bool) -> None:
+        """Set vertices, and with them all below, up or down; jobs on them go on."""
+        for vertex in vertices:
+            vertex.up = up
+            for atom in self._refresh_status(vertex):
+                self.log.append(atom)
+        self._free.clear()
+        self.epoch += 1
+        self.changed()
+
+    def _refresh_status(self, vertex: Vertex) -> list[int]:
+        atom = self._atom_of.get(vertex.index)
+        if atom is None:
+            above: Vertex | None = vertex
+            while above is not None and above.index not in self._atom_of:
+                above = above.parent
+            if above is not None:
+                atom = self._atom_of[above.index]
+        if atom is not None:
+            self._status(self.cells[atom])
+            return [atom]
+        below = [each.index for each in self.graph.subtree(vertex)]
+        return [self._atom_of[index] for index in below if index in self._atom_of]
+
+    def _status(self, cell: Cell) -> None:
+        for kid in cell.kids:
+            kid.closed = not kid.vertex.up
+            self._status(kid)
+        for i, group in enumerate(cell.leaves):
+            cell.down[i] = down_mask(group)
+        cell.state = self.interner.state(cell)
+
+    # -- what a job has --
+
+    def vertices(self, parts: Parts) -> list[Vertex]:
+        """Return the vertices that a job has to itself."""
+        found: list[Vertex] = []
+        for atom, pick in parts:
+            self._own(self.cells[atom], pick, found)
+        return found
+
+    def _own(self, cell: Cell, pick: Pick, found: list[Vertex]) -> None:
+        if pick.whole:
+            found.extend(self.graph.subtree(cell.vertex))
+            return
+        if pick.exclusive:
+            found.append(cell.vertex)
+        for group, mask in zip(cell.leaves, pick.leaves, strict=True):
+            found.extend(group[i] for i in bits_of(mask))
+        for place, kid in pick.kids:
+            self._own(cell.kids[place], kid, found)
