@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 import random
 import resource
+import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bourn.hookspecs.sched import AllocRequest
 from bourn_plugins.sched_graph import stock
@@ -25,6 +26,9 @@ from bourn_plugins.sched_graph.planner import Planner
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.reasons import Reasons
 from bourn_plugins.sched_graph.request import Request, compile_request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def build(nodes: int, cores: int, gpus: int = 0) -> ResourceGraph:
@@ -120,8 +124,8 @@ def passes(engine: Engine, policy: str, pending: int = 1000) -> float:
     return rate
 
 
-def main() -> None:
-    """Print the tables."""
+def main(argv: Sequence[str] = ()) -> None:
+    """Print the tables; `python -m tests.bench.match` takes options."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--nodes", default="64,1024,4096,16384")
     parser.add_argument(
@@ -129,7 +133,7 @@ def main() -> None:
     )
     parser.add_argument("--cores", type=int, default=48)
     parser.add_argument("--exascale", action="store_true", help="also 11,136 nodes of 96 cores and 4 GPUs")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     unit = bare()
     print(f"a bare dictionary update: {unit:,.0f}/s; in brackets, updates per match")
     sizes = [(int(number), options.cores, 0) for number in options.nodes.split(",")]
@@ -157,4 +161,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
