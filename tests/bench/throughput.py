@@ -9,8 +9,8 @@ from tests.bench.instance import drain, instance, jobspec, submit
 
 
 def main() -> None:
-    """Print jobs/s of 2,000 and 20,000 `true`, each beside a spawn loop just before."""
-    for count in (2000, 20000):
+    """Print jobs/s of 2,000 and 64,000 `true`, each beside a spawn loop just before."""
+    for count in (2000, 64000):
         loop = bare.spawns()
         with instance() as (handle, _):
             submit(handle, jobspec("true"), 50)
