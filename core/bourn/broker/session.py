@@ -7,11 +7,10 @@ import logging
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-import trio
-
 from bourn.broker.codec import decode_body, encode_frame
 from bourn.broker.framing import MAX_FRAME, FrameDecoder, ProtocolError
 from bourn.broker.message import CONTROL, NORESPONSE, REQUEST, RESPONSE, STREAMING, Message
+from bourn.broker.outqueue import OutQueue
 from bourn.broker.request import Nowhere, Request
 from bourn.broker.roles import Role
 from bourn.errors import BournError
@@ -25,9 +24,6 @@ log = logging.getLogger("bourn.connector")
 
 MAX_QUEUE = 64 << 20
 """Bytes waiting for a client, above which it is dropped, unless configured otherwise."""
-LOW_WATER = 1 << 20
-"""Bytes waiting for a client, above which `Request.drained` makes a considerate service wait."""
-
 _OWNER = int(Role.OWNER)
 _NOWHERE = Nowhere()
 
@@ -42,7 +38,7 @@ class Transport(Protocol):
         """Close the connection, now."""
 
 
-class Session:
+class Session(OutQueue):
     """What the broker knows of one client. It is the origin of the client's requests."""
 
     def __init__(
@@ -56,11 +52,10 @@ class Session:
         max_frame: int = MAX_FRAME,
         max_queue: int = MAX_QUEUE,
     ) -> None:
+        super().__init__()
         self.name = name
         self.userid = userid
         self.rolemask = rolemask
-        self.out = bytearray()
-        self.closed = False
         self.jam: Peer | None = None
         """The neighbour that what came from the client waits for; nothing is read meanwhile."""
         self._broker = broker
@@ -69,14 +64,12 @@ class Session:
         self._max_frame = max_frame
         self._max_queue = max_queue
         self._receiving = False
-        self._pending: dict[int, Request] = {}
         self._services: dict[str, ClientService] = {}
         self._asked: dict[int, Request] = {}
         self._asked_set: set[Request] = set()
         self._tags = count(1)
         self._subscriptions: list[str] = []
         self._last_event = 0
-        self._room: trio.Event | None = None
 
     # What comes in.
 
@@ -185,26 +178,6 @@ class Session:
         elif not self._receiving:
             self._broker.turn.soon(self._transport.flush)
 
-    def sent(self) -> None:
-        """Some of `out` has gone; the transport says so."""
-        if self._room is not None:
-            self._room.set()
-            self._room = None
-
-    async def drained(self) -> None:
-        """Wait until the client has taken most of what was sent."""
-        await self._wait_until_queued(LOW_WATER)
-
-    async def emptied(self) -> None:
-        """Wait until the client has taken all of it."""
-        await self._wait_until_queued(0)
-
-    async def _wait_until_queued(self, most: int) -> None:
-        while len(self.out) > most and not self.closed:
-            if self._room is None:
-                self._room = trio.Event()
-            await self._room.wait()
-
     def drop(self, reason: str) -> None:
         """Give the client up: one line in the log, no more bytes."""
         if not self.closed:
@@ -218,16 +191,6 @@ class Session:
         if not self.closed:
             log.warning("%s (user %d) disconnected: %s", self.name, self.userid, error.message)
             self.push(goodbye(error))
-
-    # Requests that wait for their answer.
-
-    def keep(self, request: Request) -> None:
-        """Remember a request that may be cancelled."""
-        self._pending[request.matchtag] = request
-
-    def release(self, request: Request) -> None:
-        """It was answered."""
-        self._pending.pop(request.matchtag, None)
 
     def close(self) -> None:
         """The client has gone: cancel what it waits for, withdraw what it offers, tell the services."""

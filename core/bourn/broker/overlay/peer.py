@@ -7,8 +7,6 @@ import logging
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-import trio
-
 from bourn.broker.codec import encode_frame
 from bourn.broker.framing import MAX_FRAME, FrameDecoder, ProtocolError
 from bourn.broker.message import (
@@ -22,6 +20,7 @@ from bourn.broker.message import (
     STREAMING,
     Message,
 )
+from bourn.broker.outqueue import OutQueue
 from bourn.broker.overlay.wire import control, decode_packet, value_of
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ MAX_QUEUE = 256 << 20
 """Bytes waiting for a neighbour, above which the link is given up."""
 HIGH_WATER = 4 << 20
 """Bytes waiting for a neighbour, above which nothing more is read from whoever sends to it."""
-LOW_WATER = 1 << 20
-"""Bytes waiting for a neighbour, below which that goes on."""
 
 
 class Switch(Protocol):
@@ -56,7 +53,7 @@ class Switch(Protocol):
         """Call back at the end of this turn."""
 
 
-class Peer:
+class Peer(OutQueue):
     """One neighbour with a live link. It is the origin of the requests that come from it."""
 
     def __init__(
@@ -69,10 +66,9 @@ class Peer:
         max_frame: int = MAX_FRAME,
         max_queue: int = MAX_QUEUE,
     ) -> None:
+        super().__init__()
         self.rank = rank
         self.address = address
-        self.out = bytearray()
-        self.closed = False
         self.reason = ""
         """Why the link ended."""
         self.leaving = False
@@ -92,11 +88,9 @@ class Peer:
         self._decoder = FrameDecoder(max_frame)
         self._max_frame = max_frame
         self._max_queue = max_queue
-        self._pending: dict[int, Request] = {}
         self._asked: dict[int, Request] = {}
         self._asked_set: set[Request] = set()
         self._tags = count(1)
-        self._room: trio.Event | None = None
 
     def attach(self, wake: Callable[[], None], abort: Callable[[], None]) -> None:
         """Take the means of the link that serves this peer."""
@@ -224,36 +218,6 @@ class Peer:
             raise ProtocolError(
                 f"{topic}: a message of {len(frame)} bytes exceeds {self._max_frame}", errno.EMSGSIZE
             )
-
-    def sent(self) -> None:
-        """Some of `out` has gone; the link says so."""
-        if self._room is not None:
-            self._room.set()
-            self._room = None
-
-    async def drained(self) -> None:
-        """Wait until the neighbour has taken most of what was sent, or is gone."""
-        await self._wait_until_queued(LOW_WATER)
-
-    async def emptied(self) -> None:
-        """Wait until it has taken all of it, or is gone."""
-        await self._wait_until_queued(0)
-
-    async def _wait_until_queued(self, most: int) -> None:
-        while len(self.out) > most and not self.closed:
-            if self._room is None:
-                self._room = trio.Event()
-            await self._room.wait()
-
-    # Requests that wait for their answer.
-
-    def keep(self, request: Request) -> None:
-        """Remember a request that may be cancelled."""
-        self._pending[request.matchtag] = request
-
-    def release(self, request: Request) -> None:
-        """It was answered."""
-        self._pending.pop(request.matchtag, None)
 
     def close(self, reason: str) -> None:
         """The link has ended: cancel what the neighbour waits for, fail what waits for the neighbour."""
