@@ -10,7 +10,8 @@ In the order of a job's life:
 callback             when                                                        typical use
 ==================== =========================================================== ============================
 ``validate(spec)``   once per distinct jobspec, before its first job             refuse wrong options
-``init(job)``        the job has arrived at this node                            job-wide environment
+``init(job)``        the job has arrived at this node; ``job.hold()`` keeps its  job-wide environment
+                     tasks until what takes longer is done
 ``task_init(job,t)`` before each task is started                                 files, environment, CPUs
 ``task_fork(job,t)`` the task is running                                         note its pid
 ``start(job)``       all tasks of this node are running                          timers
@@ -67,7 +68,11 @@ class ShellPlugin:
         """Check the jobspec, and prepare in ``spec.data[self.name]`` what all its jobs share."""
 
     def init(self, job: ShellJob) -> None:
-        """The job has arrived; ``job.env`` may be added to."""
+        """The job has arrived; ``job.env`` may be added to.
+
+        What takes time is begun here, and ``job.hold()`` keeps the tasks from starting until it is done. The
+        tasks of a job on several nodes start when all nodes have come that far.
+        """
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:
         """A task is about to be started: set its argv, env, cwd, stdin, stdout, stderr, affinity, rlimits."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from bourn.hookspecs.shell import ShellPlugin
     from bourn.shell.loop import Timer
     from bourn.shell.wire import Start, Stdin, ToHost
-
-_HARMLESS = (0, signal.SIGCONT, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG)
 
 SPAWNS_PER_TURN = 16
 """Jobs started before the loop looks at output, ends and the broker again."""
@@ -77,7 +74,6 @@ class Host:
         self._grace = grace
         self._specs: dict[int, _Spec] = {}
         self._backlog: deque[tuple[Start, _Spec | None]] = deque()
-        self._held: dict[int, tuple[Start, _Spec | None]] = {}
         self._ready: list[int] = []
         self._started: list[tuple[int, float]] = []
         self._finished: list[tuple[int, float, int]] = []
@@ -121,6 +117,10 @@ class Host:
         """Tell the broker's log something."""
         self._messages.append((level, text))
 
+    def ready(self, id: int) -> None:
+        """Report that a job that is held could start."""
+        self._ready.append(id)
+
     def started(self, id: int, when: float) -> None:
         """Report the start of a job."""
         self._started.append((id, when))
@@ -151,15 +151,10 @@ class Host:
         for key, text in batch.specs:
             specs[key] = _Spec(text)
         for start in batch.start:
-            if start.hold:
-                self._hold(start, specs.get(start.spec))
-            else:
-                self._backlog.append((start, specs.get(start.spec)))
+            self._backlog.append((start, specs.get(start.spec)))
         for id in batch.go:
-            if id in self._held:
-                held = self._held.pop(id)
-                held[0].hold = False  # nor is it held again by a host of its own
-                self._backlog.append(held)
+            if id in self.jobs:
+                self.jobs[id].go()
         for id, when in batch.expire:
             if id in self.jobs:
                 self.jobs[id].expiration_moved(when)
@@ -175,18 +170,7 @@ class Host:
         if batch.end:
             self.end()
 
-    def _hold(self, start: Start, known: _Spec | None) -> None:
-        if isinstance(self._resolve(start, known), BournError):
-            self._start(start, known)  # which reports why it can't be done
-        else:
-            self._held[start.id] = (start, known)
-            self._ready.append(start.id)
-
     def _kill(self, id: int, signum: int) -> None:
-        if id in self._held and signum not in _HARMLESS:
-            del self._held[id]
-            self._finished.append((id, time.time(), signum))
-            return
         if id not in self.jobs:
             self._start_now(id)
         job = self.jobs.get(id)
@@ -228,8 +212,8 @@ class Host:
                 self.jobs[start.id] = private
                 self.pids[private.process.pid] = private.process
                 return
-        self._started.append((start.id, time.time()))
         if isinstance(spec, BournError):
+            self.started(start.id, time.time())
             self.fail(start.id, spec.message)
             self._finished.append((start.id, time.time(), 126 << 8))
             return
@@ -325,7 +309,7 @@ class Host:
             self.jobs.pop(ended.popleft()[1], None)
 
     def _greet(self) -> FromHost:
-        jobs = [*self.jobs, *self._held, *(start.id for start, _ in self._backlog)]
+        jobs = [*self.jobs, *(start.id for start, _ in self._backlog)]
         fences = [(id, job.place.nodeid, *told) for id, job in self.jobs.items() for told in job.fences()]
         return FromHost(jobs=jobs, host=self.name, pid=os.getpid(), fences=fences)
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from bourn.shell.spec import ShellSpec
     from bourn.shell.wire import Start
 
+_HARMLESS = (0, signal.SIGCONT, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG)
+
 OUTPUT_WINDOW = 1 << 20
 """Bytes of output that a job may have on the way to the store; beyond it, its pipes aren't read."""
 
@@ -36,7 +38,10 @@ class ShellJob:
     """What plugins are handed. All methods are plain calls on the host's thread."""
 
     __slots__ = (
+        "_early",
         "_fences",
+        "_going",
+        "_holds",
         "_host",
         "_open",
         "_refused",
@@ -76,6 +81,9 @@ class ShellJob:
         """What plugins keep for this job, by plugin name."""
         self.ended = False
         self._refused = False
+        self._going = False
+        self._holds = 0
+        self._early: list[Callable[[], None]] = []
         self._running = 0
         self._open = 0
         self._since = time.time()
@@ -149,6 +157,9 @@ class ShellJob:
 
     def resize(self, ranks: str, rows: int, columns: int) -> None:
         """Set the size of tasks' terminals."""
+        if not self._going:
+            self._early.append(partial(self.resize, ranks, rows, columns))
+            return
         chosen = -1 if ranks == "all" else parse_mask(ranks)
         for task in self.tasks:
             if task.terminal is not None and chosen >> task.rank & 1:
@@ -211,6 +222,13 @@ class ShellJob:
 
     def kill(self, signum: int) -> None:
         """Send a signal to the process groups of all tasks, and to what ended tasks left in theirs."""
+        if not self._going:
+            # Nothing runs: the job ends as if a task had died of it.
+            if signum not in _HARMLESS:
+                self._going = True
+                self.status = signum
+                self._end()
+            return
         for task in self.tasks:
             if task.status is None:
                 signal_group(task.pid, signum)
@@ -225,12 +243,54 @@ class ShellJob:
         """Return the job's private directory, which is removed after it."""
         return self._host.tmpdirs.of(self.id)
 
+    def hold(self) -> Callable[..., None]:
+        """For ``init``: keep the tasks from starting until what this returns is called.
+
+        Called with a reason, it refuses the job. That the job may end meanwhile is no concern of the caller.
+        """
+        self._holds += 1
+        return self._release
+
     def launch(self) -> None:
-        """Start all tasks, or end the job with the reason why not."""
+        """Start all tasks once everything is prepared, or end the job with the reason why not."""
+        # As long as this runs, there is one hold more than the plugins': they may release theirs at once.
+        self._holds += 1
+        try:
+            self._call("init")
+        except Exception as error:
+            self._give_up(error)
+        self._release()
+
+    def go(self) -> None:
+        """Start the tasks of a job that was held until all its nodes were ready."""
+        if not self._going and not self.ended:
+            self._start_tasks()
+
+    def _release(self, refusal: str = "") -> None:
+        self._holds -= 1
+        if self._going or self.ended:
+            return
+        if refusal:
+            self._give_up(BournError(refusal))
+        elif self._holds:
+            return
+        elif self.place.hold:
+            self._host.ready(self.id)
+        else:
+            self._start_tasks()
+
+    def _give_up(self, error: Exception) -> None:
+        self._host.started(self.id, self._since)
+        self._going = True
+        self._refuse(error, None)
+        self._end()
+
+    def _start_tasks(self) -> None:
+        self._going = True
+        self._host.started(self.id, time.time())
         null = self._host.null
         task = None
         try:
-            self._call("init")
             for local, rank in enumerate(self.ranks):
                 task = ShellTask(self, rank, local, self.env, null)
                 self._call("task_init", task)
@@ -239,6 +299,7 @@ class ShellJob:
             self._call("start")
         except Exception as error:
             self._refuse(error, task)
+        self._catch_up()
         if not self._running and not self._open:
             self._end()
 
@@ -285,6 +346,9 @@ class ShellJob:
 
     def feed_tasks(self, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
         """Write to the tasks that take input from clients; `taken` is called when all have it."""
+        if not self._going:
+            self._early.append(partial(self.feed_tasks, ranks, data, eof, taken))
+            return
         chosen = -1 if ranks == "all" else parse_mask(ranks)
         writers = [t.writer for t in self.tasks if t.writer is not None and chosen >> t.rank & 1]
         left = len(writers)
@@ -313,6 +377,7 @@ class ShellJob:
 
     def abandon(self) -> None:
         """Kill everything and let go, without a report."""
+        self._going = True
         self.kill(signal.SIGKILL)
         for stream in self._streams:
             stream.abandon()
@@ -397,8 +462,16 @@ class ShellJob:
         self._leave()
         self._host.finish(self)
 
+    def _catch_up(self) -> None:
+        # What clients have sent before there were tasks.
+        early, self._early = self._early, []
+        for callback in early:
+            callback()
+
     def _leave(self) -> None:
         self.ended = True
+        if self._early:
+            self._catch_up()
         for timer in self._timers:
             timer.cancel()
         for callback in self.spec.hooks["exit"]:

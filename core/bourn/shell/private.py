@@ -78,6 +78,10 @@ class PrivateJob:
         again = msgspec.structs.replace(place, spec=1)
         self._send(ToHost(uri=host.uri, specs=[(1, spec.text)], start=[again]))
 
+    def go(self) -> None:
+        """Let the tasks start that were held."""
+        self._send(ToHost(go=[self.id]))
+
     def kill(self, signum: int) -> None:
         """Send a signal to the tasks."""
         self._send(ToHost(kill=[(self.id, signum)]))
@@ -201,6 +205,8 @@ class PrivateJob:
         for _, _, key, data in report.fences:
             self._fences.append((key, data))
             host.tell_fence(self, key, data)
+        for id in report.ready:
+            host.ready(id)
         for level, text in report.messages:
             host.message(level, f"job {self.id}: {text}")
         if not report.seq or self.ended:

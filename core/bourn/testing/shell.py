@@ -169,6 +169,15 @@ class FakeShellJob:
         """Take a task map of as many tasks."""
         ensure(taskmap.ntasks == 2, f"shell plugin: a task map of {taskmap.ntasks} tasks for a job of 2")
 
+    def hold(self) -> Callable[..., None]:
+        """Nothing waits; a reason for which the job can't start is an exception."""
+
+        def release(refusal: str = "") -> None:
+            if refusal:
+                self.exception(refusal)
+
+        return release
+
     def exchange(self, name: str, data: dict[str, str], done: Callable[[dict[str, str]], None]) -> None:
         """Nobody else takes part."""
         done(data)

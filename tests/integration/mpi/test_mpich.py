@@ -124,7 +124,7 @@ def test_mpi4py(host, tmp_path):
     if library is None:
         pytest.skip("needs MPICH's shared library")
     (tmp_path / "libmpi.so.12").symlink_to(library)
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "MPI4PY_MPIABI": "mpich"}
     script = "from mpi4py import MPI; c = MPI.COMM_WORLD; print(c.allreduce(c.rank))"
     text = jobspec([sys.executable, "-c", script], {"pmi": "simple"}, environment=environment)
     host.send(specs=[(200, text)], start=[Start(200, 200, ntasks=3, size=3)])

@@ -59,6 +59,7 @@ class HostClient:
         self.reports: list[int] = []
         self.resume: tuple[str, int] | None = None
         self.taken: list[int] = []
+        self.ready: list[int] = []
         self._serial = 0
         self.messages: list[str] = []
         self.greeting: list[int] | None = None
@@ -149,6 +150,7 @@ class HostClient:
             self.seq = report.seq
             self.reports.append(report.seq)
         self.taken += report.taken
+        self.ready += report.ready
         self.messages += [text for _, text in report.messages]
         self.started += [id for id, _ in report.started]
         for id, _, lines in report.logs:
