@@ -36,9 +36,10 @@ __all__ = ["MemoryInstance", "memory_instance"]
 
 
 class MemoryNetwork:
-    """Connects brokers of this process; `cut` ends all that a rank has."""
+    """Connects brokers of this process; `cut` ends all that a rank has, `silence` leaves callers waiting."""
 
     def __init__(self) -> None:
+        self._silent: set[int] = set()
         self._servers: dict[int, trio.MemorySendChannel[trio.abc.Stream]] = {}
         self._streams: dict[int, list[trio.abc.Stream]] = {}
 
@@ -48,6 +49,8 @@ class MemoryNetwork:
 
     async def connect(self, caller: int, rank: int) -> trio.abc.Stream:
         """Connect a rank with another one."""
+        if self._silent & {caller, rank}:
+            await trio.sleep_forever()
         server = self._servers.get(rank)
         if server is None:
             raise BournError(f"rank {rank} can't be reached", errno.EHOSTUNREACH)
@@ -62,6 +65,11 @@ class MemoryNetwork:
         self._servers.pop(rank, None)
         for stream in self._streams.pop(rank, []):
             await trio.aclose_forcefully(stream)
+
+    async def silence(self, rank: int) -> None:
+        """Cut a rank off as a pulled cable does: who calls it isn't even refused."""
+        self._silent.add(rank)
+        await self.cut(rank)
 
 
 class _Port:

@@ -12,7 +12,7 @@ import pytest
 import bourn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 BOURN = str(Path(sys.executable).with_name("bourn"))
 FOUR = 'resource.config=[{hosts="n[0-3]",cores="0-3"}]'
@@ -27,13 +27,20 @@ class Result(NamedTuple):
 class Instance:
     """An instance of several brokers on this machine, and commands in it."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.env = {**os.environ, "TMPDIR": str(folder), "COLUMNS": "120"}
+    @staticmethod
+    def environment(folder: Path) -> dict[str, str]:
+        """Return the environment for commands whose files are to lie in `folder`."""
+        env = {**os.environ, "TMPDIR": str(folder), "COLUMNS": "120"}
         for name in ("XDG_RUNTIME_DIR", "BOURN_URI"):
-            self.env.pop(name, None)
+            env.pop(name, None)
+        return env
+
+    def __init__(self, folder: Path, *options: str, under: Sequence[str] = ()) -> None:
+        """`under`: the words of a command that runs the instance, as on another host."""
+        self.folder = folder
+        self.env = self.environment(folder)
         self.process = subprocess.Popen(
-            [BOURN, "start", *options, "--", "sh", "-c", "echo $BOURN_URI; exec cat"],
+            [*under, BOURN, "start", *options, "--", "sh", "-c", "echo $BOURN_URI; exec cat"],
             env=self.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -237,6 +237,25 @@ async def test_events_missed_while_a_link_was_made_anew_are_sent_again() -> None
             await instance[3].rpc("overlay.cut", {"rank": 6})
 
 
+async def test_the_first_event_of_all_may_be_missed_too() -> None:
+    async with EIGHT() as instance:
+        seen: list[int] = []
+        instance[7].ctx.subscribe("n", lambda topic, payload: seen.append(payload))
+        await instance[3].rpc("overlay.cut", {"rank": 7})
+        await instance[0].rpc("event.publish", {"topic": "n", "payload": 1})
+        await instance.until(lambda: seen == [1])
+        assert not any("missed" in text for text in instance.log)
+
+
+async def test_who_waits_for_a_silent_ancestor_asks_the_next_one() -> None:
+    async with EIGHT() as instance:
+        await instance.network.silence(1)
+        await instance.until(lambda: instance[0].broker.online == 0b11111101)
+        assert (await instance[0].rpc("where.am", nodeid=7))[0] == 7
+        assert instance[3].broker.overlay.parent.rank == 0
+        instance[1].broker.stop("the test says so")
+
+
 async def test_services_are_told_of_clients_that_leave_and_of_those_of_a_lost_broker() -> None:
     async with EIGHT() as instance:
         async with instance[7].client() as client:
@@ -297,6 +316,7 @@ async def greet(instance: MemoryInstance, changes: dict[str, Any]) -> str:
         ({"size": 9}, "rank 6 is of another instance"),
         ({"rank": 8}, "there is no rank 8"),
         ({"rank": "x"}, "there is no rank 'x'"),
+        ({"seq": "x"}, "rank 6 sends no number of an event"),
         ({"rank": 4}, "rank 4 doesn't belong below rank 2"),
         ({"rank": 0}, "rank 0 doesn't belong below rank 2"),
         ({}, "rank 6 is there already"),

@@ -39,6 +39,8 @@ EVENTS_KEPT = 256
 """Events that a broker can send again to a child whose link was lost and made anew."""
 ERRORS_KEPT = 256
 """Lines that `bourn overlay errors` shows at most."""
+GREET_SECONDS = 5.0
+"""How long an ancestor has to take this broker in before the next one is asked."""
 SHUTDOWN_SECONDS = 10.0
 """How long the brokers below have to end when the instance does."""
 
@@ -67,6 +69,8 @@ class Overlay:
         """(loop time, rank, what went wrong with its link)"""
         self.ending = False
         self._network = network
+        self._joined = False
+        """Whether a parent has ever taken this broker in, so that it knows which events it has seen."""
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=EVENTS_KEPT)
         self._came_by: dict[str, Peer] = {}
         self._went_to: dict[str, set[int]] = {}
@@ -201,6 +205,13 @@ class Overlay:
         )
 
     async def _greet(self, rank: int) -> tuple[Peer, trio.abc.Stream, bytes]:
+        """Ask one ancestor. A host that is cut off doesn't even refuse: the next one mustn't wait for it."""
+        seconds = max(GREET_SECONDS, 3 * self.table.keepalive)
+        with trio.move_on_after(seconds):
+            return await self._ask_to_join(rank)
+        raise BournError(f"rank {rank} hasn't answered within {seconds:g} s", errno.ETIMEDOUT)
+
+    async def _ask_to_join(self, rank: int) -> tuple[Peer, trio.abc.Stream, bytes]:
         stream = await self._network.dial(rank)
         try:
             hello = {
@@ -208,7 +219,7 @@ class Overlay:
                 "instance": self.instance,
                 "rank": self.rank,
                 "size": self.broker.size,
-                "seq": self.broker.events.seq,
+                "seq": self.broker.events.seq if self._joined else None,
                 "report": self.census.payload(),
             }
             await stream.send_all(control("hello", hello))
@@ -219,8 +230,8 @@ class Overlay:
             welcome = value_of(packet.payload)
             if packet.topic != "welcome" or not isinstance(welcome, dict):
                 raise ProtocolError(f"rank {rank} answers with '{packet.topic:.40}'")
-            if not self.broker.events.seq:
-                self.broker.events.seq = int(welcome.get("seq", 0))
+            if not self._joined:
+                self._joined, self.broker.events.seq = True, int(welcome.get("seq", 0))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             await trio.aclose_forcefully(stream)
             reason = str(error.__cause__ or "the connection broke")
@@ -271,11 +282,13 @@ class Overlay:
     async def _objection(self, packet: Packet, hello: Any, stream: trio.abc.Stream) -> BournError | None:
         if packet.topic != "hello" or not isinstance(hello, dict):
             return BournError("a broker says hello first", errno.EPROTO)
-        rank, version = hello.get("rank"), hello.get("version")
+        rank, version, seq = hello.get("rank"), hello.get("version"), hello.get("seq")
         if version != __version__:
             return BournError(f"it is Bourn {version}, this is Bourn {__version__}", errno.EPROTONOSUPPORT)
         if not isinstance(rank, int) or not 0 <= rank < self.broker.size:
             return BournError(f"there is no rank {rank!r} in this instance", errno.EINVAL)
+        if not isinstance(seq, int | None):
+            return BournError(f"rank {rank} sends no number of an event", errno.EPROTO)
         if hello.get("instance") != self.instance or hello.get("size") != self.broker.size:
             return BournError(f"rank {rank} is of another instance", errno.EPERM)
         text = self._network.vouch(stream, rank)
@@ -304,11 +317,11 @@ class Overlay:
         return False
 
     def _adopt(self, hello: dict[str, Any], address: str) -> Peer:
-        rank, seq = int(hello["rank"]), int(hello.get("seq") or 0)
+        rank, seq = int(hello["rank"]), hello.get("seq")
         peer = self.peers[rank] = self._peer(rank, address)
         peer.push(control("welcome", {"rank": self.rank, "seq": self.broker.events.seq}))
         for number, frame in self._recent:
-            if seq and number > seq:
+            if seq is not None and number > seq:
                 peer.push(frame)
         log.info("rank %d is linked, from %s", rank, address)
         self._take_report(peer, hello["report"])
