@@ -13,7 +13,7 @@ BENCHMARKS = {
     "kvs": "put and commit, one at a time, and get, against bare SQLite commits",
     "nested": "an instance in an instance: to its first job; 2,000 jobs through two, against one level",
     "startup": "start an instance, run `true`, stop, against starting Python",
-    "overlay": "start of 4, 16 and 64 brokers; RPC over 1 to 3 hops; an event to 64 brokers; memory",
+    "overlay": "start of 4 to 256 brokers; RPC over 1 to 3 hops; an event to 64 brokers; memory",
     "run_true": "`bourn run true` in a warm instance, against starting Python",
     "jobs_list": "`bourn jobs -a` over 2,000 finished jobs, against starting Python",
     "memory": "the broker at start, after 2,500 and after 100,000 finished jobs",

@@ -16,13 +16,15 @@ EVENTS = 200
 
 
 def main() -> None:
-    """Print the start of 4, 16 and 64 brokers, and what travels among 64."""
+    """Print the start of 4 to 256 brokers, and what travels among 64."""
     python = bare.interpreter_start()
     one = median(bourn_command("start", "true"), count=5)
     report.seconds("overlay: 1 broker starts, runs `true`, stops", one, python, "starting Python")
-    for size in (4, 16, 64):
+    for size in (4, 16, 64, 256):
         took = median(bourn_command("start", f"-s{size}", "true"), count=5 if size < 64 else 3)
         report.seconds(f"overlay: {size} brokers", took, one, "one broker")
+    wide = median(bourn_command("start", "-s256", "bourn", "run", "-N256", "true"), count=1)
+    report.seconds("overlay: 256 brokers, a job across all", wide, one, "one broker")
     _links()
 
 

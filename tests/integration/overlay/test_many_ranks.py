@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 import bourn
+from tests.integration.overlay.conftest import Instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def events(four: Any, id: str) -> list[str]:
@@ -133,3 +139,13 @@ def test_drain_and_undrain(four: Any) -> None:
     assert four.ok("resource list -s down -no {ranks}") == "2"
     four.ok("resource undrain 2")
     assert four.ok("run -N4 true") == ""
+
+
+@pytest.mark.slow
+def test_256_brokers_start_run_a_job_across_all_and_stop(tmp_path: Path) -> None:
+    instance = Instance(tmp_path, "-s256", "-Stbon.topo=kary:4")
+    done = instance.words("run", "-N256", "-n256", "sh", "-c", "echo $BOURN_TASK_RANK")
+    assert sorted(map(int, done.out.split())) == list(range(256))
+    assert instance.ok("overlay status -s") == "full"
+    assert instance.end() == ""
+    instance.until(lambda: not instance.left())
