@@ -31,7 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "pgrep": ("pgrep", "find jobs by name"),
     "pkill": ("pgrep:pkill", "cancel jobs by name"),
     "queue": ("queue", "list and control queues"),
-    "resource": ("resource", "list, drain and undrain resources"),
+    "resource": ("resource", "list, drain, undrain and change resources"),
     "module": ("module", "list, load and remove broker modules"),
     "plugins": ("plugins", "list plugins and their state"),
     "kvs": ("kvs", "read and write the key-value store"),

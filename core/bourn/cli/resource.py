@@ -1,10 +1,11 @@
-"""`bourn resource`: list, count, drain and undrain what the instance has."""
+"""`bourn resource`: list, count, drain, undrain and change what the instance has."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
 
+from bourn.cli import resource_graph
 from bourn.cli.format import Template, field_lookup, named
 from bourn.cli.parser import Parser
 from bourn.client.handle import Handle
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="bourn resource", description="List, count, drain and undrain resources.")
+    parser = Parser(prog="bourn resource", description="List, count, drain, undrain and change resources.")
     commands = parser.add_commands()
 
     def listing(
@@ -72,7 +73,7 @@ def _parser() -> Parser:
     command = listing(
         "status", "show which ranks are available, drained, excluded and offline", _status, STATUS_FORMATS
     )
-    command.add_argument("-s", "--states", default="", help="of avail, drain, exclude, offline")
+    command.add_argument("-s", "--states", default="", help="of avail, down, drain, exclude, offline")
     command = listing(
         "drain", "take ranks out of service for new jobs, or list those that are", _drain, DRAIN_FORMATS
     )
@@ -88,6 +89,7 @@ def _parser() -> Parser:
     command.set_defaults(run=_reload)
     command = commands.add("eventlog", "print the resource eventlog")
     command.set_defaults(run=_eventlog)
+    resource_graph.add_commands(commands)
     return parser
 
 
@@ -160,6 +162,7 @@ def _status(h: Handle, args: argparse.Namespace) -> None:
         ("avail", "✔", IdSet(status["up"]), ""),
         ("offline", "✗", IdSet(status["offline"]), ""),
         ("exclude", "✗", IdSet(status["exclude"]), ""),
+        ("down", "✗", IdSet(status["down"]), ""),
     ]
     rows += [("drain", "✗", IdSet(entry["ranks"]), entry["reason"]) for entry in status["drain"]]
     wanted = _states(args.states, {row[0] for row in rows} | {"drain"})

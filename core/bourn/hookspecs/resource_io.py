@@ -98,6 +98,8 @@ class ResourceReader:
     """File name endings that suggest this format, as ``.json``."""
     live: bool = False
     """Whether it looks at the machine, not at a document."""
+    ranked: bool = False
+    """Whether the ranks of nodes are said in the document, as in R; otherwise nodes are just counted."""
 
 
 @define(eq=False)

@@ -17,9 +17,9 @@ def bourn_resource_readers() -> Iterator[ResourceReader]:
     from bourn_plugins.graph_readers import grug, hwloc, jgf, live, rv1, toml
 
     yield ResourceReader("grug", grug.read_grug, suffixes=(".graphml",))
-    yield ResourceReader("jgf", jgf.read_jgf)
-    yield ResourceReader("jgf_shorthand", jgf.read_jgf)
-    yield ResourceReader("rv1exec", rv1.read_rv1)
+    yield ResourceReader("jgf", jgf.read_jgf, ranked=True)
+    yield ResourceReader("jgf_shorthand", jgf.read_jgf, ranked=True)
+    yield ResourceReader("rv1exec", rv1.read_rv1, ranked=True)
     yield ResourceReader("hwloc", hwloc.read_hwloc, suffixes=(".xml",))
     yield ResourceReader("hwloc-live", live.read_live, live=True)
     yield ResourceReader("toml-graph", toml.read_toml, suffixes=(".toml",))

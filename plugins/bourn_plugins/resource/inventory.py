@@ -13,6 +13,8 @@ from bourn.errors import BournError
 from bourn.model.idset import IdSet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from bourn.model.event import Event
     from bourn.model.rset import ResourceSet
 
@@ -33,6 +35,15 @@ class Inventory:
     exclude: IdSet = field(factory=IdSet)
     online: IdSet = field(factory=IdSet)
     drained: dict[int, Drained] = field(factory=dict)
+    closed: IdSet = field(factory=IdSet)
+    """The ranks that were set down, alone or with what they lie in."""
+    updates: list[list[dict[str, Any]]] = field(factory=list)
+    """What has changed since `base` was described; a scheduler makes these changes again when it starts."""
+    base: ResourceSet = field(init=False)
+    """R as it was described."""
+
+    def __attrs_post_init__(self) -> None:
+        self.base = self.rset
 
     @property
     def ranks(self) -> IdSet:
@@ -41,8 +52,8 @@ class Inventory:
 
     @property
     def up(self) -> IdSet:
-        """The ranks that take jobs: online, not drained, not excluded."""
-        return (self.online & self.ranks) - IdSet(self.drained)
+        """The ranks that take jobs: online, not drained, not set down, not excluded."""
+        return (self.online & self.ranks) - IdSet(self.drained) - self.closed
 
     def apply(self, event: Event) -> None:
         """Take one event of the resource eventlog; names it doesn't know are ignored (RFC 44)."""
@@ -60,8 +71,30 @@ class Inventory:
                 self.online |= IdSet(context["idset"])
             case "offline":
                 self.online -= IdSet(context["idset"])
+            case "graph-update":
+                self._update(context)
             case "restart":
                 self.online = IdSet(context.get("online", ""))
+
+    def _update(self, context: Mapping[str, Any]) -> None:
+        """Take an update of the graph: the ranks that it touches have what it says, from now on."""
+        from bourn.model.rset import ResourceSet
+
+        self.updates.append(context["changes"])
+        self.closed = IdSet(context["down"])
+        rset = self.rset.copy_ranks(self.rset.ranks - IdSet(context["ranks"]))
+        self.rset = rset.union(ResourceSet.from_dict(context["R"])) if context["R"] else rset
+        self.online &= self.rset.ranks
+        for rank in IdSet(self.drained) - self.rset.ranks:
+            del self.drained[rank]
+
+    def describe(self, rset: ResourceSet, log: Iterable[Event]) -> None:
+        """Take another description; the updates in the eventlog are made on top of it."""
+        self.base = self.rset = rset
+        self.updates = []
+        for event in log:
+            if event.name == "graph-update":
+                self._update(event.context)
 
     def targets(self, text: str) -> IdSet:
         """Return the ranks that an idset or a list of hosts means.

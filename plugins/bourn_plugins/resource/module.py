@@ -11,7 +11,7 @@ import trio
 
 from bourn.broker.module import LATER, Module, Request, Role, method
 from bourn.config.tables import ResourceTable
-from bourn.errors import BournError
+from bourn.errors import BournError, RPCError
 from bourn.hookspecs.store import Batch
 from bourn.model.event import Event, parse_eventlog
 from bourn.model.idset import IdSet
@@ -34,6 +34,8 @@ class Resource(Module):
         super().__init__(ctx)
         self._acquirers: list[Request] = []
         self._log: list[str] = []
+        self._members = IdSet()
+        """The ranks whose brokers are online, as far as is known."""
         self._table = ctx.config.table("resource", ResourceTable)
         self._inventory = Inventory(self._describe(), self._excluded())
 
@@ -49,9 +51,12 @@ class Resource(Module):
             raise BournError(f"the resource eventlog is corrupt: {error}", errno.EIO) from None
         ranks = self._inventory.rset.ranks
         alone = not self.ctx.cards
-        here = range(self.ctx.size) if alone else (self.ctx.rank,)
-        online = ranks if self._table.assume_up else ranks & IdSet(here)
-        context = {"ranks": str(ranks), "online": str(online), "nodelist": str(self._inventory.rset.nodelist)}
+        self._members = IdSet(range(self.ctx.size) if alone else (self.ctx.rank,))
+        context = {
+            "ranks": str(ranks),
+            "online": str(self._present()),
+            "nodelist": str(self._inventory.rset.nodelist),
+        }
         await self._record("restart", context)
         await self._record("resource-define", {"method": self._method()})
         if self._table.verify:
@@ -86,6 +91,7 @@ class Resource(Module):
             "online": str(inventory.online),
             "offline": str(inventory.rset.ranks - inventory.online),
             "exclude": str(inventory.exclude),
+            "down": str(inventory.closed),
             "up": str(inventory.up),
             "drain": [
                 {"ranks": str(IdSet(ranks)), "timestamp": since, "reason": reason}
@@ -131,9 +137,58 @@ class Resource(Module):
         path = request.get("path", str, "")
         given = read_allotment(self.ctx.rundir)
         rset = bounded(self._read(Path(path)), given) if path else self._describe()
-        self._inventory.rset = rset
+        self._inventory.describe(rset, parse_eventlog("".join(self._log)))
+        rset = self._inventory.rset
         await self._record("resource-update", {"ranks": str(rset.ranks), "nodelist": str(rset.nodelist)})
         self._tell(self._everything())
+
+    @method(allow=Role.OWNER)
+    async def update(self, request: Request) -> dict[str, Any]:
+        """Change the graph of resources while jobs run, all of it or nothing: {changes, force?, wait?}.
+
+        What a change is says `bourn_plugins.sched_graph.edit`. What jobs hold can't be removed: EBUSY, unless
+        `force` ends them, or `wait` waits for them. Returns {ranks, jobs}: the ranks that it touched, and the
+        jobs that lost something by it.
+        """
+        changes, wait = request.get("changes", list), request.get("wait", bool, False)
+        force = request.get("force", bool, False)
+        while True:
+            count = (await self._ask_scheduler("sched.released"))["count"]
+            try:
+                with trio.CancelScope(shield=True):  # the scheduler stands still until it knows the end
+                    return await self._graph_update(changes, force)
+            except RPCError as error:
+                if error.errnum != errno.EBUSY or not wait:
+                    raise
+            await self._ask_scheduler("sched.released", {"since": count})
+
+    async def _graph_update(self, changes: list[Any], force: bool) -> dict[str, Any]:
+        wanted: dict[str, Any] = {"changes": changes, "force": force}
+        given = read_allotment(self.ctx.rundir)
+        if given is not None:
+            wanted["limit"] = given.to_dict()
+        made = await self._ask_scheduler("sched.update", wanted)
+        before, stands = self._inventory.up, False
+        try:
+            await self._record("graph-update", {key: made[key] for key in ("changes", "ranks", "R", "down")})
+            stands = True
+        finally:
+            self._tell({"updated": stands, "R": self._everything()["resources"]})
+        self._tell_changes(before)
+        await self._set_online(self._present())
+        return {"ranks": made["ranks"], "jobs": made["jobs"]}
+
+    async def _ask_scheduler(self, topic: str, payload: object = None) -> Any:
+        try:
+            return await self.ctx.rpc(topic, payload)
+        except RPCError as error:
+            if error.errnum != errno.ENOSYS:
+                raise
+            raise BournError(
+                "the scheduler of this instance keeps no graph that could change; sched-graph does, or else "
+                "change the description and use `bourn resource reload`",
+                errno.ENOSYS,
+            ) from None
 
     def reconfigure(self, config: Config) -> None:
         """Take another set of excluded ranks; a new R wants `resource.reload`."""
@@ -162,11 +217,14 @@ class Resource(Module):
     async def _follow_brokers(self) -> None:
         async with self.ctx.stream("groups.watch", {"name": "broker.online"}) as stream:
             async for news in stream:
-                ranks = self._inventory.rset.ranks
-                online = IdSet(news["members"]) & ranks
                 # This rank takes jobs from the start; it counts as online when all its modules are up.
-                online |= ranks & IdSet((self.ctx.rank,))
-                await self._set_online(online)
+                self._members = IdSet(news["members"]) | IdSet((self.ctx.rank,))
+                await self._set_online(self._present())
+
+    def _present(self) -> IdSet:
+        """Return the ranks of R that are online."""
+        ranks = self._inventory.rset.ranks
+        return ranks if self._table.assume_up else ranks & self._members
 
     async def _set_online(self, online: IdSet) -> None:
         before = self._inventory.online
@@ -229,7 +287,12 @@ class Resource(Module):
         """Return R without the excluded ranks, and who is up."""
         inventory = self._inventory
         usable = inventory.rset.copy_ranks(inventory.ranks) if inventory.exclude else inventory.rset
-        return {"resources": usable.to_dict(), "up": str(inventory.up)}
+        found: dict[str, Any] = {"resources": usable.to_dict(), "up": str(inventory.up)}
+        if inventory.updates:
+            base = inventory.base
+            found["base"] = base.copy_ranks(base.ranks - inventory.exclude).to_dict()
+            found["updates"] = inventory.updates
+        return found
 
     async def _record(self, name: str, context: dict[str, Any]) -> None:
         """Make an event durable, then let it take effect."""

@@ -25,8 +25,8 @@ _MOST_INDICES = 256
 class AtomMatcher(Realm):
     """Selects atoms; what is selected isn't taken yet."""
 
-    def __init__(self, graph: ResourceGraph, chooser: Chooser, *, all_up: bool = False) -> None:
-        super().__init__(graph, chooser, all_up=all_up)
+    def __init__(self, graph: ResourceGraph, chooser: Chooser, **options: Any) -> None:
+        super().__init__(graph, chooser, **options)
         self.fitter = Fitter(chooser.high, frozenset({"node"} if chooser.node_exclusive else ()))
         self.fault: Callable[[str], None] = lambda text: None
         """Called when the match policy fails, with what went wrong."""

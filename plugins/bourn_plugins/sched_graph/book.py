@@ -150,6 +150,12 @@ class Book:
     def __contains__(self, job: int) -> bool:
         return job in self._jobs
 
+    def move(self, planner: Planner, why: Callable[[Request], str]) -> None:
+        """Go on with other resources; the jobs that wait stay."""
+        self.planner = planner
+        self._why = why
+        self.be_thorough()
+
     def add(self, job: AllocRequest, request: Request) -> None:
         """Take a job that waits; one of the same id is replaced."""
         self.remove(job.id)

@@ -29,8 +29,8 @@ _MOST_FAILURES = 1 << 16
 class Engine(SlotMatcher):
     """Matches requests now, and keeps what jobs hold. No clock: `planner` adds time."""
 
-    def __init__(self, graph: ResourceGraph, chooser: Chooser, *, all_up: bool = False) -> None:
-        super().__init__(graph, chooser, all_up=all_up)
+    def __init__(self, graph: ResourceGraph, chooser: Chooser, **options: Any) -> None:
+        super().__init__(graph, chooser, **options)
         self.jobs: dict[int, Parts] = {}
         self._failed: dict[Any, int] = {}
         """The version at which a request last didn't fit."""

@@ -285,10 +285,10 @@ class ResourceGraph:
         """Take a vertex and all that it contains out of every subsystem; return what was removed."""
         gone = list(self.subtree(vertex))
         indices = {each.index for each in gone}
-        digraph = self.digraph()
-        before = digraph.num_edges()
-        digraph.remove_nodes_from(sorted(indices))
-        self.edge_count -= before - digraph.num_edges()
+        self._thaw()
+        kept = [edge for edge in self._edges if edge[0] not in indices and edge[1] not in indices]
+        self.edge_count -= len(self._edges) - len(kept)
+        self._edges = kept
         if vertex.parent is not None:
             vertex.parent.kids = [kid for kid in vertex.parent.kids if kid is not vertex]
         for table in self.links.values():
@@ -297,7 +297,61 @@ class ResourceGraph:
             for source, targets in table.items():
                 if any(target.index in indices for target in targets):
                     table[source] = [target for target in targets if target.index not in indices]
+        for subsystem in [name for name, root in self.roots.items() if root.index in indices]:
+            del self.roots[subsystem]
         for each in gone:
             self.vertices[each.index] = None
         self._paths = None
         return gone
+
+    def unlink(self, source: Vertex, target: Vertex, subsystem: str) -> None:
+        """Take back a relation of a subsystem other than containment; BournError if it isn't there."""
+        targets = self.links.get(subsystem, {}).get(source.index, _NOTHING)
+        if target not in targets:
+            raise BournError(f"{source.path} has no {subsystem} relation to {target.path}")
+        left = [each for each in targets if each is not target]
+        if left:
+            self.links[subsystem][source.index] = left
+        else:
+            del self.links[subsystem][source.index]
+        self._thaw()
+        self._edges.remove((source.index, target.index, subsystem))
+        self.edge_count -= 1
+        self._paths = None
+
+
+class Snapshot:
+    """A graph as it was, to go back to when a change fails half-way.
+
+    Vertices must be told to `keep` before they change; the rest is copied, which costs little.
+    """
+
+    def __init__(self, graph: ResourceGraph) -> None:
+        graph._thaw()
+        self._graph = graph
+        self._vertices = list(graph.vertices)
+        self._roots = dict(graph.roots)
+        self._links = {name: dict(table) for name, table in graph.links.items()}
+        for table in self._links.values():
+            for source, targets in table.items():
+                table[source] = list(targets)
+        self._edges = list(graph._edges)
+        self._edge_count = graph.edge_count
+        self._kept: dict[int, tuple[Vertex, tuple[Any, ...]]] = {}
+
+    def keep(self, vertex: Vertex) -> None:
+        """Note what a vertex is like."""
+        if vertex.index not in self._kept:
+            kids = vertex.kids if vertex.kids is _NOTHING else list(vertex.kids)
+            properties = None if vertex.properties is None else dict(vertex.properties)
+            paths = None if vertex.paths is None else dict(vertex.paths)
+            self._kept[vertex.index] = (vertex, (kids, properties, paths, vertex.up))
+
+    def restore(self) -> None:
+        """Make the graph what it was."""
+        graph = self._graph
+        graph._thaw()
+        graph.vertices, graph.roots, graph.links = self._vertices, self._roots, self._links
+        graph._edges, graph.edge_count, graph._paths = self._edges, self._edge_count, None
+        for vertex, (kids, properties, paths, up) in self._kept.values():
+            vertex.kids, vertex.properties, vertex.paths, vertex.up = kids, properties, paths, up

@@ -13,25 +13,28 @@ from bourn.config.tables import QueueTable, SchedulerTable
 from bourn.errors import BournError, ConfigError
 from bourn.model.idset import IdSet
 from bourn.model.overrides import LABELS, apply_overrides
+from bourn.model.rset import ResourceSet
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.allocation import parts_of, rset_of
 from bourn_plugins.sched_graph.book import Book
-from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.estate import Estate
 from bourn_plugins.sched_graph.graph import ResourceGraph
 from bourn_plugins.sched_graph.planner import FOREVER, Planner
 from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.questions import graph_document, status_of, vertex_facts
 from bourn_plugins.sched_graph.reasons import Reasons
 from bourn_plugins.sched_graph.request import Request as Wanted
 from bourn_plugins.sched_graph.request import compile_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bourn.broker.module import ModuleContext
     from bourn.hookspecs.match_policy import MatchPolicySpec
     from bourn.hookspecs.queue_policy import QueuePolicy
     from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob, SchedClient
     from bourn.model.interned import InternedJobspec
+    from bourn_plugins.sched_graph.engine import Engine
 
 
 _PATIENCE = 0.25
@@ -49,6 +52,13 @@ class SchedGraph(Module):
         for queue in ("", *self._queues()):
             self._policy_of(queue)
         self._rset: dict[str, Any] = {}
+        self._estate: Estate | None = None
+        self._held_back: list[Callable[[], None]] = []
+        """What came while an update of the resources was under way: it is done after that."""
+        self._updating = False
+        self._settled = trio.Event()
+        self._releases = 0
+        self._released = trio.Event()
         self._end = FOREVER
         self._looking_later = False
         self._requests: WeakKeyDictionary[InternedJobspec, Wanted | str] = WeakKeyDictionary()
@@ -91,26 +101,48 @@ class SchedGraph(Module):
     # -- resources --
 
     def _acquire(self, first: Mapping[str, Any]) -> None:
+        """Make the graph and an engine; jobs that an engine before this one has stay where they are."""
         self._rset = first["resources"]
         end = self._rset["execution"].get("expiration", 0.0)
         self._end = end or FOREVER
-        graph = self._graph()
         chooser = Chooser(self._spec.factory(self._table.match_options), self._spec.node_exclusive)
-        up = IdSet(first["up"])
-        for vertex in graph.nodes():
-            vertex.up = vertex.rank in up
-        self._engine = Engine(graph, chooser)
-        self._engine.fault = self._policy_failed
+        graph = self._graph(first.get("base", self._rset))
+        before = self._estate
+        self._estate = estate = Estate(graph, chooser, IdSet(first["up"]), self.ctx.plugins)
+        estate.repeat(first.get("updates", ()), self.ctx.log)
+        if before is None:
+            estate.engine.fault = self._policy_failed
+            self._planner = Planner(estate.engine)
+            self._reasons = Reasons(estate.engine)
+            self._book = Book(
+                self._planner, self._policy_of, self._reasons.not_now, lambda: self._end, patience=_PATIENCE
+            )
+        else:
+            self._adopt(estate.succeed(before.engine))
+
+    @property
+    def _engine(self) -> Engine:
+        assert self._estate is not None
+        return self._estate.engine
+
+    def _adopt(self, lost: Mapping[int, Sequence[str]]) -> None:
+        """Go on with the estate's new engine; jobs that lost something by it are ended."""
+        ends = self._planner.ends
         self._planner = Planner(self._engine)
+        self._planner.adopt(ends)
         self._reasons = Reasons(self._engine)
-        self._book = Book(
-            self._planner, self._policy_of, self._reasons.not_now, lambda: self._end, patience=_PATIENCE
-        )
+        self._book.move(self._planner, self._reasons.not_now)
+        self._requests.clear()
+        for job, paths in lost.items():
+            self._end_job(job, f"its resources are gone: {', '.join(paths[:3])}")
+
+    def _end_job(self, job: int, note: str) -> None:
+        self.ctx.post("job-manager.raise", {"ids": [job], "type": "alloc", "severity": 0, "note": note})
 
     def _policy_failed(self, text: str) -> None:
         self.ctx.log.error("match policy %s failed; going on by ids: %s", self._spec.name, text)
 
-    def _graph(self) -> ResourceGraph:
+    def _graph(self, rset: Mapping[str, Any]) -> ResourceGraph:
         """Return the graph of the configured file, or the one that R implies."""
         from bourn_plugins.graph_readers.rv1 import build_rv1
 
@@ -119,31 +151,67 @@ class SchedGraph(Module):
 
             return load_graph(self._table.load_file, self._table.load_format, {}, self.ctx.plugins)
         graph = ResourceGraph()
-        build_rv1(graph, self._rset)
+        build_rv1(graph, rset)
         return graph
 
     def _update(self, update: Mapping[str, Any]) -> None:
-        if "resources" in update:
-            held = {job: self._held(job) for job in self._engine.jobs}
-            ends = dict(self._planner.ends)
-            waiting = self._book.pending()
+        """Take news of the resource module."""
+        if self._updating and "updated" not in update:
+            self._held_back.append(lambda: self._update(update))
+            return
+        assert self._estate is not None
+        if "updated" in update:
+            if self._updating:
+                self._updated(update)
+        elif "resources" in update:
             self._acquire(update)
-            self._requests.clear()
-            for job, rset in held.items():
-                self._install(job, rset, False, ends.get(job, FOREVER))
-            for request in waiting:
-                self._enqueue(request)
         else:
-            nodes = {vertex.rank: vertex for vertex in self._engine.graph.nodes()}
             for key, up in (("up", True), ("down", False)):
-                ranks = IdSet(update.get(key, ""))
-                self._engine.mark([nodes[rank] for rank in ranks if rank in nodes], up)
+                if update.get(key):
+                    self._estate.mark(IdSet(update[key]), up)
             if "expiration" in update:
                 self._end = update["expiration"] or FOREVER
         self.ctx.soon(self._pass)
 
-    def _held(self, job: int) -> dict[str, Any]:
-        return rset_of(self._engine, self._engine.jobs[job], 0.0, 0.0)
+    @method(allow=Role.OWNER)
+    async def update(self, request: Request) -> dict[str, Any]:
+        """Make changes of the resources, all or none: {changes, force?, limit?}; for the resource module,
+        which then says by ``{updated: true | false}`` in its stream whether they stand. Until then nothing is
+        allocated or freed.
+        """
+        while self._updating:
+            await self._settled.wait()
+        assert self._estate is not None
+        limit = request.get("limit", dict, None)
+        answer = self._estate.prepare(
+            request.get("changes", list),
+            force=request.get("force", bool, False),
+            limit=None if limit is None else ResourceSet.from_dict(limit),
+        )
+        self._updating = True
+        self._settled = trio.Event()
+        return answer
+
+    @method(allow=Role.OWNER)
+    async def released(self, request: Request) -> dict[str, Any]:
+        """Return how often resources have been given back, as soon as that is more than `since`: {since?}."""
+        while self._releases <= request.get("since", int, -1):
+            await self._released.wait()
+        return {"count": self._releases}
+
+    def _updated(self, update: Mapping[str, Any]) -> None:
+        assert self._estate is not None
+        self._updating = False
+        self._settled.set()
+        if update["updated"]:
+            self._rset = update["R"]
+            self._adopt(self._estate.commit())
+        else:
+            self._estate.rollback()
+            self._adopt({})
+        held_back, self._held_back = self._held_back, []
+        for later in held_back:
+            later()
 
     def _claim(self, job: HelloJob) -> None:
         wanted = self._wanted(job.jobspec, None)
@@ -155,8 +223,7 @@ class SchedGraph(Module):
         try:
             self._planner.start(job, parts_of(self._engine, rset, exclusive), end)
         except KeyError as error:
-            note = f"its resources are gone: there is no rank {error}"
-            self.ctx.post("job-manager.raise", {"ids": [job], "type": "alloc", "severity": 0, "note": note})
+            self._end_job(job, f"its resources are gone: there is no rank {error}")
 
     # -- requests --
 
@@ -180,11 +247,18 @@ class SchedGraph(Module):
 
     def free(self, jobs: Sequence[FreeRequest]) -> None:
         """Take resources back."""
+        if self._updating:
+            self._held_back.append(lambda: self.free(jobs))
+            return
         for job in jobs:
             ranks = None
             if not job.final:
                 ranks = [rank for entry in job.R["execution"]["R_lite"] for rank in IdSet(entry["rank"])]
             self._planner.finish(job.id, ranks)
+        self._releases += 1
+        if self._released.statistics().tasks_waiting:
+            self._released.set()
+            self._released = trio.Event()
         self.ctx.soon(self._pass)
 
     def cancel(self, ids: Sequence[int]) -> None:
@@ -254,6 +328,8 @@ class SchedGraph(Module):
 
     def _pass(self) -> None:
         """Start what fits, and tell the others what they wait for."""
+        if self._updating:
+            return
         decisions = self._book.run(time.time())
         if decisions.started:
             engine = self._engine
@@ -315,21 +391,18 @@ class SchedGraph(Module):
 
     @method(allow=Role.OWNER | Role.USER, name="resource-status")
     def resource_status(self, request: Request) -> dict[str, Any]:
-        """Return R of all, the ranks that are down, and R of what is allocated."""
-        from bourn.model.rset import ResourceSet
+        """Return R of all, R of what is down, and R of what is allocated."""
+        return status_of(self._engine, self._rset)
 
-        engine = self._engine
-        everything = ResourceSet.from_dict(self._rset)
-        down = IdSet(vertex.rank for vertex in engine.graph.nodes() if not vertex.up and vertex.rank >= 0)
-        held: ResourceSet | None = None
-        for parts in engine.jobs.values():
-            one = ResourceSet.from_dict(rset_of(engine, parts, 0.0, 0.0))
-            held = one if held is None else held.union(one)
-        return {
-            "all": self._rset,
-            "allocated": held.to_dict() if held is not None else None,
-            "down": everything.copy_ranks(down).to_dict() if down else None,
-        }
+    @method(allow=Role.OWNER | Role.USER)
+    def vertex(self, request: Request) -> dict[str, Any]:
+        """Return what there is to say of a vertex: {path}."""
+        return vertex_facts(self._engine, request.get("path", str))
+
+    @method(allow=Role.OWNER | Role.USER)
+    def graph(self, request: Request) -> dict[str, str]:
+        """Return the graph as a JGF document: {text}."""
+        return {"text": graph_document(self._engine.graph)}
 
 
 def _annotation(reason: str, estimate: float | None) -> dict[str, Any]:

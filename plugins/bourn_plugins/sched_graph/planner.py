@@ -18,7 +18,7 @@ from bourn_plugins.sched_graph.fit import Pick, bits_of
 from bourn_plugins.sched_graph.request import SLOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bourn_plugins.sched_graph.engine import Engine, Parts
     from bourn_plugins.sched_graph.request import Need, Request
@@ -150,6 +150,13 @@ class Planner:
         self._unit_total = sum(self._units(cell.shape.totals) for cell in self.engine.cells)
 
     # -- what runs --
+
+    def adopt(self, ends: Mapping[int, float]) -> None:
+        """Take over the jobs that the engine has, and when they end."""
+        for job in self.engine.jobs:
+            self.ends[job] = end = ends.get(job, FOREVER)
+            if end != FOREVER:
+                insort(self._leaving, (end, job))
 
     def start(self, job: int, parts: Parts, end: float = FOREVER) -> None:
         """Give a job what was matched, until `end`."""

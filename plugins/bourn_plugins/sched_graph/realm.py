@@ -14,7 +14,7 @@ from bourn_plugins.sched_graph.states import Interner, down_mask
 from bourn_plugins.sched_graph.upper import Upper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
     from bourn_plugins.sched_graph.policy import Chooser
@@ -27,7 +27,15 @@ Parts = list[tuple[int, Pick]]
 class Realm:
     """Cells, their states and status; what is taken and given back."""
 
-    def __init__(self, graph: ResourceGraph, chooser: Chooser, *, all_up: bool = False) -> None:
+    def __init__(
+        self,
+        graph: ResourceGraph,
+        chooser: Chooser,
+        *,
+        all_up: bool = False,
+        interner: Interner | None = None,
+        kept: Mapping[int, Cell] | None = None,
+    ) -> None:
         self.graph = graph
         self.chooser = chooser
         self.all_up = all_up
@@ -40,10 +48,14 @@ class Realm:
         """The atoms that have changed, in order: indices catch up with it."""
         self.busy = 0
         """The atoms that are in use, as a mask of `order`."""
-        self.interner = Interner(chooser.sibling, all_up)
+        self.interner = interner or Interner(chooser.sibling, all_up)
+        self._kept = kept or {}
+        """Cells to be taken as they are, by the index of their vertex."""
         self.cells: list[Cell] = []
         self.uppers: dict[str, list[Upper]] = {}
         self.root = self._upper(graph.roots["containment"], any(v.type == "node" for v in graph))
+        self._kept = {}
+        self.number()
         vertices = [cell.vertex for cell in self.cells]
         self.order = Order([chooser.atom(vertex) for vertex in vertices])
         self.found = Order([0] * len(vertices))
@@ -60,21 +72,30 @@ class Realm:
         children: list[int] = []
         for kid in vertex.kids:
             if kid.type == "node" or not kid.kids or not has_nodes:
-                cell = self.interner.cell(kid)
-                self._number(cell, len(self.cells))
+                cell = self._kept.get(kid.index) or self.interner.cell(kid)
+                children.append(len(self.cells))
                 self.cells.append(cell)
                 direct.add(kid.type)
-                children.append(cell.atom)
             else:
                 inner.append(self._upper(kid, has_nodes))
         upper = Upper(vertex, list(range(first, len(self.cells))), frozenset(direct), children, inner)
         self.uppers.setdefault(vertex.type, []).append(upper)
         return upper
 
+    def number(self) -> None:
+        """Tell cells which atom they are."""
+        for atom, cell in enumerate(self.cells):
+            if cell.atom != atom:
+                self._number(cell, atom)
+
     def _number(self, cell: Cell, atom: int) -> None:
         cell.atom = atom
         for kid in cell.kids:
             self._number(kid, atom)
+
+    def atom_of(self, vertex: Vertex) -> int | None:
+        """Return the atom that a vertex is, or None."""
+        return self._atom_of.get(vertex.index)
 
     # -- what is free --
 

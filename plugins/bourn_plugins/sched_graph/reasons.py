@@ -120,6 +120,10 @@ class Reasons:
 
     def not_now(self, request: Request) -> str:
         """Return what a request waits for, in a few words."""
+        never = self.never(request)
+        if never:
+            # It could be met when it came: resources have been removed since.
+            return never
         for type in ("node", "core", "gpu", *request.totals):
             wanted = request.totals.get(type, 0)
             if type == SLOT or not wanted:

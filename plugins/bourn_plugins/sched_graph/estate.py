@@ -1,0 +1,213 @@
+"""What an instance has, as a graph that changes while jobs run.
+
+An update is prepared: made in full, or refused with everything as it was. Then, when it is durable, it is
+committed, or taken back when it couldn't be made durable. The resource module says which.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from bourn.errors import BournError
+from bourn.model.idset import IdSet
+from bourn.model.jobid import JobID
+from bourn.model.rset import ResourceSet
+from bourn_plugins.sched_graph.carry import Succession
+from bourn_plugins.sched_graph.edit import Edit
+from bourn_plugins.sched_graph.engine import Engine
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bourn.plugins import PluginManager
+    from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
+    from bourn_plugins.sched_graph.policy import Chooser
+
+_MANY = 3
+
+
+@define(eq=False)
+class Prepared:
+    """An update that has been made, and may still be taken back."""
+
+    edit: Edit
+    succession: Succession
+    off: set[int]
+    """What was off before."""
+    changes: list[dict[str, Any]]
+    """As they are to be repeated."""
+
+    @property
+    def lost(self) -> dict[int, list[str]]:
+        """The jobs that had what is no more."""
+        return self.succession.lost
+
+
+class Estate:
+    """A graph, its engine, and who in it is up."""
+
+    def __init__(
+        self, graph: ResourceGraph, chooser: Chooser, up: IdSet, plugins: PluginManager | None = None
+    ) -> None:
+        self.graph = graph
+        self.up = up
+        """The ranks that may be used, as far as the resource module knows."""
+        self._plugins = plugins
+        self._off = {vertex.index for vertex in graph if not vertex.up}
+        """What is down because somebody said so, whoever is online."""
+        self._prepared: Prepared | None = None
+        self._settle(graph.nodes())
+        self.engine = Engine(graph, chooser)
+
+    def _settle(self, nodes: Iterable[Vertex]) -> None:
+        for node in nodes:
+            node.up = node.rank in self.up and node.index not in self._off
+
+    def succeed(self, before: Engine) -> dict[int, list[str]]:
+        """Take over from the engine of another graph; return the jobs that lose something by it."""
+        succession = Succession(before, self.graph)
+        self.engine = succession.new
+        return succession.lost
+
+    def repeat(self, updates: Iterable[Sequence[Mapping[str, Any]]], log: logging.Logger) -> None:
+        """Make the updates of earlier times again; those that can't be made any more are logged."""
+        any_made = False
+        for changes in updates:
+            edit = Edit(self.graph, self._plugins)
+            try:
+                edit.run(changes)
+            except BournError as error:
+                log.error("an earlier update of the resources doesn't fit any more: %s", error.message)
+                continue
+            self._take(edit)
+            any_made = True
+        if any_made:
+            self.engine = Engine(self.graph, self.engine.chooser)
+
+    def _take(self, edit: Edit) -> None:
+        """Note what an edit says of who is up."""
+        self._off -= {index for index, up in edit.status.items() if up}
+        self._off |= {index for index, up in edit.status.items() if not up}
+        known = [self.graph.vertices[index] for index in edit.touched]
+        touched = [vertex for vertex in known if vertex is not None]
+        self._off |= {vertex.index for vertex in touched if vertex.index in edit.new and not vertex.up}
+        self._settle(vertex for vertex in touched if vertex.type == "node")
+
+    def mark(self, ranks: IdSet, up: bool) -> None:
+        """Take nodes that came up or went down."""
+        self.up = self.up | ranks if up else self.up - ranks
+        nodes = [node for node in self.graph.nodes() if node.rank in ranks and node.index not in self._off]
+        self.engine.mark(nodes, up)
+
+    # -- updates --
+
+    def prepare(
+        self, changes: Sequence[Mapping[str, Any]], *, force: bool = False, limit: ResourceSet | None = None
+    ) -> dict[str, Any]:
+        """Make an update; BournError refuses it, and nothing has changed.
+
+        Jobs lose what is removed only with `force`. `limit` is what the instance may have at most. Returns
+        {changes, ranks, R, down, jobs}: the changes as they are to be repeated, what the ranks that it
+        touches have now, all ranks that are closed now, and the jobs that lost something.
+        """
+        if self._prepared is not None:
+            raise BournError("another update of the resources is under way", errno.EBUSY)
+        edit = Edit(self.graph, self._plugins)
+        made = edit.run(changes)
+        off = set(self._off)
+        self._take(edit)
+        succession = Succession(self.engine, self.graph, edit.touched)
+        prepared = Prepared(edit, succession, off, made)
+        ranks = IdSet(edit.ranks | {node.rank for node in self._nodes(edit.touched)})
+        now = self._rset(self._nodes(edit.touched))
+        try:
+            if succession.lost and not force:
+                raise BournError(_held(succession.lost), errno.EBUSY)
+            if limit is not None:
+                excess = now.diff(limit)
+                if excess:
+                    raise BournError(
+                        f"the parent instance hasn't given {excess.summary()}; it gave {limit.summary()}"
+                    )
+        except BournError:
+            self._undo(prepared)
+            raise
+        self._prepared = prepared
+        return {
+            "changes": made,
+            "ranks": str(ranks),
+            "R": now.to_dict() if now else None,
+            "down": str(self.closed()),
+            "jobs": sorted(succession.lost),
+        }
+
+    def commit(self) -> dict[int, list[str]]:
+        """Let the prepared update stand; return the jobs that lost something by it."""
+        prepared, self._prepared = self._prepared, None
+        assert prepared is not None
+        self.engine = prepared.succession.new
+        return prepared.lost
+
+    def rollback(self) -> None:
+        """Take the prepared update back."""
+        prepared, self._prepared = self._prepared, None
+        assert prepared is not None
+        self._undo(prepared)
+
+    def _undo(self, prepared: Prepared) -> None:
+        prepared.edit.undo()
+        prepared.succession.cancel()
+        self._off = prepared.off
+        self._settle(self.graph.nodes())
+
+    # -- what there is --
+
+    def _nodes(self, indices: Iterable[int]) -> list[Vertex]:
+        known = [self.graph.vertices[index] for index in sorted(indices)]
+        return [node for node in known if node is not None and node.type == "node" and node.rank >= 0]
+
+    def _rset(self, nodes: Iterable[Vertex]) -> ResourceSet:
+        """Return the R of some nodes."""
+        found: list[tuple[int, str, IdSet, IdSet]] = []
+        properties: dict[str, set[int]] = {}
+        for node in nodes:
+            ids: dict[str, set[int]] = {"core": set(), "gpu": set()}
+            for vertex in self.graph.subtree(node):
+                if vertex.type in ids and vertex.id >= 0:
+                    ids[vertex.type].add(vertex.id)
+            found.append((node.rank, node.name, IdSet(ids["core"]), IdSet(ids["gpu"])))
+            for name, value in (node.properties or {}).items():
+                properties.setdefault(f"{name}={value}" if value else name, set()).add(node.rank)
+        rset = ResourceSet.from_nodes(sorted(found, key=lambda entry: entry[0]))
+        rset.properties = {name: IdSet(ranks) for name, ranks in sorted(properties.items())}
+        return rset
+
+    def closed(self) -> IdSet:
+        """Return the ranks that are down because somebody said so, of them or of what they lie in."""
+        if not self._off:
+            return IdSet()
+        return IdSet(node.rank for node in self.graph.nodes() if node.rank >= 0 and self._is_off(node))
+
+    def _is_off(self, vertex: Vertex) -> bool:
+        above: Vertex | None = vertex
+        while above is not None:
+            if above.index in self._off:
+                return True
+            above = above.parent
+        return False
+
+
+def _held(lost: Mapping[int, list[str]]) -> str:
+    """Say who holds what would go."""
+    (job, paths), *others = sorted(lost.items())
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    names = ", ".join(str(JobID(id)) for id, _ in others[:_MANY])
+    also = f"; so do {names}{' and others' if len(others) > _MANY else ''}" if others else ""
+    return (
+        f"{paths[0]}{more}: job {JobID(job)} holds it{also}; set it down and wait until it is idle "
+        "(--wait), or end the job (--force)"
+    )
