@@ -53,7 +53,8 @@ class ShellPlugin:
     """Unique; messages about the plugin say it."""
     options: tuple[str, ...] = ()
     """The ``-o`` options that it takes, dotted, as ``output.limit``; what lies below an option belongs to it.
-    An option that no plugin takes fails the job."""
+    An option that no plugin takes fails the job. As ``pmi=simple``, it is a word that the option may have,
+    perhaps with others after commas; other plugins may take other words of the same option."""
     priority: int = 0
     """Plugins of higher priority are called first; equal ones in plugin order."""
 
@@ -62,7 +63,7 @@ class ShellPlugin:
 
         By default: when one of its options is given, or when it has none.
         """
-        return not self.options or any(spec.option(name) is not None for name in self.options)
+        return not self.options or any(_given(spec, each) for each in self.options)
 
     def validate(self, spec: ShellSpec) -> None:
         """Check the jobspec, and prepare in ``spec.data[self.name]`` what all its jobs share."""
@@ -94,6 +95,11 @@ class ShellPlugin:
 
     def exit(self, job: ShellJob) -> None:
         """The job leaves the host."""
+
+
+def _given(spec: ShellSpec, option: str) -> bool:
+    name, equals, word = option.partition("=")
+    return word in spec.words(name) if equals else spec.option(name) is not None
 
 
 @hookspec

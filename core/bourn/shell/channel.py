@@ -18,18 +18,26 @@ CHUNK = 1 << 16
 
 class Channel:
     """The host's end. What the task writes goes to `received`; what `send` is given goes to the task.
+    When the task has closed its end, `hung_up` is called.
 
     A task that doesn't read its replies isn't read from either until it does.
     """
 
-    __slots__ = ("_blocked", "_fd", "_loop", "_out", "received")
+    __slots__ = ("_blocked", "_fd", "_hung_up", "_loop", "_out", "received")
 
-    def __init__(self, loop: Loop, fd: int, received: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        fd: int,
+        received: Callable[[bytes], None],
+        hung_up: Callable[[], None] | None = None,
+    ) -> None:
         self._loop = loop
         self._fd = fd
         self._out = b""
         self._blocked = False
         self.received = received
+        self._hung_up = hung_up
         loop.watch(fd, self._ready)
 
     def send(self, data: bytes) -> None:
@@ -69,6 +77,8 @@ class Channel:
             self.received(data)
             return True
         self.close()
+        if self._hung_up is not None:
+            self._hung_up()
         return False
 
     def _write(self, data: bytes) -> None:

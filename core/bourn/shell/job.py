@@ -175,6 +175,25 @@ class ShellJob:
         task.inherit += ((theirs, number),)
         return Channel(self._host.loop, ours, partial(self._guard, received))
 
+    def helper(self, command: list[str], received: Callable[[bytes], None]) -> Channel:
+        """Start a process that serves the job on this node, and return the socket that it has as its standard
+        input and output.
+
+        What it writes goes to `received`, b"" at the end. It is to end when its input does: close the channel
+        in ``exit``. BournError when it can't be started.
+        """
+        ours, theirs = pair()
+        try:
+            actions = [(os.POSIX_SPAWN_DUP2, theirs, 0), (os.POSIX_SPAWN_DUP2, theirs, 1)]
+            os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsid=True, setsigmask=())
+        except OSError as error:
+            os.close(ours)
+            raise BournError(f"{command[0]}: {error.strerror}") from error
+        finally:
+            os.close(theirs)
+        loop = self._host.loop
+        return Channel(loop, ours, partial(self._guard, received), partial(self._guard, received, b""))
+
     def taskmap(self) -> TaskMap:
         """Return which of the job's nodes each task is on."""
         from bourn.model.taskmap import TaskMap

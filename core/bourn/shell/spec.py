@@ -63,6 +63,15 @@ class ShellSpec:
             value = value[key]
         return value
 
+    def words(self, name: str) -> list[str]:
+        """Return the words of an option that takes several, as ``-o NAME=one,two``; none when not given."""
+        value = self.option(name)
+        if value is None:
+            return []
+        if value in (True, 1, ""):
+            return ["on"]
+        return ["off"] if value in (False, 0) else str(value).split(",")
+
     def switch(self, name: str, default: bool = False) -> bool:
         """Return an on-off option; `-o NAME` alone is on."""
         value = self.option(name)
@@ -75,11 +84,19 @@ class ShellSpec:
         raise BournError(f"-o {name}={value}: right is on or off")
 
     def check_options(self, known: set[str]) -> None:
-        """Refuse an option that is neither known nor below a known one."""
+        """Refuse an option that is neither known nor below a known one; of options that are known as
+        NAME=WORD only, any other word."""
+        names = {each.partition("=")[0] for each in known}
         for name in _leaves(self.options):
             parts = name.split(".")
-            if not any(".".join(parts[:n]) in known for n in range(len(parts), 0, -1)):
-                raise BournError(f"-o {name}: there is no such shell option{suggest(name, known)}")
+            if not any(".".join(parts[:n]) in names for n in range(len(parts), 0, -1)):
+                raise BournError(f"-o {name}: there is no such shell option{suggest(name, names)}")
+        for name in names - known:
+            right = sorted(each.partition("=")[2] for each in known if each.startswith(name + "="))
+            for word in self.words(name):
+                if word not in right:
+                    allowed = " or ".join(filter(None, (", ".join(right[:-1]), right[-1])))
+                    raise BournError(f"-o {name}={word}: right is {allowed}{suggest(word, right)}")
 
 
 def choose_plugins(spec: ShellSpec, plugins: list[ShellPlugin]) -> None:

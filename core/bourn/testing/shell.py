@@ -125,6 +125,8 @@ class FakeShellJob:
         self.timers: list[tuple[float, Callable[[], None]]] = []
         self.sinks: list[Callable[[bytes], None]] = []
         self.channels: list[FakeChannel] = []
+        self.holds = 0
+        """How many of its holds aren't released yet."""
 
     def exception(self, note: str, type: str = "exec", severity: int = 0) -> None:
         """Take note."""
@@ -153,6 +155,11 @@ class FakeShellJob:
         self.channels.append(FakeChannel(received))
         return self.channels[-1]
 
+    def helper(self, command: list[str], received: Callable[[bytes], None]) -> FakeChannel:
+        """Start nothing; take note of the channel."""
+        self.channels.append(FakeChannel(received))
+        return self.channels[-1]
+
     def open_terminal(self, task: FakeShellTask, rows: int, columns: int) -> None:
         """Give the task one that nobody sees."""
         task.terminal = FakeTerminal()
@@ -170,9 +177,11 @@ class FakeShellJob:
         ensure(taskmap.ntasks == 2, f"shell plugin: a task map of {taskmap.ntasks} tasks for a job of 2")
 
     def hold(self) -> Callable[..., None]:
-        """Nothing waits; a reason for which the job can't start is an exception."""
+        """Take note, and of a reason for which the job can't start."""
+        self.holds += 1
 
         def release(refusal: str = "") -> None:
+            self.holds -= 1
             if refusal:
                 self.exception(refusal)
 
@@ -209,7 +218,7 @@ def check_shell_plugin(plugin: ShellPlugin, options: Mapping[str, Any] | None = 
     for name in (*CALLBACKS, "wants", "validate"):
         _check_signature(plugin, name, what)
     for option in plugin.options:
-        made = ShellSpec(_with_options(_nested(option, {"no": "such value"})))
+        made = ShellSpec(_with_options(_nested(option.partition("=")[0], {"no": "such value"})))
         try:
             if plugin.wants(made):
                 plugin.validate(made)
@@ -230,13 +239,15 @@ def check_shell_plugin(plugin: ShellPlugin, options: Mapping[str, Any] | None = 
 
 def _live(plugin: Any, job: FakeShellJob) -> None:
     plugin.init(job)
-    for rank in range(2):
+    # A job that is still held is one that ends before it starts.
+    for rank in range(0 if job.holds else 2):
         task = FakeShellTask(job, rank, rank, env=job.env)
         job.tasks.append(task)
         plugin.task_init(job, task)
         task.pid = 1 << 22  # above any pid of the kernel's default, so that nothing real is hit
         plugin.task_fork(job, task)
-    plugin.start(job)
+    if job.tasks:
+        plugin.start(job)
     for sink in job.sinks:
         sink(b"some output\n")
         sink(b"")

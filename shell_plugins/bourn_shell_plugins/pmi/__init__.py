@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bourn.errors import BournError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn_shell_plugins.pmi.server import LINE_MAX, VALLEN_MAX, PmiError, PmiServer
@@ -23,23 +22,18 @@ PMI_FD = 3
 
 
 class Pmi(ShellPlugin):
-    """``pmi`` = simple (default for jobs of several tasks), off.
+    """``pmi`` = simple or on (default for jobs of several tasks), off or none.
 
     Each task gets a socket, PMI_FD, with PMI_RANK and PMI_SIZE. A job of one task gets none unless asked:
     MPI libraries start single tasks without help.
     """
 
     name = "pmi"
-    options = ("pmi",)
+    options = ("pmi=simple", "pmi=on", "pmi=off", "pmi=none")
 
     def wants(self, spec: ShellSpec) -> bool:
-        given = spec.option("pmi")
-        return given not in ("off", "none", False, 0) and (given is not None or not spec.single)
-
-    def validate(self, spec: ShellSpec) -> None:
-        given = spec.option("pmi", "simple")
-        if given not in ("simple", "on", True):
-            raise BournError(f"-o pmi={given}: right is simple or off")
+        given = spec.words("pmi")
+        return "simple" in given or "on" in given or not (given or spec.single)
 
     def init(self, job: ShellJob) -> None:
         if job.place.size > 1 or job.spec.option("pmi") is not None:

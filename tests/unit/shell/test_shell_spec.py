@@ -45,6 +45,29 @@ def test_an_option_below_a_known_one_is_its_owner_s_business():
         spec({"a": {"b": {"c": 1}}}).check_options({"a.b.d"})
 
 
+def test_words_of_an_option_that_several_plugins_share():
+    known = {"pmi=simple", "pmi=off", "pmi=pmix", "other"}
+    for right in ("simple", "pmix,simple", False):
+        spec({"pmi": right}).check_options(known)
+    assert spec({"pmi": "pmix,simple"}).words("pmi") == ["pmix", "simple"]
+    assert spec({"pmi": True}).words("pmi") == ["on"]
+    assert spec().words("pmi") == []
+    with pytest.raises(BournError, match=r"^-o pmi=pmx: right is off, pmix or simple; did you mean 'pmix'"):
+        spec({"pmi": "simple,pmx"}).check_options(known)
+    with pytest.raises(BournError, match=r"^-o pmo: there is no such shell option; did you mean 'pmi'"):
+        spec({"pmo": 1}).check_options(known)
+
+
+def test_a_plugin_that_takes_a_word_is_concerned_by_it_only():
+    class Pmix(ShellPlugin):
+        name = "pmix"
+        options = ("pmi=pmix",)
+
+    assert Pmix().wants(spec({"pmi": "simple,pmix"}))
+    assert not Pmix().wants(spec({"pmi": "simple"}))
+    assert not Pmix().wants(spec())
+
+
 class Loud(ShellPlugin):
     name = "loud"
     options = ("loud",)
