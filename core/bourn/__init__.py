@@ -17,7 +17,7 @@ from bourn._version import __version__
 
 if TYPE_CHECKING:
     from bourn.client import job, kvs, resource
-    from bourn.client.executor import Executor, JobException
+    from bourn.client.executor import Executor, JobException, WorkerLost
     from bourn.client.handle import Handle
     from bourn.client.jobfields import JobInfo
     from bourn.client.joblist import JobList
@@ -39,6 +39,7 @@ _WHERE = {
     "JournalConsumer": "client.journal:JournalConsumer",
     "RPCError": "errors:RPCError",
     "ResourceSet": "model:ResourceSet",
+    "WorkerLost": "client.futures:WorkerLost",
     "job": "client.job",
     "kvs": "client.kvs",
     "resource": "client.resource",
@@ -58,6 +59,7 @@ __all__ = [
     "JournalConsumer",
     "RPCError",
     "ResourceSet",
+    "WorkerLost",
     "__version__",
     "job",
     "kvs",

@@ -10,6 +10,7 @@ BENCHMARKS = {
     "mocked": "jobs with execution mocked, 2,000 and 64,000, against bare SQLite rows",
     "submission": "2,000 jobs submitted and acknowledged durable, against bare SQLite rows",
     "rpc": "round trips from Python, against a bare socket echo",
+    "functions": "function calls through warm workers, against ProcessPoolExecutor",
     "kvs": "put and commit, one at a time, and get, against bare SQLite commits",
     "nested": "an instance in an instance: to its first job; 2,000 jobs through two, against one level",
     "startup": "start an instance, run `true`, stop, against starting Python",

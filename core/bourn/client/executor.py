@@ -1,68 +1,172 @@
-"""Jobs in the manner of `concurrent.futures`.
+"""Jobs and functions in the manner of `concurrent.futures`.
 
     with bourn.Executor() as executor:
         futures = [executor.submit(Jobspec.from_command(["app", str(i)])) for i in range(100)]
         for future in concurrent.futures.as_completed(futures):
             print(future.jobid(), future.result())
+        print(sum(executor.map(math.factorial, range(100))))
 
-One background thread with a connection of its own serves all jobs: what is submitted while a request is under
-way goes into the next one, and one stream of events tells of all of them. Callbacks run in that thread.
+A jobspec becomes a job, whose future is an `ExecutorFuture`. A callable is run by one of the executor's
+workers, which are jobs themselves and start with the first call.
+
+One background thread with a connection of its own serves all of it: what is submitted while a request is
+under way goes into the next one, and one stream of events tells of all jobs. Callbacks run in that thread.
 """
 
 from __future__ import annotations
 
 import atexit
 import concurrent.futures
-import errno
 import os
 import select
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from bourn.client.events import ended, entries, watch_log_async
-from bourn.client.futures import ExecutorFuture, JobEvent, JobException
+from bourn.client.futures import CallFuture, ExecutorFuture, JobEvent, JobException, WorkerLost
 from bourn.client.handle import Handle
-from bourn.client.submission import DEBUG, WAITABLE, Submission
+from bourn.client.job_lane import JobLane
+from bourn.client.submission import DEBUG, WAITABLE
+from bourn.client.worker_options import WorkerOptions
 from bourn.errors import BournError
 from bourn.model.jobid import JobID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import ParamSpec
 
-    from bourn.client.handle import Future
+    from bourn.client.function_lane import FunctionLane
+    from bourn.client.job_lane import Item
     from bourn.client.submission import JobspecLike
 
-__all__ = ["Executor", "ExecutorFuture", "JobEvent", "JobException"]
+    P = ParamSpec("P")
 
-BATCH = 10_000
-"""Jobs in one request at most."""
+T = TypeVar("T")
+
+__all__ = ["Executor", "ExecutorFuture", "JobEvent", "JobException", "WorkerLost"]
 
 
 class Executor(concurrent.futures.Executor):
     """Submits jobs to the instance at `uri` (default: the environment's). Raises BournError where there is
     none.
+
+    The rest is about the workers that run functions. There are at most `workers` (default: as many as the
+    instance has cores for, on this host), each with `cores_per_worker` and `gpus_per_worker`; `initializer`
+    is called in each with `initargs` first. When a worker ends, the call that it ran is done again up to
+    `retries` times. Further arguments are those of `Jobspec.from_command` for the workers' jobs: `queue`,
+    `duration`, `environment`, `cwd`, `output`, ...
     """
 
-    def __init__(self, uri: str | None = None, thread_name_prefix: str = "bourn-executor") -> None:
+    def __init__(
+        self,
+        uri: str | None = None,
+        thread_name_prefix: str = "bourn-executor",
+        *,
+        workers: int | None = None,
+        cores_per_worker: int = 1,
+        gpus_per_worker: int = 0,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        retries: int = 0,
+        **job_options: Any,
+    ) -> None:
+        self._options = WorkerOptions(
+            workers, cores_per_worker, gpus_per_worker, retries, initializer, initargs, job_options
+        )
         self._handle = Handle(uri)
         self._lock = threading.Lock()
         self._todo: deque[Callable[[], None]] = deque()
-        self._queue: deque[tuple[ExecutorFuture, JobspecLike, int, int]] = deque()
+        self._queue: deque[Item] = deque()
+        self._calls: deque[tuple[CallFuture, Callable[..., Any], bytes]] = deque()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
+        self._poll = select.poll()
         self._closing = False
-        self._worker = _Worker(self._handle, self._queue)
+        self._jobs = JobLane(self._handle, self._queue)
+        self._functions: FunctionLane | None = None
         self._thread = threading.Thread(target=self._serve, name=thread_name_prefix, daemon=True)
         self._thread.start()
         # A program that ends without shutdown() waits for its jobs, as with other executors.
         atexit.register(self.shutdown)
 
-    def submit(  # type: ignore[override]
+    @overload
+    def submit(
+        self, jobspec: JobspecLike, /, urgency: int = ..., waitable: bool = ..., debug: bool = ...
+    ) -> ExecutorFuture: ...
+
+    @overload
+    def submit(
+        self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]: ...
+
+    def submit(self, what: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Submit a job (a jobspec; `urgency`, `waitable`, `debug`), or the call of a function with its
+        arguments; RuntimeError after `shutdown`.
+
+        What can't be pickled is a BournError in the future. The exception of a call has the worker's
+        traceback as its cause; a call whose worker ends, ends with `WorkerLost`.
+        """
+        if callable(what):
+            return self._submit_call(what, args, kwargs)
+        return self._submit_job(what, *args, **kwargs)
+
+    def map(
+        self,
+        function: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[T]:
+        """Return the results of calls, in order; `chunksize` of them are one call to a worker.
+
+        Calls are sent in batches in any case; chunks save what a future costs.
+        """
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1")
+        if chunksize == 1:
+            return super().map(function, *iterables, timeout=timeout)
+        from functools import partial
+        from itertools import chain
+
+        from bourn.client.calls import call_each
+
+        rows = list(zip(*iterables, strict=False))
+        chunks = [rows[i : i + chunksize] for i in range(0, len(rows), chunksize)]
+        found = super().map(partial(call_each, function), chunks, timeout=timeout)
+        return chain.from_iterable(found)
+
+    def attach(self, jobid: JobID | int | str) -> ExecutorFuture:
+        """Return a future for a job that was submitted elsewhere; an unknown id is a ValueError in the
+        future.
+        """
+        future = ExecutorFuture(self)
+        with self._lock:
+            self._check_open()
+            self._todo.append(lambda: self._jobs.attach(future, JobID(jobid)))
+        self._wake()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more work; wait for what there is, or cancel what hasn't started. Workers end."""
+        atexit.unregister(self.shutdown)
+        with self._lock:
+            self._closing = True
+            if cancel_futures:
+                self._todo.append(self._cancel_pending)
+        self._wake()
+        if wait:
+            self._thread.join()
+
+    def cancelled(self, future: ExecutorFuture) -> None:
+        """Have a job cancelled whose future was."""
+        with self._lock:
+            self._todo.append(lambda: self._jobs.cancel(future))
+        self._wake()
+
+    def _submit_job(
         self, jobspec: JobspecLike, urgency: int = 16, waitable: bool = False, debug: bool = False
     ) -> ExecutorFuture:
-        """Submit a job; RuntimeError after `shutdown`."""
         future = ExecutorFuture(self)
         with self._lock:
             self._check_open()
@@ -72,39 +176,54 @@ class Executor(concurrent.futures.Executor):
             self._wake()
         return future
 
-    def attach(self, jobid: JobID | int | str) -> ExecutorFuture:
-        """Return a future for a job that was submitted elsewhere; an unknown id is a ValueError in the
-        future.
-        """
-        future = ExecutorFuture(self)
+    def _submit_call(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> CallFuture:
+        from bourn.client.calls import pack_call
+
+        future = CallFuture()
+        try:
+            payload = pack_call(function, args, kwargs)
+        except BournError as error:
+            future.begin()
+            future.set_exception(error)
+            return future
         with self._lock:
             self._check_open()
-            self._todo.append(lambda: self._worker.attach(future, JobID(jobid)))
-        self._wake()
+            lane = self._functions or self._open_lane()
+            first = not self._calls
+            self._calls.append((future, function, payload))
+        if first and lane.hungry:
+            self._wake()
         return future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more jobs; wait for those there are, or cancel the ones that haven't started."""
-        atexit.unregister(self.shutdown)
-        with self._lock:
-            self._closing = True
-            if cancel_futures:
-                self._todo.append(self._worker.cancel_pending)
-        self._wake()
-        if wait:
-            self._thread.join()
+    def _open_lane(self) -> FunctionLane:
+        """Make the function lane; what keeps it from that is raised where the first call was submitted."""
+        from bourn.client.function_lane import FunctionLane
 
-    def cancelled(self, future: ExecutorFuture) -> None:
-        """Have a job cancelled whose future was."""
-        with self._lock:
-            self._todo.append(lambda: self._worker.cancel(future))
-        self._wake()
+        # A connection of its own: what comes over the thread's is the thread's to read.
+        with Handle(self._handle.uri) as h:
+            lane = self._functions = FunctionLane(h, self._options, self._submit_worker, self._poll)
+        return lane
+
+    def _submit_worker(self, jobspec: dict[str, Any]) -> ExecutorFuture:
+        """Queue the job of a worker; the executor's thread asks, on its way to the queue."""
+        future = ExecutorFuture(self)
+        self._queue.append((future, jobspec, 16, 0))
+        return future
+
+    def _cancel_pending(self) -> None:
+        for call in list(self._calls):
+            call[0].cancel()
+        self._jobs.cancel_pending()
+        if self._functions is not None:
+            self._functions.cancel_waiting()
 
     def _check_open(self) -> None:
         if self._closing:
             raise RuntimeError("cannot submit to an executor that was shut down")
-        if self._worker.broken is not None:
-            raise RuntimeError(f"executor is broken: {self._worker.broken}")
+        if self._jobs.broken is not None:
+            raise RuntimeError(f"executor is broken: {self._jobs.broken}")
 
     def _wake(self) -> None:
         with suppress(OSError):  # the thread has ended
@@ -112,195 +231,51 @@ class Executor(concurrent.futures.Executor):
 
     def _serve(self) -> None:
         """Be the background thread."""
-        poll = select.poll()
+        poll = self._poll
         poll.register(self._handle.fileno(), select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
-        worker = self._worker
         try:
-            worker.open()
-            while not (self._closing and worker.idle and not self._todo):
-                for fd, _ in poll.poll():
+            self._jobs.open()
+            while not self._finished():
+                lane = self._functions
+                timeout = None if lane is None else lane.timeout()
+                found = poll.poll(None if timeout is None else timeout * 1000)
+                lane = self._functions  # the first call may have come meanwhile
+                for fd, events in found:
                     if fd == self._wake_read:
                         os.read(fd, 4096)
-                    else:
+                    elif lane is None or not lane.ready(fd, events):
                         self._handle.poll()
                 while self._todo:
                     self._todo.popleft()()
-                worker.turn()
+                self._jobs.turn()
+                if lane is not None:
+                    self._turn_functions(lane)
         except BournError as error:
-            worker.fail(error)
+            self._jobs.fail(error)
+            if self._functions is not None:
+                self._functions.fail(error)
+                self._turn_functions(self._functions)
         finally:
+            if self._functions is not None:
+                self._functions.close()
             self._handle.close()
             os.close(self._wake_read)
             write, self._wake_write = self._wake_write, -1
             os.close(write)
 
+    def _turn_functions(self, lane: FunctionLane) -> None:
+        while self._calls:
+            lane.call(*self._calls.popleft())
+        lane.turn()
+        if self._queue:  # jobs of new workers
+            self._jobs.turn()
 
-class _Worker:
-    """What the thread does, between two waits: read responses and events, send the next request."""
-
-    def __init__(self, h: Handle, queue: deque[tuple[ExecutorFuture, JobspecLike, int, int]]) -> None:
-        self._h = h
-        self._queue = queue
-        self._futures: dict[int, ExecutorFuture] = {}
-        self._batch: tuple[Future, list[tuple[ExecutorFuture, JobspecLike, int, int]]] | None = None
-        self._journal: Future | None = None
-        self._logs: dict[int, Future] = {}
-        self._early: dict[int, list[Mapping[str, Any]]] = {}
-        self.broken: BournError | None = None
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is under way."""
-        return not (self._futures or self._batch or self._queue)
-
-    def open(self) -> None:
-        """Start to listen, before any job is submitted."""
-        request = {"full": False, "lean": True}
-        self._journal = self._h.rpc("job-manager.journal", request, streaming=True)
-
-    def turn(self) -> None:
-        """Do what can be done now."""
-        self._read_journal()
-        for id, log in list(self._logs.items()):
-            self._read_log(id, log)
-        if self._batch is not None and self._batch[0].is_ready():
-            self._answered(*self._batch)
-        if self._batch is None and self._queue:
-            self._send([self._queue.popleft() for _ in range(min(len(self._queue), BATCH))])
-
-    def attach(self, future: ExecutorFuture, id: JobID) -> None:
-        """Follow a job by its own log: the journal doesn't tell of the past."""
-        future.named(id)
-        self._futures[id] = future
-        self._logs[id] = watch_log_async(self._h, id)
-
-    def cancel(self, future: ExecutorFuture) -> None:
-        """Cancel a future's job, if it has one by now."""
-        for id, other in self._futures.items():
-            if other is future:
-                self._raise(id)
-                return
-
-    def cancel_pending(self) -> None:
-        """Cancel all futures whose jobs haven't started."""
-        for future, *_ in list(self._queue):
-            future.cancel()
-        for future in list(self._futures.values()):
-            future.cancel()
-
-    def fail(self, error: BournError) -> None:
-        """Give up: the connection is lost."""
-        self.broken = error
-        waiting = [*self._futures.values(), *(item[0] for item in self._queue)]
-        if self._batch is not None:
-            waiting += [item[0] for item in self._batch[1]]
-        self._futures.clear()
-        self._queue.clear()
-        self._batch = None
-        for future in waiting:
-            future.refused(OSError(error.errnum, error.message))
-
-    def _send(self, batch: list[tuple[ExecutorFuture, JobspecLike, int, int]]) -> None:
-        batch = [item for item in batch if not item[0].cancelled()]
-        submission = Submission()
-        fine = []
-        for item in batch:
-            future, jobspec, urgency, flags = item
-            try:
-                submission.add(jobspec, urgency=urgency, flags=flags)
-            except Exception as error:  # whatever was given isn't a jobspec
-                future.refused(OSError(errno.EINVAL, str(error)))
-                continue
-            fine.append(item)
-        if fine:
-            try:
-                self._batch = self._h.rpc("job-ingest.submit", submission.payload()), fine
-            except (TypeError, ValueError) as error:
-                self._split(fine, OSError(errno.EINVAL, f"jobspec can't be expressed in JSON: {error}"))
-
-    def _answered(self, reply: Future, batch: list[tuple[ExecutorFuture, JobspecLike, int, int]]) -> None:
-        self._batch = None
-        try:
-            ids = reply.get()["ids"]
-        except BournError as error:
-            if self._h_lost(error):
-                raise
-            self._split(batch, OSError(error.errnum, error.message))
-            return
-        for (future, *_), id in zip(batch, ids, strict=True):
-            self._futures[id] = future
-            future.named(JobID(id))
-            if future.cancelled():
-                self._raise(id)
-            if self._journal is None:
-                self._logs[id] = watch_log_async(self._h, id)
-            for entry in self._early.pop(id, ()):
-                self._event(id, entry)
-        if not self._queue:
-            self._early.clear()
-
-    def _h_lost(self, error: BournError) -> bool:
-        return error.errnum in (errno.ECONNRESET, errno.EBADF)
-
-    def _split(self, batch: list[tuple[ExecutorFuture, JobspecLike, int, int]], error: OSError) -> None:
-        """Refuse a job; of a batch that was refused as a whole, find the job that it was for."""
-        if len(batch) == 1:
-            batch[0][0].refused(error)
-            return
-        for item in batch:
-            submission = Submission()
-            submission.add(item[1], urgency=item[2], flags=item[3])
-            try:
-                reply = self._h.rpc("job-ingest.submit", submission.payload())
-            except (TypeError, ValueError) as reason:
-                item[0].refused(OSError(errno.EINVAL, str(reason)))
-            else:
-                self._answered(reply, [item])
-
-    def _read_journal(self) -> None:
-        journal = self._journal
-        while journal is not None and journal.is_ready():
-            try:
-                reply = journal.get()
-            except BournError as error:
-                if error.errnum != errno.EPERM:
-                    raise
-                # A guest follows each job by its own log.
-                self._journal = None
-                for id in self._futures:
-                    self._logs.setdefault(id, watch_log_async(self._h, id))
-                return
-            for event in reply.get("events", ()):
-                self._event(event["id"], event["entry"])
-            journal.reset()
-
-    def _read_log(self, id: int, log: Future) -> None:
-        while log.is_ready():
-            try:
-                reply = log.get()
-            except BournError as error:
-                del self._logs[id]
-                future = self._futures.pop(id, None)
-                if future is not None and error.errnum == errno.ENOENT:
-                    future.fail(ValueError(error.message))
-                elif not ended(error):
-                    raise
-                return
-            for entry in entries(reply):
-                self._event(id, entry, own=True)
-            log.reset()
-
-    def _event(self, id: int, entry: Mapping[str, Any], own: bool = False) -> None:
-        future = self._futures.get(id)
-        if future is None:
-            # The journal may tell of a job before the response that gives us its id.
-            if self._batch is not None:
-                self._early.setdefault(id, []).append(entry)
-            return
-        if (own or id not in self._logs) and future.event(entry):
-            del self._futures[id]
-
-    def _raise(self, id: int) -> None:
-        payload = {"ids": [int(id)], "type": "cancel", "severity": 0, "note": "future was cancelled"}
-        self._h.rpc("job-manager.raise", payload, noresponse=True)
+    def _finished(self) -> bool:
+        """Whether the executor was shut down and all work has ended; workers are let go when theirs has."""
+        if not self._closing or self._todo or self._calls:
+            return False
+        lane = self._functions
+        if lane is not None and lane.idle:
+            lane.close()
+        return (lane is None or lane.closed) and self._jobs.idle

@@ -8,6 +8,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bourn.errors import BournError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -34,6 +36,29 @@ class JobException(Exception):
         self.type = type
         self.severity = severity
         self.note = note
+
+
+class WorkerLost(BournError):
+    """The worker that ran a call has ended; the message says how. Other calls aren't concerned."""
+
+
+class CallFuture(concurrent.futures.Future[Any]):
+    """The result of a function call."""
+
+    def cancel(self) -> bool:
+        """Cancel the call if it hasn't been given to a worker; False if it has."""
+        with self._condition:
+            if not super().cancel():
+                return False
+            if self._state == "CANCELLED":
+                # Only this tells those who wait in `as_completed`.
+                self.set_running_or_notify_cancel()
+        return True
+
+    def begin(self) -> bool:
+        """Note that it goes to a worker; False if it was cancelled before."""
+        with self._condition:
+            return self._state == "PENDING" and self.set_running_or_notify_cancel()
 
 
 class ExecutorFuture(concurrent.futures.Future[int]):

@@ -283,6 +283,15 @@ def add_file(obj: Obj, name: str, data: object, perms: int = 0o600, encoding: st
     obj["attributes"]["system"].setdefault("files", {})[name] = entry
 
 
+def check_extra(extra: Iterable[str]) -> None:
+    """Refuse an argument that no builder takes."""
+    for key in extra:
+        if key not in _EXTRA:
+            from bourn.errors import suggest
+
+            raise BournError(f"unknown argument '{key}'{suggest(key, _EXTRA)}")
+
+
 def _assemble(command: Iterable[str], resource: Obj, count: Obj, extra: Extra) -> Obj:
     obj: Obj = {
         "resources": [resource],
@@ -293,11 +302,7 @@ def _assemble(command: Iterable[str], resource: Obj, count: Obj, extra: Extra) -
     system: Obj = obj["attributes"]["system"]
     environment = extra.get("environment")
     system["environment"] = dict(os.environ if environment is None else environment)
-    for key in extra:
-        if key not in _EXTRA:
-            from bourn.errors import suggest
-
-            raise BournError(f"unknown argument '{key}'{suggest(key, _EXTRA)}")
+    check_extra(extra)
     if (duration := extra.get("duration")) is not None:
         set_duration(obj, duration)
     if (cwd := extra.get("cwd")) is not None:
