@@ -72,7 +72,7 @@ class Follower:
 
     def _open_journal(self) -> Future | None:
         """Open the journal and wait until it is live; None if we may not read it."""
-        request: dict[str, Any] = {"full": False, "lean": True}
+        request: dict[str, Any] = {"live": True, "lean": True}
         if self._args.verbose < 2:
             request["allow"] = sorted({"start", "finish", "exception", "clean", self._wanted})
         journal = self._h.rpc("job-manager.journal", request, streaming=True)

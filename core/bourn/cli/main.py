@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "cancel": ("cancel", "cancel jobs"),
     "update": ("update", "change attributes of a pending job"),
     "watch": ("watch", "follow jobs until they finish"),
+    "top": ("top", "show an instance and its jobs in full screen"),
     "pgrep": ("pgrep", "find jobs by name"),
     "pkill": ("pgrep:pkill", "cancel jobs by name"),
     "queue": ("queue", "list and control queues"),

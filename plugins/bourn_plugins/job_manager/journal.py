@@ -160,15 +160,16 @@ class JournalMethods(EngineModule):
 
     @method(allow=Role.OWNER | Role.ADMIN, streaming=True)
     async def journal(self, request: Request) -> None:
-        """Stream events: {full?, since?, allow?, deny?, lean?} -> {events: [...]} ...
+        """Stream events: {full?, live?, since?, allow?, deny?, lean?} -> {events: [...]} ...
 
         An event is {id, eventlog_seq, entry, jobspec? (submit), R? (alloc)}.
 
-        First the events of active jobs so far (`full`: of inactive ones too), then {sentinel: true}, then
-        each event once it is durable. A job's events come in order.
+        First the events of active jobs so far (`full`: of inactive ones too; `live`: none), then {sentinel:
+        true}, then each event once it is durable. A job's events come in order.
         """
         wanted = Filter.from_request(request)
         full = request.get("full", bool, False)
+        live = request.get("live", bool, False)
         store = self.engine.store
         consumer = Consumer(lambda events: request.respond({"events": events}), wanted, store, {})
         attached = trio.Event()
@@ -189,7 +190,7 @@ class JournalMethods(EngineModule):
         try:
             if full:
                 await self._full_backlog(request, consumer)
-            else:
+            elif not live:
                 await self._active_backlog(request, consumer)
             request.respond({"sentinel": True})
             consumer.go_live()

@@ -305,6 +305,23 @@ async def test_the_journal_has_every_event_once_and_in_order(full: bool) -> None
         assert {" ".join(names) for names in seen.values()} == {LIFE}
 
 
+async def test_a_live_journal_tells_nothing_of_the_past() -> None:
+    async with instance(duration=1.0) as broker, broker.client() as handle:
+        before = await submit(broker, 5)
+        seen: dict[int, list[tuple[int, str]]] = {}
+        async with handle.stream("job-manager.journal", {"live": True}) as replies:
+            assert await anext(replies) == {"sentinel": True}
+            (after,) = await submit(broker, 1)
+            async for reply in replies:
+                for event in reply["events"]:
+                    seen.setdefault(event["id"], []).append((event["eventlog_seq"], event["entry"]["name"]))
+                if after in seen and seen[after][-1][1] == "clean":
+                    break
+        assert seen[after][0] == (0, "submit")
+        for id in before:
+            assert seen.get(id, [(1, "")])[0][0] > 0
+
+
 async def test_the_journal_filters() -> None:
     async with instance() as broker, broker.client() as handle:
         await submit(broker, 3)
