@@ -125,9 +125,11 @@ class Traverser:
 
     def _schedule(self, request: Request, op: Op, window: Window, duration: int) -> Result:
         walker = self.walker
-        refusal = self._infeasible(request, op, window)
-        if refusal is not None:
-            return Result(refusal)
+        if self._infeasible(request, op, window):
+            if op is Op.ALLOCATE:
+                return Result(Outcome.BUSY)
+            ok = self._ever(request, duration, window.allows)
+            return Result(Outcome.BUSY if ok else Outcome.UNSATISFIABLE)
         if walker.select(request.needs, window):
             self.preorder, self.postorder = walker.preorder, walker.postorder
             return Result(Outcome.MATCHED, window.start)
@@ -159,41 +161,26 @@ class Traverser:
         far = FOREVER - duration - 1
         return self.walker.select(request.needs, Window(far, far + duration, Mode.EVER, allows))
 
-    def _infeasible(self, request: Request, op: Op, window: Window) -> Outcome | None:
-        """Refuse at a glance what asks for more nodes than there can be."""
+    def _infeasible(self, request: Request, op: Op, window: Window) -> bool:
+        """Whether a glance shows that there can't be as many nodes as a request needs, now or, for what may
+        wait, after all that is planned.
+        """
         wanted = request.totals.get("node", 0) if "node" in self.ledger.filters.tracked else 0
-        up = self.ledger.nodes_up
-        checking = op is Op.ALLOCATE_SATISFIABILITY
-        if window.allows is None and wanted <= up:
-            return None
-        now = op in (Op.ALLOCATE, Op.ALLOCATE_OR_RESERVE)
-        if wanted > up:
-            if now:
-                return Outcome.BUSY
-            if checking:
-                return Outcome.UNSATISFIABLE
-        nodes = self.graph.nodes()
-        if not nodes:
-            return None
+        if op in (Op.DRY, Op.DRY_FUTURE) or (window.allows is None and wanted <= self.ledger.nodes_up):
+            return False
+        if wanted > self.ledger.nodes_up:
+            return True
         start, end = window.start, window.end
         if op is not Op.ALLOCATE:
             start, end = self.duration - 1, self.duration - 1 + window.end - window.start
         fitting = 0
-        for node in nodes:
-            if (
-                (window.allows is None or window.allows(node))
-                and (checking or node.up)
-                and self.ledger.free(node, start, end) == 1
-            ):
+        for node in self.graph.nodes():
+            if fitting >= wanted:
+                break
+            allowed = window.allows is None or window.allows(node)
+            if allowed and node.up and self.ledger.free(node, start, end) > 0:
                 fitting += 1
-                if fitting >= wanted:
-                    return None
-        if fitting < wanted:
-            if now:
-                return Outcome.BUSY
-            if checking:
-                return Outcome.UNSATISFIABLE
-        return None
+        return fitting < wanted
 
     def cancel(self, job: int) -> None:
         """Release all that a job has."""

@@ -197,7 +197,7 @@ class Walker:
                 units = need.count.choose(found.avail)
                 if units == 0:
                     return False
-        self._take(found, up=True)
+        self._take(found, None)
         self.root_mark = (units, exclusive)
         return True
 
@@ -238,7 +238,7 @@ class Walker:
         if not ok:
             return False, exclusive
         if found.constrained:
-            self._take(found)
+            self._take(found, vertex)
         else:
             to_parent.merge(found)
         to_parent.avail = self.ledger.free(vertex, window.start, window.end)
@@ -441,7 +441,10 @@ class Walker:
                     self._above.setdefault(kid.index, above)
         return self._above.get(vertex.index)
 
-    def _take(self, found: Found, up: bool = False) -> None:
+    def _take(self, found: Found, under: Vertex | None) -> None:
+        """Mark what was chosen, with the levels between it and `under` (None: up to the root) that the
+        request left out.
+        """
         marks = self.marks
         for tally in found.tallies.values():
             if not tally.wanted:
@@ -451,11 +454,11 @@ class Walker:
                     continue
                 for parent, kid, units, exclusive in group.edges:
                     marks[parent.index, kid.index] = (units, exclusive)
-                    if up:
-                        self._take_above(parent, found)
+                    if parent is not under:
+                        self._take_between(parent, under, found)
 
-    def _take_above(self, vertex: Vertex, found: Found) -> None:
-        """Mark the ancestors that the request left out: shared, and whole."""
+    def _take_between(self, vertex: Vertex, under: Vertex | None, found: Found) -> None:
+        """Mark a level that was left out, and those above it: shared, and whole."""
         parent = self._parent(vertex)
         while parent is not None:
             key = (parent.index, vertex.index)
@@ -464,6 +467,8 @@ class Walker:
             tally = found.tallies.get(vertex.type)
             if tally is not None and not tally.wanted:
                 self.marks[key] = (vertex.size, False)
+            if parent is under:
+                return
             vertex, parent = parent, self._parent(parent)
 
 

@@ -53,7 +53,7 @@ def jobs(draw: Any, sockets: bool, racks: bool) -> dict[str, Any]:
     form = draw(st.sampled_from(["slot", "node", "slot-node", "rack", "node-x"]))
     if form == "slot":
         return inner[0]
-    if sockets:
+    if sockets and draw(st.booleans()):
         inner = [res("socket", draw(st.integers(1, 2)), *inner, exclusive=draw(exclusive))]
     if form == "node":
         return res("node", draw(spread), *inner, exclusive=draw(exclusive))
