@@ -116,7 +116,7 @@ class Commit:
         left = last.free(self.now, self.now + 1)
         if left == 0 and not totals.jobs:
             return
-        self.walker.weigh(vertex, kid, left)
+        self.walker.weights.set(vertex, kid, left)
 
 
 def select(

@@ -17,41 +17,17 @@ Counts = tuple[int, ...]
 class FlexibleWalker(Walker):
     """As `Walker`, but `[slot a, slot b]` means so many slots, each an a or a b."""
 
-    def _match(self, vertex: Vertex, needs: tuple[Need, ...]) -> tuple[tuple[Need, ...] | None, Need | None]:
-        slots: tuple[Need, ...] | None = None
-        matched: Need | None = None
-        for need in needs:
-            if need.type == vertex.type:
-                if matched is not None or slots is not None:
-                    self.errors.append(
-                        f"{need.path}: siblings in the request ask for the same type {vertex.type}"
-                    )
-                    return None, None
-                matched = need
-                if any(child.type == SLOT for child in need.children):
-                    slots = need.children
-            elif need.type == SLOT:
-                if matched is not None:
-                    self.errors.append(
-                        f"{need.path}: siblings in the request ask for the same type {vertex.type}"
-                    )
-                    return None, None
-                slots = needs
-        if slots is not None:
-            if any(self._has_all(vertex, slot) for slot in slots if slot.type == SLOT):
-                return tuple(slot for slot in slots if slot.type == SLOT), matched
-            return None, None
-        return None, matched
-
-    def _slot_passes(self, vertex: Vertex, need: Need) -> bool:
-        # One alternative that doesn't fit says nothing about the others.
-        return True
+    def _slots_here(self, vertex: Vertex, needs: tuple[Need, ...]) -> tuple[Need, ...]:
+        slots = tuple(need for need in needs if need.type == SLOT)
+        return slots if any(self._has_all(vertex, slot) for slot in slots) else ()
 
     def _slots(self, vertex: Vertex, slots: tuple[Need, ...], found: Found) -> None:
         union: dict[str, Need] = {}
         for slot in slots:
             for child in slot.children:
-                union.setdefault(child.type, child)
+                widest = union.get(child.type)
+                if widest is None or child.count.most > widest.count.most:
+                    union[child.type] = child
         inner = Found()
         if not self._explore(vertex, tuple(union.values()), False, True, inner, slots[-1].count.most):
             return

@@ -13,6 +13,8 @@ from attrs import define
 
 from bourn_plugins.sched_graph.graph import CONTAINMENT
 from bourn_plugins.sched_graph.request import SLOT
+from bourn_plugins.sched_graph.tally import Found, Group, Share, whole_shares
+from bourn_plugins.sched_graph.weights import EdgeWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from bourn_plugins.sched_graph.graph import Vertex
     from bourn_plugins.sched_graph.ledger import Ledger
     from bourn_plugins.sched_graph.request import Need
-
-UNUSED_WEIGHT = (1 << 64) - 1
 
 
 class Mode(Enum):
@@ -43,109 +43,6 @@ class Window:
     allows: Callable[[Vertex], bool] | None = None
 
 
-class Group:
-    """Vertices that are taken together or not at all: one vertex, or those of one slot."""
-
-    __slots__ = ("count", "edges", "label", "root", "score")
-
-    def __init__(
-        self, score: int, count: int, edges: list[tuple[Vertex, Vertex, int, bool]], root: bool = False
-    ) -> None:
-        self.score = score
-        self.count = count
-        self.edges = edges
-        """(parent, vertex, units, exclusive)."""
-        self.root = root
-        self.label = ""
-
-
-class Tally:
-    """The groups of one type that were found; the first `chosen` are taken once `choose` has been called."""
-
-    __slots__ = ("chosen", "groups", "qualified", "total", "wanted")
-
-    def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self.qualified = 0
-        self.total = 0
-        self.wanted = 0
-        self.chosen = 0
-
-    def add(self, group: Group) -> None:
-        """Add one; it qualifies unless its score is 0."""
-        self.total += group.count
-        if group.score > 0:
-            self.qualified += group.count
-        self.groups.append(group)
-
-    def choose(self, wanted: int, sort: Callable[[list[Group]], None]) -> bool:
-        """Sort, and take from the front until the counts reach `wanted`."""
-        if not 0 < wanted <= self.qualified:
-            return False
-        sort(self.groups)
-        left, i = wanted, 0
-        while left > 0:
-            left -= self.groups[i].count
-            i += 1
-        self.wanted, self.chosen = wanted, i
-        return True
-
-
-class Found:
-    """What a subtree offers its parent."""
-
-    __slots__ = ("avail", "constrained", "score", "tallies")
-
-    def __init__(self) -> None:
-        self.tallies: dict[str, Tally] = {}
-        self.constrained = False
-        self.score = -1
-        self.avail = 0
-
-    def of(self, type: str) -> Tally:
-        """Return the tally of a type, a new one if there is none yet."""
-        tally = self.tallies.get(type)
-        if tally is None:
-            tally = self.tallies[type] = Tally()
-        return tally
-
-    def qualified(self, type: str) -> int:
-        """Return how many units of a type qualify."""
-        tally = self.tallies.get(type)
-        return 0 if tally is None else tally.qualified
-
-    def choose(self, type: str, wanted: int, sort: Callable[[list[Group]], None]) -> None:
-        """Choose so many of a type; what a chosen type's vertices contain is chosen with them."""
-        if self.of(type).choose(wanted, sort):
-            self.constrained = True
-
-    def merge(self, other: Found) -> None:
-        """Take over what a vertex that nobody asked for offers."""
-        for type, tally in other.tallies.items():
-            mine = self.of(type)
-            mine.qualified += tally.qualified
-            mine.total += tally.total
-            mine.groups.extend(tally.groups)
-
-
-class _Share:
-    """Progress of an early stop: how many whole shares of a need have been found."""
-
-    __slots__ = ("partial", "seen", "shares", "size")
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.shares = 0
-        self.partial = 0
-        self.seen = 0
-
-    def add(self, units: int) -> None:
-        self.partial += units
-        if self.partial >= self.size:
-            self.shares += 1
-            self.partial = 0
-
-
 class Walker:
     """Selects vertices for a request. What is selected stands in `marks` until the next `select`."""
 
@@ -159,12 +56,11 @@ class Walker:
         self.root_mark = (0, False)
         self.preorder = 0
         self.postorder = 0
-        self.weights: dict[tuple[int, int], int] = {}
+        self.weights = EdgeWeights(self.graph, self.subsystem)
         self.errors: list[str] = []
         self.labels: dict[int, str] = {}
         self._seen: set[int] = set()
         self._window = Window(0, 0, Mode.NOW)
-        self._order: dict[int, list[Vertex]] = {}
         self._above: dict[int, Vertex] | None = None
 
     def exclusive_at(self, needs: Sequence[Need], vertex: Vertex) -> bool:
@@ -208,22 +104,24 @@ class Walker:
     ) -> tuple[bool, bool]:
         """Look at a vertex and all below it; return (it can be used, exclusively)."""
         exclusive = exclusive or self.exclusive_at(needs, vertex)
-        slot, matched = self._match(vertex, needs)
+        own = self._own(vertex, needs)
+        inner = needs if own is None else own.children
+        slots = self._slots_here(vertex, inner)
+        pristine = pristine and own is None
         self.preorder += 1
-        if slot is None and matched is None and not pristine:
+        if own is None and not slots and not pristine:
             return False, exclusive
         window = self._window
-        if not self._passes(vertex, needs, exclusive):
+        if not self._passes(vertex, needs, own, exclusive):
             return False, exclusive
         self.scorer.enter(vertex)
         self._seen.add(vertex.index)
         found = Found()
-        if slot is not None:
-            self._slots(vertex, slot, found)
-        elif matched is not None:
-            self._explore(vertex, matched.children, False, exclusive, found, 1)
-        else:
-            self._explore(vertex, needs, True, exclusive, found, 1)
+        if slots:
+            self._slots(vertex, slots, found)
+            inner = tuple(need for need in inner if need.type != SLOT)
+        if inner or not slots:
+            self._explore(vertex, inner, pristine, exclusive, found, 1)
         ok = True
         for need in needs:
             if need.type != vertex.type:
@@ -249,36 +147,34 @@ class Walker:
         self.postorder += 1
         return True, exclusive
 
-    def _match(self, vertex: Vertex, needs: tuple[Need, ...]) -> tuple[tuple[Need, ...] | None, Need | None]:
-        """Return what of `needs` a vertex can be: where slots are filled, a resource, or neither."""
-        slot: Need | None = None
-        matched: Need | None = None
-        taken = False
+    def _own(self, vertex: Vertex, needs: tuple[Need, ...]) -> Need | None:
+        """Return the one of `needs` that a vertex is by its type."""
+        own: Need | None = None
         for need in needs:
-            if need.type != vertex.type and need.type != SLOT:
-                continue
-            if taken:
-                self.errors.append(
-                    f"{need.path}: siblings in the request ask for the same type {vertex.type}"
-                )
-                return None, None
-            taken = True
-            if need.type == SLOT:
-                slot = need
-            else:
-                matched = need
-                for child in need.children:
-                    if child.type == SLOT:
-                        slot = child
-        if slot is not None and self._has_all(vertex, slot):
-            return (slot,), matched
-        return None, matched
+            if need.type == vertex.type:
+                if own is not None:
+                    self.errors.append(
+                        f"{need.path}: siblings in the request ask for the same type {vertex.type}"
+                    )
+                    return None
+                own = need
+        return own
+
+    def _slots_here(self, vertex: Vertex, needs: tuple[Need, ...]) -> tuple[Need, ...]:
+        """Return the slots among `needs` that are filled from what lies right below a vertex."""
+        slots = [need for need in needs if need.type == SLOT]
+        if len(slots) > 1:
+            self.errors.append(
+                f"{slots[1].path}: siblings in the request are slots; the flexible traverser takes those"
+            )
+            return ()
+        return tuple(slot for slot in slots if self._has_all(vertex, slot))
 
     def _has_all(self, vertex: Vertex, slot: Need) -> bool:
-        types = {kid.type for kid in self._out(vertex)}
+        types = {kid.type for kid in self.graph.out(vertex, self.subsystem)}
         return all(child.type in types for child in slot.children)
 
-    def _passes(self, vertex: Vertex, needs: tuple[Need, ...], exclusive: bool) -> bool:
+    def _passes(self, vertex: Vertex, needs: tuple[Need, ...], own: Need | None, exclusive: bool) -> bool:
         window, ledger = self._window, self.ledger
         if not vertex.up and window.mode is not Mode.EVER:
             return False
@@ -290,18 +186,12 @@ class Walker:
             return False
         if ledger.free(vertex, window.start, window.end) <= 0:
             return False
-        for need in needs:
-            if need.type == SLOT:
-                if not self._slot_passes(vertex, need):
-                    return False
-            elif need.type == vertex.type:
-                if not self._may_have(vertex, need, exclusive):
-                    return False
-                if need.below and not ledger.subtree_fits(vertex, window.start, window.end, need.below):
-                    return False
-        return True
+        if own is not None:
+            return self._may_have(vertex, own, exclusive) and self._has_below(vertex, own)
+        # Alternatives, and what else is looked for, may be there where one of them isn't.
+        return len(needs) != 1 or needs[0].type != SLOT or self._has_below(vertex, needs[0])
 
-    def _slot_passes(self, vertex: Vertex, need: Need) -> bool:
+    def _has_below(self, vertex: Vertex, need: Need) -> bool:
         window = self._window
         return not need.below or self.ledger.subtree_fits(vertex, window.start, window.end, need.below)
 
@@ -350,10 +240,10 @@ class Walker:
         multiplier: int,
     ) -> bool:
         """Explore until each type has its share: the vertices with most left first."""
-        shares = {need.type: _Share(need.count.most) for need in needs}
+        shares = {need.type: Share(need.count.most) for need in needs}
         enough: set[str] = set()
         any_found = False
-        for kid in self.kids_by_weight(vertex):
+        for kid in self.weights.order(vertex):
             if kid.index in self._seen or kid.type in enough:
                 continue
             ok, taken = self._visit(kid, needs, pristine, exclusive, found)
@@ -382,7 +272,7 @@ class Walker:
             tally.choose(tally.qualified, self.scorer.sort_slot)
         sizes = [child.count.choose(inner.qualified(child.type)) for child in slot.children]
         lists = [inner.of(child.type).groups for child in slot.children]
-        number = min((_shares(groups, size) for groups, size in zip(lists, sizes, strict=True)), default=0)
+        number = min((whole_shares(groups, size) for groups, size in zip(lists, sizes, strict=True)), default=0)
         places = [0] * len(lists)
         for _ in range(number):
             group = Group(1, 1, [])
@@ -400,33 +290,9 @@ class Walker:
 
     # -- order and marks --
 
-    def _out(self, vertex: Vertex) -> list[Vertex]:
-        if not self.graph.links:
-            return vertex.kids
-        others = [kid for table in self.graph.links.values() for kid in table.get(vertex.index, ())]
-        return vertex.kids + others
-
-    def kids_by_weight(self, vertex: Vertex) -> list[Vertex]:
-        """Return the children in the order in which an early-stopping policy looks at them."""
-        order = self._order.get(vertex.index)
-        if order is None:
-            weights, source = self.weights, vertex.index
-            order = sorted(
-                self.graph.out(vertex, self.subsystem),
-                key=lambda kid: (weights.get((source, kid.index), UNUSED_WEIGHT), kid.uniq_id),
-                reverse=True,
-            )
-            self._order[source] = order
-        return order
-
-    def weigh(self, vertex: Vertex, kid: Vertex, weight: int) -> None:
-        """Set the weight of an edge after something below it was allocated."""
-        self.weights[vertex.index, kid.index] = weight
-        self._order.pop(vertex.index, None)
-
     def graph_changed(self) -> None:
         """Forget what was derived from the graph's relations."""
-        self._order.clear()
+        self.weights.forget_order()
         self._above = None
 
     def _parent(self, vertex: Vertex) -> Vertex | None:
@@ -470,12 +336,3 @@ class Walker:
             if parent is under:
                 return
             vertex, parent = parent, self._parent(parent)
-
-
-def _shares(groups: Sequence[Group], size: int) -> int:
-    if size == 0:
-        return 0
-    share = _Share(size)
-    for group in groups:
-        share.add(group.edges[0][2])
-    return share.shares
