@@ -116,6 +116,7 @@ def install(
     root = walker.graph.roots[walker.subsystem]
     walker.errors.clear()
     walker.labels = {}
+    walker.draws = []
     walker.marks = {
         (parent.index, vertex.index): (vertex.size, vertex.index in exclusive)
         for vertex, parent in marks.values()

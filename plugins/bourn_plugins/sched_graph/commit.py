@@ -37,6 +37,9 @@ class Commit:
         root = self.walker.graph.roots[self.walker.subsystem]
         units, exclusive = self.walker.root_mark
         taken, _ = self._take(root, units, exclusive, False, 0, {}, exclusive_above=False)
+        if taken and self.record:
+            ledger = self.walker.ledger
+            ledger.draw(self.job, self.walker.draws, self.start, self.end, reserve=self.reserve)
         return taken > 0
 
     def _take(
@@ -159,6 +162,7 @@ class Cancel:
     def run(self) -> None:
         """Give everything back that the job has."""
         ledger = self.walker.ledger
+        ledger.undraw(self.job)
         root = self.walker.graph.roots[self.walker.subsystem]
         if ledger.tagged(root, self.job):
             self._drop(root)
@@ -206,6 +210,7 @@ class PartialCancel:
         units = ledger.unplan(vertex, self.job)
         if units:
             self.counts[vertex.type] = self.counts.get(vertex.type, 0) + units
+        ledger.undraw(self.job, vertex)
         self.ranks.add(vertex.rank)
 
     def finish(self) -> bool:
@@ -214,7 +219,10 @@ class PartialCancel:
         root = self.walker.graph.roots[self.walker.subsystem]
         if ledger.tagged(root, self.job):
             self._adjust(root)
-        return not ledger.tagged(root, self.job)
+        if ledger.tagged(root, self.job):
+            return False
+        ledger.undraw(self.job)
+        return True
 
     def _adjust(self, vertex: Vertex) -> None:
         ledger = self.walker.ledger

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bourn_plugins.sched_graph.request import SLOT
-from bourn_plugins.sched_graph.walk import Found, Group, Walker
+from bourn_plugins.sched_graph.tally import Found, Group
+from bourn_plugins.sched_graph.walk import Walker
 
 if TYPE_CHECKING:
     from bourn_plugins.sched_graph.graph import Vertex
@@ -25,6 +26,8 @@ class FlexibleWalker(Walker):
         union: dict[str, Need] = {}
         for slot in slots:
             for child in slot.children:
+                if self._drawn(child):
+                    continue
                 widest = union.get(child.type)
                 if widest is None or child.count.most > widest.count.most:
                     union[child.type] = child
@@ -39,6 +42,8 @@ class FlexibleWalker(Walker):
         for slot in self._plan(slots, types, have):
             group = Group(1, 1, [])
             for child in slot.children:
+                if self._drawn(child):
+                    continue
                 wanted = child.count.choose(inner.qualified(child.type))
                 got = 0
                 groups = inner.of(child.type).groups
@@ -50,8 +55,11 @@ class FlexibleWalker(Walker):
                     parent, kid, units, _ = part.edges[0]
                     group.edges.append((parent, kid, units, True))
                     group.score += part.score
+                    group.draws += part.draws
                     got += units
             group.label = slot.label
+            if not self._supply(vertex, slot, group):
+                return
             found.of(SLOT).add(group)
 
     def _plan(self, slots: tuple[Need, ...], types: list[str], have: Counts) -> list[Need]:
@@ -63,6 +71,8 @@ class FlexibleWalker(Walker):
         def spend(counts: Counts, slot: Need) -> Counts | None:
             left = list(counts)
             for child in slot.children:
+                if self._drawn(child):
+                    continue
                 k = types.index(child.type)
                 wanted = child.count.choose(left[k])
                 if wanted == 0:

@@ -229,6 +229,19 @@ class ResourceGraph:
             return vertex.kids
         return self.links.get(subsystem, {}).get(vertex.index, _NOTHING)
 
+    def reachable(self, subsystem: str) -> list[Vertex]:
+        """Return a subsystem's root and all below it, each once, parents first."""
+        root = self.roots[subsystem]
+        order, seen, stack = [], {root.index}, [root]
+        while stack:
+            vertex = stack.pop()
+            order.append(vertex)
+            for kid in self.out(vertex, subsystem):
+                if kid.index not in seen:
+                    seen.add(kid.index)
+                    stack.append(kid)
+        return order
+
     def is_leaf(self, vertex: Vertex) -> bool:
         """Whether no relation of any subsystem leads on from it."""
         return not vertex.kids and not any(vertex.index in table for table in self.links.values())

@@ -10,6 +10,7 @@ from bourn_plugins.sched_graph.spans import Spans, Totals
 if TYPE_CHECKING:
     from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
     from bourn_plugins.sched_graph.pruning import PruneFilters
+    from bourn_plugins.sched_graph.supply import Draw
 
 MANY_USERS = 1 << 30
 
@@ -32,6 +33,8 @@ class Ledger:
         self.tags: dict[int, set[int]] = {}
         self.allocations: dict[int, set[int]] = {}
         self.reservations: dict[int, set[int]] = {}
+        self.draws: dict[int, list[Draw]] = {}
+        """What jobs have of suppliers."""
         self.nodes_up = sum(vertex.up for vertex in graph.nodes())
         self.below: dict[int, dict[str, int]] = {}
         self.recount()
@@ -102,6 +105,37 @@ class Ledger:
                     del self.plans[vertex.index]
                 return units
         return 0
+
+    def draw(self, job: int, draws: list[Draw], start: int, end: int, *, reserve: bool) -> None:
+        """Take what a job needs of suppliers."""
+        units: dict[int, int] = {}
+        pools: dict[int, Vertex] = {}
+        for each in draws:
+            pools[each.pool.index] = each.pool
+            units[each.pool.index] = units.get(each.pool.index, 0) + each.units
+        table = self.reservations if reserve else self.allocations
+        for index, pool in pools.items():
+            self.plan(pool, job, start, end, units[index])
+            table.setdefault(index, set()).add(job)
+        if draws:
+            self.draws[job] = draws
+
+    def undraw(self, job: int, consumer: Vertex | None = None) -> None:
+        """Give back what a job has of suppliers, or what one vertex of it has."""
+        kept: list[Draw] = []
+        for each in self.draws.pop(job, ()):
+            if consumer is not None and each.consumer is not consumer:
+                kept.append(each)
+                continue
+            plan = self.plans.get(each.pool.index)
+            if plan is None or job not in plan.jobs:
+                continue
+            if plan.jobs[job][2] > each.units:
+                plan.reduce(job, each.units)
+            else:
+                self.unplan(each.pool, job)
+        if kept:
+            self.draws[job] = kept
 
     def use(self, vertex: Vertex, job: int, start: int, end: int) -> None:
         """Note that a job uses a vertex or something below it."""

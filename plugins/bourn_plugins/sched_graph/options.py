@@ -40,8 +40,9 @@ def parser() -> argparse.ArgumentParser:
         "-f",
         "--load-format",
         metavar="FORMAT",
-        default="grug",
-        help="grug | hwloc | jgf | jgf_shorthand | rv1exec | toml-graph | hwloc-live: this machine",
+        default="",
+        help="grug | hwloc | jgf | jgf_shorthand | rv1exec | toml-graph | hwloc-live: this machine; default "
+        "what the file's name tells (.toml, .xml), otherwise grug",
     )
     add("-W", "--load-allowlist", metavar="TYPES", help="types to load, comma separated (hwloc)")
     add(
@@ -57,13 +58,20 @@ def parser() -> argparse.ArgumentParser:
         "dot | svg; default simple",
     )
     add("-T", "--traverser-policy", metavar="NAME", default="simple", help="simple | flexible")
-    add("-p", "--prune-filters", metavar="HL:LL,...", action="append", help=f"default {DEFAULT_FILTERS}")
+    add(
+        "-p",
+        "--prune-filters",
+        metavar="HL:LL,...",
+        action="append",
+        default=[],
+        help=f"more prune filters than {DEFAULT_FILTERS}",
+    )
     add("-g", "--graph-format", metavar="FORMAT", default="dot", help="dot | graphml, of -o")
     add(
         "-o", "--graph-output", metavar="BASENAME", help="write the whole graph to BASENAME.FORMAT at the end"
     )
     add("-t", "--test-output", metavar="FILE", help="print matches to a file")
-    add("-r", "--reserve-vtx-vec", metavar="N", help="accepted; graphs grow as they need to")
+    add("-r", "--reserve-vtx-vec", metavar="N", type=int, help="accepted; graphs grow as they need to")
     add("-e", "--elapse-time", action="store_true", help="print times and counts")
     add("-d", "--disable-prompt", action="store_true", help="print no prompt")
     return result

@@ -58,7 +58,7 @@ def count_below(graph: ResourceGraph, subsystem: str, filters: PruneFilters) -> 
     root = graph.roots.get(subsystem)
     if root is None:
         raise BournError(f"the resource graph has no {subsystem} subsystem")
-    order = _walk(graph, subsystem, root)
+    order = graph.reachable(subsystem)
     for vertex in order:
         if vertex.type not in filters.tracked and graph.is_leaf(vertex):
             filters.add("cluster", vertex.type)
@@ -108,15 +108,3 @@ def _count_once(
 
 
 _NONE: dict[str, int] = {}
-
-
-def _walk(graph: ResourceGraph, subsystem: str, root: Vertex) -> list[Vertex]:
-    order, seen, stack = [], {root.index}, [root]
-    while stack:
-        vertex = stack.pop()
-        order.append(vertex)
-        for kid in graph.out(vertex, subsystem):
-            if kid.index not in seen:
-                seen.add(kid.index)
-                stack.append(kid)
-    return order

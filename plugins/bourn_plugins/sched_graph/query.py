@@ -8,12 +8,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from bourn.errors import BournError
+from bourn.errors import BournError, suggest
 from bourn_plugins.sched_graph import stock
-from bourn_plugins.sched_graph.commands import lookup
+from bourn_plugins.sched_graph.commands import COMMANDS, lookup
 from bourn_plugins.sched_graph.options import parser, subsystems
 from bourn_plugins.sched_graph.pruning import DEFAULT_FILTERS
 from bourn_plugins.sched_graph.session import Session, complain, load_graph
+from bourn_plugins.sched_graph.terminal import typed_lines
 from bourn_plugins.sched_graph.traverser import Traverser
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bourn_plugins.sched_graph.graph import ResourceGraph
+
+PROMPT = "resource-query> "
 
 
 def main(arguments: list[str]) -> int:
@@ -38,7 +41,11 @@ def main(arguments: list[str]) -> int:
     with contextlib.ExitStack() as stack:
         if options.test_output:
             session.out = stack.enter_context(open(options.test_output, "w", encoding="utf-8"))
-        run(session, _lines(options))
+        if sys.stdin.isatty():
+            session.puzzled = True
+            run(session, typed_lines("" if options.disable_prompt else PROMPT))
+        else:
+            run(session, _lines("" if options.disable_prompt else PROMPT))
         if options.graph_output:
             _write_graph(session.traverser.graph, options.graph_output, options.graph_format)
     return 0
@@ -67,36 +74,33 @@ def _open(options: argparse.Namespace) -> Session:
         stock.scorer_of(spec.factory({})),
         node_exclusive=spec.node_exclusive,
         subsystem=names[0],
-        filters=",".join(options.prune_filters or (DEFAULT_FILTERS,)),
+        auxiliaries=names[1:],
+        filters=",".join((DEFAULT_FILTERS, *(text for text in options.prune_filters if text.strip()))),
         flexible=flexible,
     )
     return Session(traverser, writer, sys.stdout, timed=options.elapse_time, flexible=flexible)
 
 
-def _lines(options: argparse.Namespace) -> Iterator[str]:
-    """Yield the lines of standard input, with a prompt and a history where a person types."""
-    prompt = "" if options.disable_prompt else "resource-query> "
-    if not sys.stdin.isatty():
-        for line in sys.stdin:
-            if prompt:
-                print(prompt, end="", flush=True)
-            yield line
-        return
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  (input() then edits and remembers lines)
-    while True:
-        try:
-            yield input(prompt)
-        except EOFError:
-            return
+def _lines(prompt: str) -> Iterator[str]:
+    """Yield the lines of standard input, each after a prompt."""
+    for line in sys.stdin:
+        if prompt:
+            print(prompt, end="", flush=True)
+        yield line
 
 
 def run(session: Session, lines: Iterator[str]) -> None:
-    """Obey commands until `quit` or the end; unknown ones and comments are passed over."""
+    """Obey commands until `quit` or the end; unknown ones and comments are passed over.
+
+    A person is told of an unknown one; in a file it may be a command of another program.
+    """
     for line in lines:
         words = line.split()
         command = lookup(words[0]) if words else None
         if command is None:
+            if session.puzzled and words and not words[0].startswith("#"):
+                names = [each.name for each in COMMANDS]
+                complain(f"ERROR: unknown command '{words[0]}'{suggest(words[0], names)}")
             continue
         try:
             going_on = command.run(session, words)

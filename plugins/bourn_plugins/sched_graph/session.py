@@ -42,6 +42,8 @@ class Session:
     out: IO[str]
     timed: bool = False
     flexible: bool = False
+    puzzled: bool = False
+    """Whether to tell of unknown commands: somebody types them."""
     next_job: int = 1
     jobs: dict[int, JobRecord] = Factory(dict)
     fastest: float = 0.0
@@ -66,7 +68,7 @@ class Session:
             text = _read(file)
         except OSError:
             complain(f"ERROR: can't open {file}")
-            return True
+            return False
         begin = time.perf_counter()
         counts = op not in (Op.SATISFIABILITY, Op.DRY, Op.DRY_FUTURE)
         queue = ""
@@ -164,7 +166,7 @@ def load_graph(
 ) -> ResourceGraph:
     """Read a graph from a file; BournError names the file and what is wrong in it.
 
-    Without a format the file's name tells, and otherwise it is GRUG.
+    Without a format the file's name tells; where it doesn't, it is GRUG.
     """
     import gc
 

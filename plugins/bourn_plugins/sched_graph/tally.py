@@ -8,21 +8,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bourn_plugins.sched_graph.graph import Vertex
+    from bourn_plugins.sched_graph.supply import Budget, Draw
 
 
 class Group:
     """Vertices that are taken together or not at all: one vertex, or those of one slot."""
 
-    __slots__ = ("count", "edges", "label", "root", "score")
+    __slots__ = ("count", "draws", "edges", "label", "root", "score")
 
     def __init__(
-        self, score: int, count: int, edges: list[tuple[Vertex, Vertex, int, bool]], root: bool = False
+        self,
+        score: int,
+        count: int,
+        edges: list[tuple[Vertex, Vertex, int, bool]],
+        root: bool = False,
+        draws: tuple[Draw, ...] = (),
     ) -> None:
         self.score = score
         self.count = count
         self.edges = edges
         """(parent, vertex, units, exclusive)."""
         self.root = root
+        self.draws = draws
+        """What it needs of suppliers."""
         self.label = ""
 
 
@@ -57,17 +65,41 @@ class Tally:
         self.wanted, self.chosen = wanted, i
         return True
 
+    def ration(self, budget: Budget, sort: Callable[[list[Group]], None]) -> None:
+        """Drop, in the order of choice, the groups for which the suppliers don't have enough."""
+        if not any(group.draws for group in self.groups):
+            return
+        sort(self.groups)
+        trial = budget.copy()
+        kept: list[Group] = []
+        for group in self.groups:
+            if trial.fits(group.draws):
+                trial.take(group.draws)
+                kept.append(group)
+        self.groups = kept
+        self.qualified = sum(group.count for group in kept if group.score > 0)
+
+    def taken(self) -> list[Group]:
+        """Return the groups that were chosen."""
+        return self.groups[: self.chosen]
+
 
 class Found:
     """What a subtree offers its parent."""
 
-    __slots__ = ("avail", "constrained", "score", "tallies")
+    __slots__ = ("avail", "constrained", "draws", "score", "tallies")
 
     def __init__(self) -> None:
         self.tallies: dict[str, Tally] = {}
         self.constrained = False
         self.score = -1
         self.avail = 0
+        self.draws: tuple[Draw, ...] = ()
+
+    def add(self, parent: Vertex, kid: Vertex, exclusive: bool) -> None:
+        """Add a vertex that was just looked at, with what the look has left here."""
+        group = Group(self.score, self.avail, [(parent, kid, self.avail, exclusive)], draws=self.draws)
+        self.of(kid.type).add(group)
 
     def of(self, type: str) -> Tally:
         """Return the tally of a type, a new one if there is none yet."""

@@ -12,10 +12,11 @@ from bourn_plugins.sched_graph.constraint import compile_constraint
 from bourn_plugins.sched_graph.ledger import Ledger
 from bourn_plugins.sched_graph.pruning import DEFAULT_FILTERS, PruneFilters
 from bourn_plugins.sched_graph.spans import FOREVER
-from bourn_plugins.sched_graph.walk import Mode, Walker, Window
+from bourn_plugins.sched_graph.walk import Walker
+from bourn_plugins.sched_graph.window import Mode, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bourn.hookspecs.match_policy import Scorer
     from bourn.hookspecs.resource_io import SelectedVertex
@@ -67,6 +68,7 @@ class Traverser:
         *,
         node_exclusive: bool = False,
         subsystem: str = "containment",
+        auxiliaries: Sequence[str] = (),
         filters: str = DEFAULT_FILTERS,
         flexible: bool = False,
         duration: int = GRAPH_DURATION,
@@ -75,7 +77,7 @@ class Traverser:
 
         self.graph = graph
         self.ledger = Ledger(graph, subsystem, PruneFilters(filters))
-        self.walker: Walker = (FlexibleWalker if flexible else Walker)(self.ledger, scorer)
+        self.walker: Walker = (FlexibleWalker if flexible else Walker)(self.ledger, scorer, auxiliaries)
         if hasattr(scorer, "ledger"):
             scorer.ledger = self.ledger
         self.exclusive_types = frozenset({"node"} if node_exclusive else ())

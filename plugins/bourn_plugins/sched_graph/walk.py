@@ -6,47 +6,30 @@ matcher of the scheduler against it. Semantics: docs/graph-scheduler.md.
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import TYPE_CHECKING
-
-from attrs import define
 
 from bourn_plugins.sched_graph.graph import CONTAINMENT
 from bourn_plugins.sched_graph.request import SLOT
+from bourn_plugins.sched_graph.supply import Budget, Supplies
 from bourn_plugins.sched_graph.tally import Found, Group, Share, whole_shares
 from bourn_plugins.sched_graph.weights import EdgeWeights
+from bourn_plugins.sched_graph.window import Mode, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bourn.hookspecs.match_policy import Scorer
     from bourn_plugins.sched_graph.graph import Vertex
     from bourn_plugins.sched_graph.ledger import Ledger
     from bourn_plugins.sched_graph.request import Need
-
-
-class Mode(Enum):
-    """What a walk is for: resources now, resources at a later time, or whether there could ever be any."""
-
-    NOW = auto()
-    LATER = auto()
-    EVER = auto()
-
-
-@define(eq=False)
-class Window:
-    """When, for what and under which constraint a walk looks."""
-
-    start: int
-    end: int
-    mode: Mode
-    allows: Callable[[Vertex], bool] | None = None
+    from bourn_plugins.sched_graph.supply import Draw
 
 
 class Walker:
     """Selects vertices for a request. What is selected stands in `marks` until the next `select`."""
 
-    def __init__(self, ledger: Ledger, scorer: Scorer) -> None:
+    def __init__(self, ledger: Ledger, scorer: Scorer, auxiliaries: Sequence[str] = ()) -> None:
+        """`auxiliaries` names the subsystems that supply what the ledger's subsystem holds."""
         self.ledger = ledger
         self.graph = ledger.graph
         self.subsystem = ledger.subsystem
@@ -54,6 +37,10 @@ class Walker:
         self.marks: dict[tuple[int, int], tuple[int, bool]] = {}
         """(parent, vertex) -> (units, exclusive) of what was selected."""
         self.root_mark = (0, False)
+        self.supplies = Supplies(ledger, auxiliaries) if auxiliaries else None
+        self.draws: list[Draw] = []
+        """What the selection draws from suppliers."""
+        self._drawing = False
         self.preorder = 0
         self.postorder = 0
         self.weights = EdgeWeights(self.graph, self.subsystem)
@@ -75,6 +62,8 @@ class Walker:
         self._seen = set()
         self._window = window
         self.preorder = self.postorder = 0
+        self.draws = []
+        self._drawing = self.supplies is not None and _asks_for(needs, self.supplies.types)
         exclusive = self.exclusive_at(needs, root)
         found = Found()
         ok, exclusive = self._visit(root, needs, True, exclusive, found)
@@ -82,11 +71,9 @@ class Walker:
         if not ok:
             return False
         found.of(root.type).add(Group(found.score, found.avail, [], root=True))
-        for need in needs:
-            wanted = need.count.choose(found.qualified(need.type))
-            if wanted == 0:
-                return False
-            found.choose(need.type, wanted, self.scorer.sort_graph)
+        budget = self._budget()
+        if not all(self._choose(root, need, found, budget, self.scorer.sort_graph) for need in needs):
+            return False
         units = 1
         for need in needs:
             if need.type == root.type:
@@ -95,6 +82,8 @@ class Walker:
                     return False
         self._take(found, None)
         self.root_mark = (units, exclusive)
+        if budget is not None:
+            self.draws = budget.draws
         return True
 
     # -- the walk --
@@ -122,16 +111,10 @@ class Walker:
             inner = tuple(need for need in inner if need.type != SLOT)
         if inner or not slots:
             self._explore(vertex, inner, pristine, exclusive, found, 1)
-        ok = True
-        for need in needs:
-            if need.type != vertex.type:
-                continue
-            for child in need.children:
-                wanted = child.count.choose(found.qualified(child.type))
-                if wanted == 0:
-                    ok = False
-                    break
-                found.choose(child.type, wanted, self.scorer.sort)
+        budget = None if own is None else self._budget()
+        ok = own is None or all(
+            self._choose(vertex, child, found, budget, self.scorer.sort) for child in own.children
+        )
         score = self.scorer.leave(vertex)
         if not ok:
             return False, exclusive
@@ -141,11 +124,42 @@ class Walker:
             to_parent.merge(found)
         to_parent.avail = self.ledger.free(vertex, window.start, window.end)
         to_parent.score = score
-        for need in needs:
-            if need.type == vertex.type and need.label:
-                self.labels[vertex.index] = need.label
+        to_parent.draws = () if budget is None else tuple(budget.draws)
+        if own is not None and own.label:
+            self.labels[vertex.index] = own.label
         self.postorder += 1
         return True, exclusive
+
+    def _budget(self) -> Budget | None:
+        if not self._drawing or self.supplies is None:
+            return None
+        return Budget(self.supplies, self.ledger, self._window)
+
+    def _choose(
+        self,
+        vertex: Vertex,
+        need: Need,
+        found: Found,
+        budget: Budget | None,
+        sort: Callable[[list[Group]], None],
+    ) -> bool:
+        """Choose as many for a need as its count takes of what was found below a vertex, or draw it."""
+        if budget is not None:
+            if self._drawn(need):
+                return budget.draw(vertex, need)
+            found.of(need.type).ration(budget, sort)
+        wanted = need.count.choose(found.qualified(need.type))
+        if wanted == 0:
+            return False
+        found.choose(need.type, wanted, sort)
+        if budget is not None:
+            for group in found.of(need.type).taken():
+                budget.take(group.draws)
+        return True
+
+    def _drawn(self, need: Need) -> bool:
+        """Whether a need is met by suppliers."""
+        return self.supplies is not None and need.type in self.supplies.types
 
     def _own(self, vertex: Vertex, needs: tuple[Need, ...]) -> Need | None:
         """Return the one of `needs` that a vertex is by its type."""
@@ -172,11 +186,12 @@ class Walker:
 
     def _has_all(self, vertex: Vertex, slot: Need) -> bool:
         types = {kid.type for kid in self.graph.out(vertex, self.subsystem)}
-        return all(child.type in types for child in slot.children)
+        shape = [child.type for child in slot.children if not self._drawn(child)]
+        return types.issuperset(shape) and bool(shape or not slot.children)
 
     def _passes(self, vertex: Vertex, needs: tuple[Need, ...], own: Need | None, exclusive: bool) -> bool:
         window, ledger = self._window, self.ledger
-        if not vertex.up and window.mode is not Mode.EVER:
+        if not vertex.up and not window.ever:
             return False
         if (
             window.allows is not None
@@ -185,6 +200,8 @@ class Walker:
         ):
             return False
         if ledger.free(vertex, window.start, window.end) <= 0:
+            return False
+        if self.supplies is not None and not self.supplies.usable(vertex, window):
             return False
         if own is not None:
             return self._may_have(vertex, own, exclusive) and self._has_below(vertex, own)
@@ -217,7 +234,7 @@ class Walker:
         found: Found,
         multiplier: int,
     ) -> bool:
-        if self.scorer.stop_early:
+        if self.scorer.stop_early and not self._drawing:
             return self._explore_some(vertex, needs, pristine, exclusive, found, multiplier)
         any_found = False
         for kid in self.graph.out(vertex, self.subsystem):
@@ -225,8 +242,7 @@ class Walker:
                 continue
             ok, taken = self._visit(kid, needs, pristine, exclusive, found)
             if ok:
-                group = Group(found.score, found.avail, [(vertex, kid, found.avail, taken)])
-                found.of(kid.type).add(group)
+                found.add(vertex, kid, taken)
                 any_found = True
         return any_found
 
@@ -249,7 +265,7 @@ class Walker:
             ok, taken = self._visit(kid, needs, pristine, exclusive, found)
             if not ok:
                 continue
-            found.of(kid.type).add(Group(found.score, found.avail, [(vertex, kid, found.avail, taken)]))
+            found.add(vertex, kid, taken)
             any_found = True
             for type, share in shares.items():
                 total = found.of(type).total
@@ -266,13 +282,16 @@ class Walker:
         """Fill slots greedily from whole vertices below `vertex`."""
         (slot,) = slots
         inner = Found()
-        if not self._explore(vertex, slot.children, False, True, inner, slot.count.most):
+        shape = tuple(child for child in slot.children if not self._drawn(child))
+        if not self._explore(vertex, shape, False, True, inner, slot.count.most):
             return
         for tally in list(inner.tallies.values()):
             tally.choose(tally.qualified, self.scorer.sort_slot)
-        sizes = [child.count.choose(inner.qualified(child.type)) for child in slot.children]
-        lists = [inner.of(child.type).groups for child in slot.children]
-        number = min((whole_shares(groups, size) for groups, size in zip(lists, sizes, strict=True)), default=0)
+        sizes = [child.count.choose(inner.qualified(child.type)) for child in shape]
+        lists = [inner.of(child.type).groups for child in shape]
+        number = min(
+            (whole_shares(groups, size) for groups, size in zip(lists, sizes, strict=True)), default=0
+        )
         places = [0] * len(lists)
         for _ in range(number):
             group = Group(1, 1, [])
@@ -284,9 +303,23 @@ class Walker:
                     parent, kid, units, _ = part.edges[0]
                     group.edges.append((parent, kid, units, True))
                     group.score += part.score
+                    group.draws += part.draws
                     have += part.edges[0][2]
             group.label = slot.label
+            if not self._supply(vertex, slot, group):
+                return
             found.of(SLOT).add(group)
+
+    def _supply(self, vertex: Vertex, slot: Need, group: Group) -> bool:
+        """Draw what one slot asks of suppliers."""
+        budget = self._budget()
+        if budget is None:
+            return True
+        budget.take(group.draws)
+        if not all(budget.draw(vertex, child) for child in slot.children if self._drawn(child)):
+            return False
+        group.draws = tuple(budget.draws)
+        return True
 
     # -- order and marks --
 
@@ -294,6 +327,8 @@ class Walker:
         """Forget what was derived from the graph's relations."""
         self.weights.forget_order()
         self._above = None
+        if self.supplies is not None:
+            self.supplies.refresh()
 
     def _parent(self, vertex: Vertex) -> Vertex | None:
         if self.subsystem == CONTAINMENT:
@@ -336,3 +371,7 @@ class Walker:
             if parent is under:
                 return
             vertex, parent = parent, self._parent(parent)
+
+
+def _asks_for(needs: Iterable[Need], types: frozenset[str]) -> bool:
+    return any(need.type in types or _asks_for(need.children, types) for need in needs)

@@ -12,7 +12,7 @@ UNUSED = (1 << 64) - 1
 
 
 class EdgeWeights:
-    """A weight for each edge of a subsystem; a vertex's edges are ordered by (weight, uniq_id), descending."""
+    """A weight for each edge of a subsystem; a vertex's are ordered by (weight, uniq_id), descending."""
 
     def __init__(self, graph: ResourceGraph, subsystem: str) -> None:
         self._graph = graph
