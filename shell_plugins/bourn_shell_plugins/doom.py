@@ -45,17 +45,21 @@ class Doom(ShellPlugin):
         spec.data[self.name] = (timeout, spec.switch("exit-on-error"))
 
     def task_exit(self, job: ShellJob, task: ShellTask) -> None:
-        if job.place.size == 1 or self.name in job.data:
+        if job.place.size == 1:
             return
-        timeout, on_error = job.spec.data[self.name]
-        if on_error and task.status:
-            job.data[self.name] = None
+        if job.spec.data[self.name][1] and task.status and "doom.failed" not in job.data:
+            job.data["doom.failed"] = True
             job.exception(f"task {task.rank} exited with {exit_code(task.status)} and exit-on-error is set")
-        elif timeout is not None and len(job.tasks) > 1:
-            job.data[self.name] = job.later(
-                timeout,
-                lambda: job.exception(f"task {task.rank} exited and exit-timeout={timeout:g}s has expired"),
-            )
+        self._wait(job, f"task {task.rank}")
+
+    def peer_exit(self, job: ShellJob, nodeid: int, status: int) -> None:
+        self._wait(job, f"node {nodeid} of the job")
+
+    def _wait(self, job: ShellJob, who: str) -> None:
+        timeout = job.spec.data[self.name][0]
+        if timeout is not None and self.name not in job.data:
+            note = f"{who} exited and exit-timeout={timeout:g}s has expired"
+            job.data[self.name] = job.later(timeout, lambda: job.exception(note))
 
 
 @hookimpl

@@ -17,6 +17,7 @@ callback             when                                                       
 ``start(job)``       all tasks of this node are running                          timers
 ``resource_update``  the end of the time limit has moved                         timers
 ``task_exit(job,t)`` a task has ended: ``task.status``, ``task.usage``           end the others
+``peer_exit``        all tasks of another node of the job have ended             the same
 ``finish(job)``      all tasks have ended and their output has been read         last words into logs
 ``exit(job)``        always the last, also after a failure                       remove what was made
 ==================== =========================================================== ============================
@@ -37,7 +38,17 @@ if TYPE_CHECKING:
 
 __all__ = ["CALLBACKS", "ShellPlugin", "bourn_shell_plugins"]
 
-CALLBACKS = ("init", "task_init", "task_fork", "start", "resource_update", "task_exit", "finish", "exit")
+CALLBACKS = (
+    "init",
+    "task_init",
+    "task_fork",
+    "start",
+    "resource_update",
+    "task_exit",
+    "peer_exit",
+    "finish",
+    "exit",
+)
 """The callbacks per job and task; those that a class doesn't override are never called."""
 
 
@@ -89,6 +100,12 @@ class ShellPlugin:
 
     def task_exit(self, job: ShellJob, task: ShellTask) -> None:
         """A task has ended."""
+
+    def peer_exit(self, job: ShellJob, nodeid: int, status: int) -> None:
+        """All tasks of another node of the job have ended; `status` is the worst of their wait statuses.
+
+        Called for the first such node, and for the first that failed.
+        """
 
     def finish(self, job: ShellJob) -> None:
         """All tasks have ended, all output has been read; ``job.status`` is the job's wait status."""

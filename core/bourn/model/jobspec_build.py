@@ -144,6 +144,8 @@ def from_nest_command(
     obj = from_command(argv, num_slots, cores_per_slot, gpus_per_slot, num_nodes, exclusive, **extra)
     set_shell_option(obj, "per-resource", {"type": "node", "count": 1})
     set_shell_option(obj, "mpi", "none")
+    # An instance that has lost a broker goes on.
+    set_shell_option(obj, "exit-timeout", "none")
     if conf is not None:
         if _is_toml(conf):
             add_file(obj, "conf.toml", conf)

@@ -167,6 +167,9 @@ class Host:
         for id, fence, data in batch.fenced:
             if id in self.jobs:
                 self.jobs[id].fenced(fence, data)
+        for id, nodeid, status in batch.peers:
+            if id in self.jobs:
+                self.jobs[id].peer_ended(nodeid, status)
         if batch.end:
             self.end()
 

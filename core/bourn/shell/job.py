@@ -363,6 +363,12 @@ class ShellJob:
         for callback in self.spec.hooks["resource_update"]:
             self._guard(callback, self)
 
+    def peer_ended(self, nodeid: int, status: int) -> None:
+        """Take that all tasks of another node have ended."""
+        if not self.ended:
+            for callback in self.spec.hooks["peer_exit"]:
+                self._guard(callback, self, nodeid, status)
+
     def feed_tasks(self, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
         """Write to the tasks that take input from clients; `taken` is called when all have it."""
         if not self._going:

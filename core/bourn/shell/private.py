@@ -106,6 +106,10 @@ class PrivateJob:
         """Pass the result of an exchange on."""
         self._send(ToHost(fenced=[(self.id, key, data)]))
 
+    def peer_ended(self, nodeid: int, status: int) -> None:
+        """Pass it on."""
+        self._send(ToHost(peers=[(self.id, nodeid, status)]))
+
     def fences(self) -> list[tuple[str, dict[str, str]]]:
         """Return what was given to exchanges."""
         return self._fences

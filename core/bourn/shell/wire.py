@@ -79,6 +79,9 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     """(job id, idset of task ranks or `all`, rows, columns): the size of terminals."""
     fenced: list[tuple[int, str, dict[str, str]]] = []
     """(job id, key, everybody's data): an exchange among a job's nodes is complete; see `shell.fences`."""
+    peers: list[tuple[int, int, int]] = []
+    """(job id, nodeid, wait status): on another node of the job all tasks have ended. Told of the first such
+    node and of the first that failed."""
     end: bool = False
     """Kill what runs, report nothing more, exit."""
 

@@ -173,10 +173,11 @@ class ShellMethod:
                 placed = jobs.get(id)
                 if placed is None:
                     continue
-                placed.status = worse(placed.status, status)
                 placed.working.discard(rank)
                 if len(placed.shares) > 1:
                     _add_usage(placed, usage)
+                    self._tell_peers(placed, rank, status)
+                placed.status = worse(placed.status, status)
                 if not placed.working:
                     del jobs[id]
                     over.append((id, t, placed.status))
@@ -238,6 +239,14 @@ class ShellMethod:
         """Whether a job has parts on other ranks, which don't outlive the broker."""
         here = self._port.ctx.rank
         return any(share.rank != here for share in split_job(request.R, request.jobspec.counts))
+
+    def _tell_peers(self, placed: Placed, rank: int, status: int) -> None:
+        """Tell the other nodes that this one has ended its tasks: the first, or the first that failed."""
+        first = len(placed.working) == len(placed.shares) - 1
+        if first or (status and not placed.status):
+            nodeid = next(n for n, share in enumerate(placed.shares) if share.rank == rank)
+            for other in placed.working:
+                self._manager.peer_ended(other, placed.request.userid, placed.request.id, nodeid, status)
 
     def _refuse(self, id: int, note: str) -> None:
         now = time.time()

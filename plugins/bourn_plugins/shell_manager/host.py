@@ -78,6 +78,11 @@ class Outbox:
         self.batch.fenced.append((id, key, data))
         self._pressing = True
 
+    def peer_ended(self, id: int, nodeid: int, status: int) -> None:
+        """Add that a job's tasks on another node have ended."""
+        self.batch.peers.append((id, nodeid, status))
+        self._pressing = True
+
     def end(self) -> None:
         """Tell the host to end."""
         self.batch.end = True

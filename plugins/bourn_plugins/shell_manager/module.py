@@ -200,6 +200,12 @@ class ShellManager(Module):
             host.outbox.fenced(id, key, data)
             self.ctx.soon(self._flush)
 
+    def peer_ended(self, rank: int, userid: int, id: int, nodeid: int, status: int) -> None:
+        """Tell a job's shell that the job's tasks on another node have ended."""
+        if host := self._hosts.get((rank, userid)):
+            host.outbox.peer_ended(id, nodeid, status)
+            self.ctx.soon(self._flush)
+
     def expiration(self, rank: int, userid: int, id: int, when: float) -> None:
         """Tell a job's shell that its time limit has moved."""
         if host := self._hosts.get((rank, userid)):

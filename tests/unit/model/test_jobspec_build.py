@@ -154,7 +154,11 @@ def test_a_nested_instance() -> None:
     )
     command = ["bourn", "start", "-Sa=b", "--config-path={{tmpdir}}/conf.toml", "--", "work", "-x"]
     assert obj["tasks"][0]["command"] == command
-    assert system(obj)["shell"]["options"] == {"per-resource": {"type": "node", "count": 1}, "mpi": "none"}
+    assert system(obj)["shell"]["options"] == {
+        "per-resource": {"type": "node", "count": 1},
+        "mpi": "none",
+        "exit-timeout": "none",
+    }
     assert system(obj)["files"]["conf.toml"] == {"mode": 0o100600, "data": "[x]\ny=1\n", "encoding": "utf-8"}
     assert jobspec_counts(obj).ntasks == 2
     assert build.from_nest_command([], environment={})["tasks"][0]["command"] == ["bourn", "start"]
