@@ -1,8 +1,10 @@
 """Following jobs: `--wait`, `--wait-event`, `--watch`, `--log`, `--progress`, and `bourn watch`.
 
 One stream of the instance's journal tells of all jobs of a submission; it is opened before they are
-submitted, so that no event is missed. A user who may not read it, and whoever follows jobs that are there
-already, reads each job's log.
+submitted, so that no event is missed. A user who may not read it, and whoever follows a few jobs that are
+there already, reads each job's log.
+
+Ctrl-C ends the following, not the jobs.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import errno
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bourn.client.events import ended, entries, watch_log_async
@@ -19,7 +22,7 @@ from bourn.errors import BournError, RPCError
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import BinaryIO
 
     from bourn.cli.progressbar import ProgressBar
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
     from bourn.client.handle import Future, Handle
     from bourn.client.progress import JobProgress
     from bourn.model.jobid import JobID
+
+
+MANY = 16
+"""More jobs than this are followed by the journal rather than each by its own log."""
+TICK = 1.0
+"""Seconds after which the bar's clock is drawn anew."""
 
 
 class Follower:
@@ -45,17 +54,25 @@ class Follower:
 
     def submit(self, items: Sequence[Item], submit: Callable[[], list[JobID]]) -> int:
         """Submit, follow, and return the worst exit status."""
-        journal = self._open_journal()
+        journal = self._open_journal(live=True)
         try:
             ids = submit()
+            several = len(ids) > 1
             for id, item in zip(ids, items, strict=True):
                 out = self._file(item.args.log, sys.stdout.buffer)
                 if not self._args.quiet:
                     out.write(f"{id}\n".encode())
                 err = self._file(item.args.log_stderr, out if item.args.log else sys.stderr.buffer)
-                self._printers[id] = OutputPrinter(out, err, self._args.label_io)
+                prefix = f"{id}: " if several else ""
+                self._printers[id] = OutputPrinter(out, err, self._args.label_io, prefix)
             sys.stdout.flush()
-            if self._args.wait or self._args.wait_event or self._args.watch or self._args.progress:
+            if (
+                self._args.wait
+                or self._args.wait_event
+                or self._args.watch
+                or self._args.progress
+                or self._args.jps
+            ):
                 return self._follow(ids, journal)
         finally:
             self._close()
@@ -64,42 +81,69 @@ class Follower:
     def follow(self, ids: Sequence[JobID]) -> int:
         """Follow jobs that are there already; return the worst exit status."""
         for id in ids:
-            self._printers[id] = OutputPrinter(sys.stdout.buffer, sys.stderr.buffer, self._args.label_io)
+            prefix = f"{id}: " if len(ids) > 1 else ""
+            self._printers[id] = OutputPrinter(
+                sys.stdout.buffer, sys.stderr.buffer, self._args.label_io, prefix
+            )
         try:
-            return self._follow(ids, None)
+            return self._follow(ids, self._open_journal(live=False) if len(ids) > MANY else None)
         finally:
             self._close()
 
-    def _open_journal(self) -> Future | None:
-        """Open the journal and wait until it is live; None if we may not read it."""
-        request: dict[str, Any] = {"live": True, "lean": True}
+    def _open_journal(self, live: bool) -> Future | None:
+        """Open the journal, for what is to come and, unless `live`, the past of active jobs; None if we may
+        not read it.
+        """
+        request: dict[str, Any] = {"live": live, "lean": True}
         if self._args.verbose < 2:
-            request["allow"] = sorted({"start", "finish", "exception", "clean", self._wanted})
+            past = () if live else ("submit",)
+            request["allow"] = sorted({"start", "finish", "exception", "clean", self._wanted, *past})
         journal = self._h.rpc("job-manager.journal", request, streaming=True)
         try:
-            while not journal.get().get("sentinel"):
-                journal.reset()
+            first = journal.get()
         except RPCError as error:
             if error.errnum != errno.EPERM:
                 raise
             return None
-        journal.reset()
+        if first.get("sentinel"):
+            journal.reset()
         return journal
 
     def _follow(self, ids: Sequence[JobID], journal: Future | None) -> int:
         self._table = ProgressTable(ids, self._wanted)
-        if self._args.progress:
+        if self._args.progress or self._args.jps:
             from bourn.cli.progressbar import ProgressBar
 
             self._bar = ProgressBar(self._table, self._args.jps)
         if journal is not None:
             journal.then(self._journal)
         else:
-            for id in ids:
-                watch_log_async(self._h, id).then(self._own_log, id)
-        if ids:
-            self._h.reactor_run()
+            self._follow_logs(ids)
+        try:
+            while self._table.left or self._outputs:
+                with suppress(TimeoutError):
+                    self._h.reactor_run(TICK if self._bar is not None else None)
+                if self._bar is not None:
+                    self._bar.update()
+        except KeyboardInterrupt:
+            self._tell_detached()
+            raise
         return 0 if self._args.wait_event else self._table.exitcode
+
+    def _follow_logs(self, ids: Iterable[int]) -> None:
+        for id in ids:
+            watch_log_async(self._h, id).then(self._own_log, id)
+
+    def _tell_detached(self) -> None:
+        from bourn.model.jobid import JobID
+
+        if self._bar is not None:
+            self._bar.hide()
+        left = [job.id for job in self._table.jobs.values() if not job.done]
+        if left:
+            what = " ".join(str(JobID(id)) for id in left) if len(left) <= 3 else "--all"
+            verb = "job goes" if len(left) == 1 else "jobs go"
+            print(f"\nbourn: {len(left)} {verb} on; `bourn cancel {what}` ends what runs", file=sys.stderr)
 
     def _close(self) -> None:
         if self._bar is not None:
@@ -115,8 +159,12 @@ class Follower:
         return self._files[path]
 
     def _journal(self, future: Future) -> None:
-        for event in future.get().get("events", ()):
+        reply = future.get()
+        for event in reply.get("events", ()):
             self._event(event["id"], event["entry"])
+        if reply.get("sentinel"):
+            # What the past of active jobs doesn't tell of has ended.
+            self._follow_logs([job.id for job in self._table.jobs.values() if not job.submitted])
         future.reset()
         self._check()
 
@@ -172,6 +220,8 @@ class Follower:
             self._outputs -= 1
             self._check()
             return
+        if self._bar is not None:
+            self._bar.hide()
         self._printers[id].write(batch)
         future.reset()
 

@@ -87,7 +87,7 @@ def add_submit_options(parser: Parser) -> None:
     add("--log", metavar="FILE", help="write ids and output to a file (may hold {cc})")
     add("--log-stderr", metavar="FILE", help="write errors to a file of their own")
     add("--progress", action="store_true", help="show a progress bar")
-    add("--jps", action="store_true", help="show jobs per second with --progress")
+    add("--jps", action="store_true", help="show jobs per second; means --progress")
     add("-v", "--verbose", action="count", default=0, help="say more; twice shows the jobs' events")
 
 

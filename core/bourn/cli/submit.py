@@ -104,7 +104,8 @@ def submit_items(args: Namespace, items: list[Item]) -> int:
         return 0
     from bourn.client.handle import Handle
 
-    follow = args.wait or args.wait_event or args.watch or args.progress or args.log or args.log_stderr
+    follow = args.wait or args.wait_event or args.watch or args.progress or args.jps
+    follow = follow or args.log or args.log_stderr
     with Handle() as h:
         if follow:
             from bourn.cli.follow import Follower

@@ -25,12 +25,18 @@ def main(argv: list[str]) -> int:
     )
     add = parser.add_argument
     add("-a", "--active", action="store_true", help="your active jobs (default without a job id)")
+    add("-A", "--all", action="store_true", help="your jobs in any state: of those that ended, the output")
     add("-f", "--filter", metavar="STATES", help="your jobs in these states")
     add("-c", "--count", type=int, default=0, metavar="N", help="at most N jobs")
     add("--since", metavar="WHEN", help="with inactive ones that ended later: -1h, 09:00")
     add("--progress", action="store_true", help="show a progress bar")
-    add("--jps", action="store_true", help="show jobs per second with --progress")
-    add("-l", "--label-io", action="store_true", help="put the task's rank before each line of output")
+    add("--jps", action="store_true", help="show jobs per second; means --progress")
+    add(
+        "-l",
+        "--label-io",
+        action="store_true",
+        help="put the task's rank, and of several jobs the id, before each line",
+    )
     add("-v", "--verbose", action="count", default=0, help="say more; twice shows the jobs' events")
     add("jobids", nargs="*", metavar="JOBID")
     args = parser.parse_args(argv)
@@ -40,13 +46,13 @@ def main(argv: list[str]) -> int:
         ids = [JobID.parse(word) for word in args.jobids] or _ids(h, args)
         if not ids:
             raise BournError("there are no jobs to watch")
-        print(f"bourn-watch: watching {len(ids)} jobs", file=sys.stderr)
+        print(f"bourn-watch: watching {len(ids)} job{'s' if len(ids) > 1 else ''}", file=sys.stderr)
         return Follower(h, args).follow(ids)
 
 
 def _ids(h: Handle, args: argparse.Namespace) -> list[JobID]:
     since = 0.0
-    filters = args.filter or "active"
+    filters = args.filter or ("" if args.all else "active")
     if args.since:
         from bourn.cli.when import parse_when
 

@@ -45,11 +45,14 @@ def decode_output(entry: Mapping[str, Any]) -> Output | None:
 
 
 class OutputPrinter:
-    """Writes output to two binary files, with the task's rank before each line if `label` is on."""
+    """Writes output to two binary files, with `prefix` and the task's rank before each line if `label` is
+    on.
+    """
 
-    def __init__(self, stdout: BinaryIO, stderr: BinaryIO, label: bool = False) -> None:
+    def __init__(self, stdout: BinaryIO, stderr: BinaryIO, label: bool = False, prefix: str = "") -> None:
         self._files = {"stdout": stdout, "stderr": stderr}
         self._label = label
+        self._prefix = prefix
         self._open: dict[str, str] = {}
 
     def write(self, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -79,7 +82,7 @@ class OutputPrinter:
                 if self._open.get(output.stream) != rank:
                     if output.stream in self._open:
                         file.write(b"\n")
-                    file.write(b"%s: " % rank.encode())
+                    file.write(f"{self._prefix}{rank}: ".encode())
                 file.write(line)
                 if line.endswith(b"\n"):
                     self._open.pop(output.stream, None)
