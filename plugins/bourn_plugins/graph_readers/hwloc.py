@@ -36,15 +36,20 @@ def read_hwloc(content: bytes, options: Mapping[str, Any]) -> Resources:
     root = top.find("object")
     if top.tag != "topology" or root is None:
         raise BournError("not an hwloc XML document: it has no topology with an object")
-    allowlist = options.get("allowlist")
-    if isinstance(allowlist, str):
-        allowlist = {name.strip() for name in allowlist.split(",") if name.strip()}
+    allowlist = allowed_types(options)
 
     def build(builder: GraphBuilder) -> None:
         cluster = builder.vertex("cluster", basename="cluster", id=0)
         _Walk(builder, allowlist, top.get("version", "1.0")).visit(root, cluster)
 
     return Resources(build=build)
+
+
+def allowed_types(options: Mapping[str, Any]) -> set[str] | None:
+    """Return the option ``allowlist`` as a set of types; None where all are allowed."""
+    allowlist = options.get("allowlist") or ()
+    names = allowlist.split(",") if isinstance(allowlist, str) else allowlist
+    return {name.strip() for name in names if name.strip()} or None
 
 
 class _Walk:

@@ -92,7 +92,7 @@ def make_rset(
 
 def read_machine(content: bytes, options: Mapping[str, Any]) -> Resources:
     """Look at this machine; what the reader `machine` does."""
-    from bourn_plugins.resource.live import discover
+    from bourn.machine import discover
 
     found = discover()
     return Resources(R=make_rset([found.hostname], [found.cores.mask], [found.gpus.mask]))

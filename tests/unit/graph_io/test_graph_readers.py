@@ -55,6 +55,17 @@ def test_hwloc(text: str) -> None:
     )
 
 
+def test_memory_contains_sockets_in_version_1() -> None:
+    text = ONE.replace('<object type="NUMANode" os_index="0"/>', '<object type="NUMANode" os_index="0">')
+    text = text.replace("</object></topology>", "</object></object></topology>")
+    found = paths(read_hwloc(text.encode(), {"allowlist": "node,numanode,socket,core"}))
+    socket = "/cluster0/fox12/numanode0/socket0"
+    assert found == [
+        *("/cluster0", "/cluster0/fox12", "/cluster0/fox12/numanode0", socket),
+        *(f"{socket}/core{k}" for k in (0, 1)),
+    ]
+
+
 def test_hwloc_with_some_types_only() -> None:
     found = paths(read_hwloc(TWO.encode(), {"allowlist": "node,core,gpu"}))
     node = "/cluster0/fox12"
@@ -77,7 +88,7 @@ def test_hwloc_that_is_wrong(text: str, words: str) -> None:
 def test_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("core" in path for path in paths(read_live(b"", {"allowlist": {"node", "core"}})))
     monkeypatch.setenv("PATH", "")
-    found = paths(read_live(b"", {}))
+    found = paths(read_live(b"", {"allowlist": "node,pu"}))
     assert len(found) == 2 + len(os.sched_getaffinity(0))
 
 

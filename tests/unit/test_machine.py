@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from bourn.machine import discover
 from bourn.model.idset import IdSet
-from bourn_plugins.resource.live import discover
 
 
 def cpu(root: Path, number: int, siblings: str) -> None:

@@ -1,4 +1,4 @@
-"""Find the resources of this machine: cores and GPUs that this process may use, from /sys and /proc."""
+"""The machine under us: cores and GPUs that this process may use, from /sys and /proc."""
 
 from __future__ import annotations
 
