@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from bourn.model.idset import IdSet
+from bourn.shell.topology import machine_cores
 
 DISPLAY_CLASS = 0x0380
 """PCI class of a display controller that isn't a screen's: Intel's compute GPUs."""
@@ -30,23 +31,9 @@ def discover(root: Path = Path("/"), cpus: set[int] | None = None) -> Machine:
 
 
 def cores(root: Path, cpus: set[int]) -> IdSet:
-    """Number the physical cores by their first hardware thread; keep those with a thread in `cpus`.
-
-    Hardware threads of one core are one core. Where /sys says nothing, each processor counts as a core.
-    """
-    base = root / "sys/devices/system/cpu"
-    present = sorted(int(path.name[3:]) for path in base.glob("cpu[0-9]*"))
-    numbers: dict[str, int] = {}
-    usable: set[int] = set()
-    for cpu in present or sorted(cpus):
-        try:
-            siblings = (base / f"cpu{cpu}/topology/thread_siblings_list").read_text().strip()
-        except OSError:
-            siblings = str(cpu)
-        number = numbers.setdefault(siblings, len(numbers))
-        if cpu in cpus:
-            usable.add(number)
-    return IdSet(usable)
+    """Return the numbers of the physical cores (`bourn.shell.topology`) that have a thread in `cpus`."""
+    known = machine_cores(str(root / "sys/devices/system"))
+    return IdSet(number for number, core in enumerate(known) if core.cpus & cpus)
 
 
 def gpus(root: Path) -> IdSet:

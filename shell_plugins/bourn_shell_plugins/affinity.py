@@ -9,6 +9,7 @@ from bourn.errors import BournError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.shell import stdio
+from bourn.shell.topology import deal, machine_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bourn.shell.job import ShellJob
     from bourn.shell.spec import ShellSpec
     from bourn.shell.task import ShellTask
+    from bourn.shell.topology import Core
 
 _MODES = ("on", "off", "per-task", "map:LIST", "verbose", "dry-run")
 
@@ -23,6 +25,7 @@ _MODES = ("on", "off", "per-task", "map:LIST", "verbose", "dry-run")
 class Affinity(ShellPlugin):
     """``cpu-affinity`` = on (default: all tasks on all of the job's cores), per-task, map:CPUS;CPUS;..., off.
 
+    ``per-task`` deals the cores out evenly, and if it can, none gets cores of two memory nodes (NUMA).
     ``verbose`` and ``dry-run`` may stand before it, with a comma: they say what is bound; dry-run binds
     nothing.
     Cores that the machine doesn't have (made-up resources) bind nothing either.
@@ -32,9 +35,9 @@ class Affinity(ShellPlugin):
     options = ("cpu-affinity",)
 
     def __init__(self) -> None:
-        self._cores: list[set[int]] | None = None
+        self._cores: list[Core] | None = None
         self._all: set[int] = set()
-        self._sets: dict[str, tuple[set[int], ...]] = {}
+        self._sets: dict[tuple[str, int], list[set[int]]] = {}
 
     def wants(self, spec: ShellSpec) -> bool:
         return spec.option("cpu-affinity", "on") not in ("off", False, 0)
@@ -58,14 +61,11 @@ class Affinity(ShellPlugin):
         if mode == "map":
             cpus = maps[task.local % len(maps)]
         else:
-            cores = self._sets.get(job.place.cores)
-            if cores is None:
-                cores = self._lookup(job.place.cores)
-            if mode == "per-task" and cores:
-                count, ntasks = len(cores), job.place.ntasks
-                begin = count * task.local // ntasks
-                cores = cores[begin : max(begin + 1, count * (task.local + 1) // ntasks)]
-            cpus = cores[0] if len(cores) == 1 else set().union(*cores)
+            shares = job.place.ntasks if mode == "per-task" else 1
+            sets = self._sets.get((job.place.cores, shares))
+            if sets is None:
+                sets = self._share(job.place.cores, shares)
+            cpus = sets[task.local if shares > 1 else 0]
         if said:
             text = ",".join(map(str, sorted(cpus))) or "none"
             line = f"cpu-affinity: task {task.rank}: cpus {text}\n"
@@ -73,42 +73,20 @@ class Affinity(ShellPlugin):
         if cpus and cpus != self._all and "dry-run" not in said:
             task.affinity = cpus
 
-    def _lookup(self, text: str) -> tuple[set[int], ...]:
+    def _share(self, text: str, shares: int) -> list[set[int]]:
+        """Return the CPUs of each of `shares` tasks that have the cores `text`."""
         from bourn.model.idset import IdSet
 
         if self._cores is None:
             self._all = os.sched_getaffinity(0)
             self._cores = machine_cores()
-        found = tuple(
-            cpus
-            for core in IdSet(text)
-            if core < len(self._cores) and (cpus := self._cores[core] & self._all)
-        )
+        known = self._cores
+        usable = [known[core] for core in IdSet(text) if core < len(known) and known[core].cpus & self._all]
+        dealt = deal(usable, shares) if usable else [[]] * shares
+        sets = [self._all.intersection(cpu for core in cores for cpu in core.cpus) for cores in dealt]
         if len(self._sets) < 4096:
-            self._sets[text] = found
-        return found
-
-
-def machine_cores(root: str = "/sys/devices/system/cpu") -> list[set[int]]:
-    """Return the CPUs of each physical core, in the order of their lowest CPU: core n is the nth."""
-    cores: list[set[int]] = []
-    try:
-        with open(f"{root}/online", encoding="ascii") as file:
-            online = sorted(_cpus(file.read().strip()))
-    except (OSError, BournError):
-        online = sorted(os.sched_getaffinity(0))
-    seen: set[int] = set()
-    for cpu in online:
-        if cpu in seen:
-            continue
-        try:
-            with open(f"{root}/cpu{cpu}/topology/thread_siblings_list", encoding="ascii") as file:
-                threads = _cpus(file.read().strip())
-        except (OSError, BournError):
-            threads = {cpu}
-        seen |= threads
-        cores.append(threads)
-    return cores
+            self._sets[text, shares] = sets
+        return sets
 
 
 def _cpus(text: str) -> set[int]:

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from bourn.shell.topology import machine_cores
 from bourn.shell.wire import Start
-from bourn_shell_plugins.affinity import machine_cores
 from bourn_shell_plugins.gpu_affinity import share
 from tests.integration.shell.host_client import HostClient, jobspec
 
@@ -17,7 +17,7 @@ import os, json
 print(json.dumps([int(os.environ["BOURN_TASK_RANK"]), sorted(os.sched_getaffinity(0))]))
 """
 ALL = sorted(os.sched_getaffinity(0))
-CORES = [sorted(cpus & set(ALL)) for cpus in machine_cores()]
+CORES = [sorted(core.cpus & set(ALL)) for core in machine_cores()]
 two_cores = pytest.mark.skipif(len(CORES) < 2 or not all(CORES[:2]), reason="needs two cores")
 nvidia = pytest.mark.skipif(os.path.exists("/dev/kfd"), reason="AMD's driver reads CUDA's variable, too")
 

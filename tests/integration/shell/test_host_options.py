@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from bourn.shell.topology import machine_cores
 from bourn.shell.wire import Start
 from tests.integration.shell.host_client import HostClient, jobspec
 
@@ -71,9 +72,7 @@ def test_a_wrong_option_fails_the_job_before_anything_runs(host, options, messag
 
 def test_binding_to_the_cores_of_the_job(host):
     cpus = sorted(os.sched_getaffinity(0))
-    from bourn_shell_plugins.affinity import machine_cores
-
-    core = machine_cores()[0] & set(cpus)
+    core = machine_cores()[0].cpus & set(cpus)
     python = ["python3", "-c", SCRIPT]
     assert host.text(run(host, python, {}, cores="0")) == f"{sorted(core)}\n"
     assert host.text(run(host, python, {"cpu-affinity": "off"}, cores="0")) == f"{cpus}\n"
