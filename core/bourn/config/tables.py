@@ -222,7 +222,7 @@ class QueueTable:
     queue_depth: int | None = None
     reservation_depth: int | None = None
     match_policy: str = ""
-    """That of ``[scheduler]``, for a scheduler of your own in which queues may differ."""
+    """In place of ``[scheduler] match-policy``; queues of all policies share one graph."""
     started: bool = True
     """Whether it is started when the instance comes up for the first time."""
 
@@ -237,7 +237,10 @@ class SchedulerTable:
     reservation_depth: int | None = None
     """How many of them may have a reservation; by default as the policy says."""
     match_policy: str = "first"
-    """Which of the resources that fit a job gets; all queues have the same."""
+    """Which of the resources that fit a job gets."""
+    policy_fault: Literal["default", "refuse"] = "default"
+    """What becomes of a job whose match or queue policy fails: it goes on by ids, or as ``easy``; or it is
+    refused."""
     queue_options: dict[str, Any] = Factory(dict)
     """What a queue policy of your own takes."""
     match_options: dict[str, Any] = Factory(dict)

@@ -199,10 +199,10 @@ def bourn_match_policies() -> Iterable[MatchPolicySpec]:
 
     Called: once, when the scheduler starts.
     Process: broker, rank 0; the simulator; ``bourn resource-query``.
-    Order: picked by name, for the instance.
+    Order: picked by name, for the instance and for each queue.
     Errors: an exception leaves this plugin's policies out; if the chosen one is missing the scheduler refuses
-    to start and lists those there are. A policy that raises or returns nonsense during a match is logged once
-    and not asked again; matching goes on by ids.
+    to start and lists those there are. A policy that raises or returns nonsense is logged once and not asked
+    again; matching goes on by ids. With ``[scheduler] policy-fault = "refuse"`` the job is refused instead.
     Since: 0.1
 
     Example::

@@ -85,7 +85,8 @@ def bourn_queue_policies() -> Iterable[QueuePolicySpec]:
     Process: broker, rank 0; and the simulator.
     Order: picked by name, per instance and per queue.
     Errors: an exception leaves this plugin's policies out; if the chosen one is missing the scheduler refuses
-    to start and lists those there are. A policy that raises is recorded and the pass goes on as ``fcfs``.
+    to start and lists those there are. A policy that raises or returns nonsense is logged once and the queue
+    goes on as ``easy``. With ``[scheduler] policy-fault = "refuse"`` the job is refused instead.
     Since: 0.1
 
     Example::

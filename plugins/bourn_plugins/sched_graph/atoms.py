@@ -30,6 +30,8 @@ class AtomMatcher(Realm):
         self.fitter = Fitter(chooser.high, frozenset({"node"} if chooser.node_exclusive else ()))
         self.fault: Callable[[str], None] = lambda text: None
         """Called when the match policy fails, with what went wrong."""
+        self.strict = False
+        """Whether a match whose policy fails raises PolicyFault, and the next one asks the policy again."""
         self._indices: dict[Any, Index] = {}
         self._constraints: dict[str, list[int]] = {}
 
@@ -42,10 +44,13 @@ class AtomMatcher(Realm):
                 index.rewind(0)
             self.log.clear()
 
-    def _distrust(self, error: Exception) -> None:
-        self.chooser.disable()
+    def distrust(self, error: Exception) -> None:
+        """Tell that the policy has failed, and ask it no more; raise PolicyFault where that is wanted."""
         self._indices.clear()
         self.fault(str(error))
+        if self.strict:
+            raise PolicyFault(str(error)) from error
+        self.chooser.disable()
 
     def choose(self, mask: int, count: int) -> int:
         """Return the best `count` of the atoms of a mask that has as many."""
@@ -53,7 +58,7 @@ class AtomMatcher(Realm):
             try:
                 return self.chooser.pick(mask, count, self.groups())
             except PolicyFault as error:
-                self._distrust(error)
+                self.distrust(error)
         return lowest(mask, count)
 
     def groups(self) -> list[int]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, define, evolve
 
 from bourn.hookspecs.queue_policy import Ask, Outcome
+from bourn_plugins.sched_graph.guard import GuardedPolicy
 from bourn_plugins.sched_graph.planner import FOREVER
+from bourn_plugins.sched_graph.policy import PolicyFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,12 +46,18 @@ class Pending:
     def __lt__(self, other: Pending) -> bool:
         return bool(self.key < other.key)
 
+    @property
+    def place(self) -> tuple[int, float, int]:
+        """Its place among the jobs of other queues."""
+        return (-self.job.priority, self.job.t_submit, self.job.id)
+
 
 @define(eq=False)
 class Line:
     """One queue: its policy, and its jobs in order."""
 
     policy: QueuePolicy
+    planner: Planner
     jobs: list[Pending] = Factory(list)
     head: int = 0
     """The first that may still wait: jobs leave at the front, mostly."""
@@ -58,10 +66,25 @@ class Line:
     def insert(self, pending: Pending) -> None:
         """Put a job in its place."""
         jobs = self.jobs
-        if not jobs or not pending < jobs[-1]:
+        try:
+            if not jobs or not pending < jobs[-1]:
+                jobs.append(pending)
+            else:
+                insort(jobs, pending, lo=self.head)
+        except TypeError as error:
+            if not isinstance(self.policy, GuardedPolicy):
+                raise
+            self.policy.distrust(PolicyFault(f"keys can't be sorted: {error}"), "order")
             jobs.append(pending)
-        else:
-            insort(jobs, pending, lo=self.head)
+            self.sort()
+
+    def sort(self) -> None:
+        """Put all jobs in the order of the policy as it is now."""
+        self.jobs = [pending for pending in self.jobs if not pending.gone]
+        self.head = self.gone = 0
+        for pending in self.jobs:
+            pending.key = self.policy.order(pending.job)
+        self.jobs.sort()
 
     def tidy(self) -> bool:
         """Drop what is gone where that is cheap; False if nobody waits."""
@@ -84,6 +107,25 @@ class Line:
 
 
 @define(eq=False)
+class Turn:
+    """What is left of a pass over one queue."""
+
+    line: Line
+    asks: QueuePass
+    jobs: Iterator[Pending]
+
+    @classmethod
+    def of(cls, line: Line) -> Turn:
+        """Begin a pass."""
+        return cls(line, line.policy.begin(), line.waiting())
+
+    def anew(self) -> None:
+        """Begin again: the policy has been replaced."""
+        self.line.sort()
+        self.asks, self.jobs = self.line.policy.begin(), self.line.waiting()
+
+
+@define(eq=False)
 class Explanation:
     """Why a job waits."""
 
@@ -103,7 +145,9 @@ class Decisions:
     """What a pass decided."""
 
     started: list[tuple[AllocRequest, Parts, float, float]] = Factory(list)
-    """(job, parts, start, end); an end of infinity is none."""
+    """(job, parts, start, end); an end of infinity is none. Parts are those of the engine of its queue."""
+    denied: list[tuple[int, str]] = Factory(list)
+    """(job, reason): those whose policy failed, where that is to refuse them."""
     waiting: list[tuple[AllocRequest, str, float | None]] = Factory(list)
     """(job, reason, estimated start), only where that is news."""
     later: bool = False
@@ -119,17 +163,22 @@ class Book:
 
     def __init__(
         self,
-        planner: Planner,
+        planner: Planner | Callable[[str], Planner],
         policy_of: Callable[[str], QueuePolicy],
         why: Callable[[Request], str],
         horizon: Callable[[], float] = lambda: FOREVER,
         patience: float = 0.0,
+        *,
+        strict: bool = False,
     ) -> None:
-        self.planner = planner
+        self._planner_of = planner if callable(planner) else lambda queue: planner
+        """The planner of a queue; those of queues of different match policies are twins."""
         self._policy_of = policy_of
         self._why = why
         self._horizon = horizon
         """The end of the instance's own resources, on the clock of passes."""
+        self.strict = strict
+        """Whether a job whose policy fails is refused."""
         self._patience = patience
         """Seconds that a job must have waited before anything is said about it: most start sooner."""
         self._lines: dict[str, Line] = {}
@@ -150,11 +199,16 @@ class Book:
     def __contains__(self, job: int) -> bool:
         return job in self._jobs
 
-    def move(self, planner: Planner, why: Callable[[Request], str]) -> None:
-        """Go on with other resources; the jobs that wait stay."""
-        self.planner = planner
+    def move(self, why: Callable[[Request], str]) -> None:
+        """Go on with other resources and planners; the jobs that wait stay."""
         self._why = why
+        for queue, line in self._lines.items():
+            line.planner = self._planner_of(queue)
         self.be_thorough()
+
+    def planner(self, queue: str | None) -> Planner:
+        """Return the planner that serves a queue."""
+        return self._line(queue or "").planner
 
     def add(self, job: AllocRequest, request: Request) -> None:
         """Take a job that waits; one of the same id is replaced."""
@@ -201,18 +255,17 @@ class Book:
         pending = self._jobs.get(job)
         if pending is None:
             return None
+        planner = self.planner(pending.job.queue)
         line = list(self._lines[pending.job.queue or ""].waiting())
         place = line.index(pending)
         found = Explanation(place + 1, len(line), start=pending.start)
         if pending.looked != self._passes:
             found.behind = [line[0].job.id] if place else []
             found.reason = "a pass looks no further than the jobs ahead of it"
-        elif self.planner.engine.match(pending.request) is None:
+        elif planner.engine.match(pending.request) is None:
             found.reason = self._why(pending.request)
         else:
-            found.behind = [
-                reservation.job for reservation in self.planner.reservations if reservation.job != job
-            ]
+            found.behind = [each.job for each in planner.reservations if each.job != job]
             found.reason = "it would delay jobs that have reservations"
         return found
 
@@ -223,53 +276,65 @@ class Book:
     def _line(self, queue: str) -> Line:
         line = self._lines.get(queue)
         if line is None:
-            line = self._lines[queue] = Line(self._policy_of(queue))
+            line = self._lines[queue] = Line(self._policy_of(queue), self._planner_of(queue))
         return line
 
     def run(self, now: float) -> Decisions:
         """Make a pass."""
         self._passes += 1
         decisions = Decisions()
-        self.planner.begin(now)
+        self._planner_of("").begin(now)
         self._failed.clear()
         self._reasons.clear()
         self._brief = now - self._looked < self._patience
         if not self._brief:
             self._looked = now
-        active = [(line, line.policy.begin()) for line in self._lines.values() if line.tidy()]
+        active = [Turn.of(line) for line in self._lines.values() if line.tidy()]
         if len(active) == 1:
-            line, turn = active[0]
-            for pending in line.waiting():
-                if not self._consider(pending, turn, now, decisions):
+            turn = active[0]
+            while (pending := next(turn.jobs, None)) is not None:
+                if not self._try(pending, turn, now, decisions):
                     break
         elif active:
             self._merge(active, now, decisions)
         return decisions
 
-    def _merge(self, active: list[tuple[Line, QueuePass]], now: float, decisions: Decisions) -> None:
+    def _merge(self, active: list[Turn], now: float, decisions: Decisions) -> None:
         """Serve several queues: always the front of the highest priority."""
-        heap: list[tuple[Pending, int]] = []
-        lines = [(line.waiting(), turn) for line, turn in active]
-        for k, (jobs, _) in enumerate(lines):
-            heappush(heap, (next(jobs), k))
+        heap: list[tuple[tuple[int, float, int], int, Pending]] = []
+        for k, turn in enumerate(active):
+            first = next(turn.jobs)
+            heappush(heap, (first.place, k, first))
         while heap:
-            pending, k = heap[0]
-            jobs, turn = lines[k]
-            following = next(jobs, None) if self._consider(pending, turn, now, decisions) else None
+            _, k, pending = heap[0]
+            turn = active[k]
+            following = next(turn.jobs, None) if self._try(pending, turn, now, decisions) else None
             if following is None:
                 heappop(heap)
             else:
-                heapreplace(heap, (following, k))
+                heapreplace(heap, (following.place, k, following))
 
-    def _consider(self, pending: Pending, turn: QueuePass, now: float, decisions: Decisions) -> bool:
+    def _try(self, pending: Pending, turn: Turn, now: float, decisions: Decisions) -> bool:
+        """Try one job, and live with policies that fail; False if its queue's pass is over."""
+        try:
+            return self._consider(pending, turn, now, decisions)
+        except PolicyFault as error:
+            if self.strict and not pending.gone:
+                self.remove(pending.job.id)
+                decisions.denied.append((pending.job.id, f"its policy failed: {error}"))
+            else:
+                turn.anew()
+            return True
+
+    def _consider(self, pending: Pending, turn: Turn, now: float, decisions: Decisions) -> bool:
         """Try one job; False if its queue's pass is over."""
-        job, request = pending.job, pending.request
-        ask = turn.ask(job)
+        job, request, asks = pending.job, pending.request, turn.asks
+        ask = asks.ask(job)
         if ask is Ask.ALLOCATE or ask is Ask.RESERVE:
             pending.looked, pending.start = self._passes, None
         if ask is Ask.ALLOCATE and request in self._failed:
             # The usual case in a long queue: one of many equal jobs, none of which fits.
-            turn.told(job, Outcome.BUSY)
+            asks.told(job, Outcome.BUSY)
             if pending.told != (self._reasons.get(request), None):
                 self._tell(pending, None, now, decisions)
             return True
@@ -277,7 +342,7 @@ class Book:
             return False
         if ask is Ask.SKIP:
             return True
-        planner = self.planner
+        planner = turn.line.planner
         horizon = self._horizon()
         # A job ends to the fraction of a second; what is planned behind it is planned in whole ones.
         duration = float(request.duration) if request.duration else horizon - now
@@ -288,7 +353,7 @@ class Book:
             del self._jobs[job.id]
             self._leave(pending)
             decisions.started.append((job, parts, now, end))
-            turn.told(job, Outcome.ALLOCATED)
+            asks.told(job, Outcome.ALLOCATED)
             return True
         self._failed.add(request)
         if self._brief and len(self._failed) >= len(self._kinds):
@@ -302,7 +367,7 @@ class Book:
             if reservation is not None:
                 outcome, start = Outcome.RESERVED, reservation.start
                 pending.start = start
-        turn.told(job, outcome)
+        asks.told(job, outcome)
         self._tell(pending, start, now, decisions)
         return True
 

@@ -28,8 +28,14 @@ class Succession:
         self.old = old
         same = graph is old.graph
         kept = {cell.vertex.index: cell for cell in old.cells if cell.vertex.index not in touched}
-        self.new = Engine(graph, old.chooser, interner=old.interner, kept=kept if same else {})
-        self.new.fault = old.fault
+        self.new = Engine.of(
+            graph,
+            old.chooser,
+            old.fault,
+            strict=old.strict,
+            interner=old.interner,
+            kept=kept if same else {},
+        )
         self.lost: dict[int, list[str]] = {}
         """The jobs that had what is no more, with its paths."""
         places = {cell.vertex.index: atom for atom, cell in enumerate(self.new.cells)} if same else {}
@@ -44,10 +50,6 @@ class Succession:
                 self._place[atom] = places.get(vertex.index)
         for job, parts in old.jobs.items():
             self._carry(job, parts)
-
-    def cancel(self) -> None:
-        """Go back to the old engine."""
-        self.old.number()
 
     def _carry(self, job: int, parts: Parts) -> None:
         new, old = self.new, self.old

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bourn.errors import BournError
 from bourn_plugins.sched_graph.policy import PolicyFault
 from bourn_plugins.sched_graph.realm import Parts
 from bourn_plugins.sched_graph.request import SLOT
@@ -13,12 +14,13 @@ from bourn_plugins.sched_graph.slots import SlotMatcher, whole_pick
 from bourn_plugins.sched_graph.whatif import WhatIf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bourn_plugins.sched_graph.fit import Pick
     from bourn_plugins.sched_graph.graph import ResourceGraph
     from bourn_plugins.sched_graph.policy import Chooser
     from bourn_plugins.sched_graph.request import Need, Request
+    from bourn_plugins.sched_graph.states import Cell, Interner
     from bourn_plugins.sched_graph.upper import Upper
 
 __all__ = ["Engine", "Parts"]
@@ -35,6 +37,33 @@ class Engine(SlotMatcher):
         self._failed: dict[Any, int] = {}
         """The version at which a request last didn't fit."""
 
+    @classmethod
+    def of(
+        cls,
+        graph: ResourceGraph,
+        chooser: Chooser,
+        fault: Callable[[str], None],
+        *,
+        strict: bool = False,
+        interner: Interner | None = None,
+        kept: Mapping[int, Cell] | None = None,
+    ) -> Engine:
+        """Make an engine; if the policy can't order the graph it is told to `fault`, and ids do instead.
+
+        With `strict` that is a BournError, and later failures are PolicyFaults.
+        """
+        try:
+            made = cls(graph, chooser, interner=interner, kept=kept)
+        except (PolicyFault, TypeError) as error:
+            text = str(error) if isinstance(error, PolicyFault) else f"order() can't be sorted: {error}"
+            if strict:
+                raise BournError(f"match policy {chooser.name} failed: {text}") from error
+            chooser.disable_order()
+            fault(text)
+            made = cls(graph, chooser)
+        made.fault, made.strict = fault, strict
+        return made
+
     def match(self, request: Request, forbidden: int | None = None) -> Parts | None:
         """Return what the request gets now, without taking it; None if it doesn't fit.
 
@@ -46,7 +75,7 @@ class Engine(SlotMatcher):
         except (PolicyFault, TypeError) as error:
             if isinstance(error, TypeError) and not self.chooser.asks:
                 raise
-            self._distrust(error)
+            self.distrust(error)
             return self._match(request, forbidden)
 
     def _match(self, request: Request, forbidden: int | None) -> Parts | None:

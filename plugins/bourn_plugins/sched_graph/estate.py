@@ -7,6 +7,7 @@ committed, or taken back when it couldn't be made durable. The resource module s
 from __future__ import annotations
 
 import errno
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
@@ -20,8 +21,7 @@ from bourn_plugins.sched_graph.edit import Edit
 from bourn_plugins.sched_graph.engine import Engine
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bourn.plugins import PluginManager
     from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
@@ -35,7 +35,7 @@ class Prepared:
     """An update that has been made, and may still be taken back."""
 
     edit: Edit
-    succession: Succession
+    successions: dict[str, Succession]
     off: set[int]
     """What was off before."""
     changes: list[dict[str, Any]]
@@ -44,15 +44,28 @@ class Prepared:
     @property
     def lost(self) -> dict[int, list[str]]:
         """The jobs that had what is no more."""
-        return self.succession.lost
+        return next(iter(self.successions.values())).lost
 
 
 class Estate:
-    """A graph, its engine, and who in it is up."""
+    """A graph, an engine for each match policy, and who in it is up."""
 
     def __init__(
-        self, graph: ResourceGraph, chooser: Chooser, up: IdSet, plugins: PluginManager | None = None
+        self,
+        graph: ResourceGraph,
+        choosers: Mapping[str, Chooser],
+        up: IdSet,
+        plugins: PluginManager | None = None,
+        *,
+        updates: Iterable[Sequence[Mapping[str, Any]]] = (),
+        tell: Callable[[str], None] = lambda text: None,
+        fault: Callable[[str, str], None] = lambda name, text: None,
+        strict: bool = False,
     ) -> None:
+        """`updates` of earlier times are made again; those that can't be made any more are told to `tell`.
+
+        `fault` learns which policy failed, and how; `strict` is that of `Engine.of`.
+        """
         self.graph = graph
         self.up = up
         """The ranks that may be used, as far as the resource module knows."""
@@ -61,32 +74,39 @@ class Estate:
         """What is down because somebody said so, whoever is online."""
         self._prepared: Prepared | None = None
         self._settle(graph.nodes())
-        self.engine = Engine(graph, chooser)
+        self._repeat(updates, tell)
+        self.engines = {
+            name: Engine.of(graph, chooser, partial(fault, name), strict=strict)
+            for name, chooser in choosers.items()
+        }
+        """By the name of the policy; the first is that of the instance."""
 
     def _settle(self, nodes: Iterable[Vertex]) -> None:
         for node in nodes:
             node.up = node.rank in self.up and node.index not in self._off
 
-    def succeed(self, before: Engine) -> dict[int, list[str]]:
-        """Take over from the engine of another graph; return the jobs that lose something by it."""
-        succession = Succession(before, self.graph)
-        self.engine = succession.new
-        return succession.lost
+    @property
+    def engine(self) -> Engine:
+        """The engine of the instance's policy."""
+        return next(iter(self.engines.values()))
 
-    def repeat(self, updates: Iterable[Sequence[Mapping[str, Any]]], log: logging.Logger) -> None:
-        """Make the updates of earlier times again; those that can't be made any more are logged."""
-        any_made = False
+    def succeed(self, before: Estate) -> dict[int, list[str]]:
+        """Take over from another graph; return the jobs that lose something by it."""
+        lost: dict[int, list[str]] = {}
+        for name, engine in before.engines.items():
+            succession = Succession(engine, self.graph)
+            self.engines[name], lost = succession.new, succession.lost
+        return lost
+
+    def _repeat(self, updates: Iterable[Sequence[Mapping[str, Any]]], tell: Callable[[str], None]) -> None:
         for changes in updates:
             edit = Edit(self.graph, self._plugins)
             try:
                 edit.run(changes)
             except BournError as error:
-                log.error("an earlier update of the resources doesn't fit any more: %s", error.message)
+                tell(f"an earlier update of the resources can't be made any more: {error.message}")
                 continue
             self._take(edit)
-            any_made = True
-        if any_made:
-            self.engine = Engine(self.graph, self.engine.chooser)
 
     def _take(self, edit: Edit) -> None:
         """Note what an edit says of who is up."""
@@ -101,7 +121,8 @@ class Estate:
         """Take nodes that came up or went down."""
         self.up = self.up | ranks if up else self.up - ranks
         nodes = [node for node in self.graph.nodes() if node.rank in ranks and node.index not in self._off]
-        self.engine.mark(nodes, up)
+        for engine in self.engines.values():
+            engine.mark(nodes, up)
 
     # -- updates --
 
@@ -120,20 +141,21 @@ class Estate:
         made = edit.run(changes)
         off = set(self._off)
         self._take(edit)
-        succession = Succession(self.engine, self.graph, edit.touched)
-        prepared = Prepared(edit, succession, off, made)
+        prepared = Prepared(edit, {}, off, made)
         ranks = IdSet(edit.ranks | {node.rank for node in self._nodes(edit.touched)})
         now = self._rset(self._nodes(edit.touched))
         try:
-            if succession.lost and not force:
-                raise BournError(_held(succession.lost), errno.EBUSY)
+            for name, engine in self.engines.items():
+                prepared.successions[name] = Succession(engine, self.graph, edit.touched)
+            if prepared.lost and not force:
+                raise BournError(_held(prepared.lost), errno.EBUSY)
             if limit is not None:
                 excess = now.diff(limit)
                 if excess:
                     raise BournError(
                         f"the parent instance hasn't given {excess.summary()}; it gave {limit.summary()}"
                     )
-        except BournError:
+        except BaseException:
             self._undo(prepared)
             raise
         self._prepared = prepared
@@ -142,14 +164,14 @@ class Estate:
             "ranks": str(ranks),
             "R": now.to_dict() if now else None,
             "down": str(self.closed()),
-            "jobs": sorted(succession.lost),
+            "jobs": sorted(prepared.lost),
         }
 
     def commit(self) -> dict[int, list[str]]:
         """Let the prepared update stand; return the jobs that lost something by it."""
         prepared, self._prepared = self._prepared, None
         assert prepared is not None
-        self.engine = prepared.succession.new
+        self.engines = {name: succession.new for name, succession in prepared.successions.items()}
         return prepared.lost
 
     def rollback(self) -> None:
@@ -160,7 +182,8 @@ class Estate:
 
     def _undo(self, prepared: Prepared) -> None:
         prepared.edit.undo()
-        prepared.succession.cancel()
+        for engine in self.engines.values():
+            engine.number()
         self._off = prepared.off
         self._settle(self.graph.nodes())
 

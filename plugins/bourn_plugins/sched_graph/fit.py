@@ -19,7 +19,7 @@ class Pick:
     `exclusive`: the vertex itself is the job's alone. `whole`: so is all that it contains.
     """
 
-    __slots__ = ("exclusive", "ids", "kids", "leaves", "whole")
+    __slots__ = ("exclusive", "ids", "kids", "leaves", "twins", "whole")
 
     def __init__(
         self,
@@ -34,6 +34,8 @@ class Pick:
         self.kids = kids
         self.ids: dict[str, str] | None = None
         """The idsets of R, by type, once they have been asked for."""
+        self.twins: dict[Shape, Pick] | None = None
+        """The same in engines of other policies, by shape."""
 
 
 class Slot:

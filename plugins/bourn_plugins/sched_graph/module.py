@@ -19,8 +19,9 @@ from bourn_plugins.sched_graph.allocation import parts_of, rset_of
 from bourn_plugins.sched_graph.book import Book
 from bourn_plugins.sched_graph.estate import Estate
 from bourn_plugins.sched_graph.graph import ResourceGraph
+from bourn_plugins.sched_graph.guard import GuardedPolicy
 from bourn_plugins.sched_graph.planner import FOREVER, Planner
-from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.policy import Chooser, PolicyFault
 from bourn_plugins.sched_graph.questions import graph_document, status_of, vertex_facts
 from bourn_plugins.sched_graph.reasons import Reasons
 from bourn_plugins.sched_graph.request import Request as Wanted
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from bourn_plugins.sched_graph.engine import Engine
 
 
+_INSTEAD = {"match": "by ids", "queue": "as easy"}
+_MOST_FAULTS = 100
 _PATIENCE = 0.25
 """Seconds that a job waits before it is told why."""
 
@@ -47,7 +50,10 @@ class SchedGraph(Module):
     def __init__(self, ctx: ModuleContext) -> None:
         super().__init__(ctx)
         self._table = ctx.config.table("scheduler", SchedulerTable)
-        self._spec = self._match_policy()
+        self._strict = self._table.policy_fault == "refuse"
+        self._specs = {queue: self._match_policy(queue) for queue in ("", *self._queues())}
+        """The match policy of each queue; "" is that of the instance."""
+        self._faults: set[str] = set()
         self._policies: dict[str, QueuePolicy] = {}
         for queue in ("", *self._queues()):
             self._policy_of(queue)
@@ -61,26 +67,26 @@ class SchedGraph(Module):
         self._released = trio.Event()
         self._end = FOREVER
         self._looking_later = False
-        self._requests: WeakKeyDictionary[InternedJobspec, Wanted | str] = WeakKeyDictionary()
+        self._requests: dict[str, WeakKeyDictionary[InternedJobspec, Wanted | str]] = {}
+        """By match policy: what doesn't fit by one may fit by another."""
 
     def _queues(self) -> dict[str, QueueTable]:
         return self.ctx.config.table("queues", dict[str, QueueTable])
 
-    def _match_policy(self) -> MatchPolicySpec:
-        """Return the policy of the whole instance: the queues share one graph, in which it orders all."""
-        name = self._table.match_policy
-        for queue, table in self._queues().items():
-            if table.match_policy and table.match_policy != name:
-                raise ConfigError(
-                    f"[queues.{queue}] match-policy: must be that of [scheduler], '{name}', or left out, not "
-                    f"'{table.match_policy}': queues of this scheduler share one graph and its policy"
-                )
+    def _match_policy(self, queue: str) -> MatchPolicySpec:
+        """Return the match policy of a queue."""
+        own = self._queues().get(queue)
+        name = (own.match_policy if own is not None else "") or self._table.match_policy
         try:
             spec = stock.match_policy(name, self.ctx.plugins)
             spec.factory(self._table.match_options)
         except BournError as error:
-            raise ConfigError(f"[scheduler] match-policy: {error.message}") from None
+            where = f"[queues.{queue}]" if own is not None and own.match_policy else "[scheduler]"
+            raise ConfigError(f"{where} match-policy: {error.message}") from None
         return spec
+
+    def _spec(self, queue: str | None) -> MatchPolicySpec:
+        return self._specs.get(queue or "") or self._specs[""]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take the resources, then the running jobs, then requests; follow changes until cancelled."""
@@ -105,20 +111,51 @@ class SchedGraph(Module):
         self._rset = first["resources"]
         end = self._rset["execution"].get("expiration", 0.0)
         self._end = end or FOREVER
-        chooser = Chooser(self._spec.factory(self._table.match_options), self._spec.node_exclusive)
-        graph = self._graph(first.get("base", self._rset))
+        choosers = {
+            spec.name: Chooser(spec.factory(self._table.match_options), spec.node_exclusive, spec.name)
+            for spec in self._specs.values()
+        }
         before = self._estate
-        self._estate = estate = Estate(graph, chooser, IdSet(first["up"]), self.ctx.plugins)
-        estate.repeat(first.get("updates", ()), self.ctx.log)
+        self._estate = estate = Estate(
+            self._graph(first.get("base", self._rset)),
+            choosers,
+            IdSet(first["up"]),
+            self.ctx.plugins,
+            updates=first.get("updates", ()),
+            tell=self.ctx.log.error,
+            fault=lambda name, text: self._policy_failed("match", name, text),
+            strict=self._strict,
+        )
+        lost = {} if before is None else estate.succeed(before)
+        self._plan({})
         if before is None:
-            estate.engine.fault = self._policy_failed
-            self._planner = Planner(estate.engine)
-            self._reasons = Reasons(estate.engine)
             self._book = Book(
-                self._planner, self._policy_of, self._reasons.not_now, lambda: self._end, patience=_PATIENCE
+                self._planner_of,
+                self._policy_of,
+                self._reasons.not_now,
+                lambda: self._end,
+                patience=_PATIENCE,
+                strict=self._strict,
             )
         else:
-            self._adopt(estate.succeed(before.engine))
+            self._adopt(lost)
+
+    def _plan(self, ends: Mapping[int, float]) -> None:
+        """Make planners of the engines that there are now."""
+        assert self._estate is not None
+        self._planners: dict[str, Planner] = {}
+        for name, engine in self._estate.engines.items():
+            planner = Planner(engine)
+            planner.adopt(ends)
+            for other in self._planners.values():
+                planner.join(other)
+                break
+            self._planners[name] = planner
+        self._planner = self._planner_of("")
+        self._reasons = Reasons(self._engine)
+
+    def _planner_of(self, queue: str | None) -> Planner:
+        return self._planners[self._spec(queue).name]
 
     @property
     def _engine(self) -> Engine:
@@ -127,11 +164,8 @@ class SchedGraph(Module):
 
     def _adopt(self, lost: Mapping[int, Sequence[str]]) -> None:
         """Go on with the estate's new engine; jobs that lost something by it are ended."""
-        ends = self._planner.ends
-        self._planner = Planner(self._engine)
-        self._planner.adopt(ends)
-        self._reasons = Reasons(self._engine)
-        self._book.move(self._planner, self._reasons.not_now)
+        self._plan(self._planner.ends)
+        self._book.move(self._reasons.not_now)
         self._requests.clear()
         for job, paths in lost.items():
             self._end_job(job, f"its resources are gone: {', '.join(paths[:3])}")
@@ -139,8 +173,13 @@ class SchedGraph(Module):
     def _end_job(self, job: int, note: str) -> None:
         self.ctx.post("job-manager.raise", {"ids": [job], "type": "alloc", "severity": 0, "note": note})
 
-    def _policy_failed(self, text: str) -> None:
-        self.ctx.log.error("match policy %s failed; going on by ids: %s", self._spec.name, text)
+    def _policy_failed(self, kind: str, name: str, text: str) -> None:
+        """Say once what a policy did, and what comes of it."""
+        then = "its job is refused" if self._strict else f"going on {_INSTEAD[kind]}"
+        line = f"{kind} policy {name} failed; {then}: {text}"
+        if line not in self._faults and len(self._faults) < _MOST_FAULTS:
+            self._faults.add(line)
+            self.ctx.log.error("%s", line)
 
     def _graph(self, rset: Mapping[str, Any]) -> ResourceGraph:
         """Return the graph of the configured file, or the one that R implies."""
@@ -214,10 +253,11 @@ class SchedGraph(Module):
             later()
 
     def _claim(self, job: HelloJob) -> None:
-        wanted = self._wanted(job.jobspec, None)
+        queue = _queue_of(job.jobspec.obj)
+        wanted = self._wanted(job.jobspec, None, queue)
         exclusive = not isinstance(wanted, str) and bool(wanted.exclusive_types)
         expiration = job.R["execution"].get("expiration", 0.0)
-        self._install(job.id, job.R, exclusive or self._spec.node_exclusive, expiration or FOREVER)
+        self._install(job.id, job.R, exclusive or self._spec(queue).node_exclusive, expiration or FOREVER)
 
     def _install(self, job: int, rset: Mapping[str, Any], exclusive: bool, end: float) -> None:
         try:
@@ -239,10 +279,13 @@ class SchedGraph(Module):
         self.ctx.soon(self._pass)
 
     def _enqueue(self, job: AllocRequest) -> str | None:
-        wanted = self._wanted(job.jobspec, job.overrides)
+        wanted = self._wanted(job.jobspec, job.overrides, job.queue)
         if isinstance(wanted, str):
             return wanted
-        self._book.add(job, wanted)
+        try:
+            self._book.add(job, wanted)
+        except PolicyFault as error:
+            return f"its policy failed: {error}"
         return None
 
     def free(self, jobs: Sequence[FreeRequest]) -> None:
@@ -286,12 +329,18 @@ class SchedGraph(Module):
         wanted = self._compile(jobspec)
         return wanted if isinstance(wanted, str) else None
 
-    def _wanted(self, jobspec: InternedJobspec, overrides: Mapping[str, Any] | None) -> Wanted | str:
+    def _wanted(
+        self, jobspec: InternedJobspec, overrides: Mapping[str, Any] | None, queue: str | None
+    ) -> Wanted | str:
         if overrides and not all(path.startswith(LABELS) for path in overrides):
             return self._compile(apply_overrides(jobspec.obj, overrides))
-        found = self._requests.get(jobspec)
+        name = self._spec(queue).name
+        requests = self._requests.get(name)
+        if requests is None:
+            requests = self._requests[name] = WeakKeyDictionary()
+        found = requests.get(jobspec)
         if found is None:
-            found = self._requests[jobspec] = self._compile(jobspec.obj)
+            found = requests[jobspec] = self._compile(jobspec.obj)
         return found
 
     def _compile(self, jobspec: Mapping[str, Any]) -> Wanted | str:
@@ -319,7 +368,12 @@ class SchedGraph(Module):
                 if value is not None:
                     options[key] = value
             try:
-                policy = stock.queue_policy(name, self.ctx.plugins).factory(options)
+                spec = stock.queue_policy(name, self.ctx.plugins)
+                policy = GuardedPolicy(
+                    spec.factory(options),
+                    lambda text: self._policy_failed("queue", name, text),
+                    strict=self._strict,
+                )
             except BournError as error:
                 where = f"[queues.{queue}]" if own is not None and own.queue_policy else "[scheduler]"
                 raise ConfigError(f"{where} queue-policy: {error.message}") from None
@@ -332,13 +386,22 @@ class SchedGraph(Module):
             return
         decisions = self._book.run(time.time())
         if decisions.started:
-            engine = self._engine
+            engines = {queue: self._planner_of(queue).engine for queue in self._specs}
+            own = engines[""]
             self._client.alloc_success(
                 [
-                    (job.id, rset_of(engine, parts, start, 0.0 if end == FOREVER else end), None)
+                    (
+                        job.id,
+                        rset_of(
+                            engines.get(job.queue or "", own), parts, start, 0.0 if end == FOREVER else end
+                        ),
+                        None,
+                    )
                     for job, parts, start, end in decisions.started
                 ]
             )
+        if decisions.denied:
+            self._client.alloc_deny(decisions.denied)
         if decisions.waiting:
             self._client.annotate(
                 [(job.id, _annotation(reason, estimate)) for job, reason, estimate in decisions.waiting]
@@ -403,6 +466,12 @@ class SchedGraph(Module):
     def graph(self, request: Request) -> dict[str, str]:
         """Return the graph as a JGF document: {text}."""
         return {"text": graph_document(self._engine.graph)}
+
+
+def _queue_of(jobspec: Mapping[str, Any]) -> str:
+    """Return the queue that a jobspec names, or ""."""
+    system = (jobspec.get("attributes") or {}).get("system") or {}
+    return str(system.get("queue") or "")
 
 
 def _annotation(reason: str, estimate: float | None) -> dict[str, Any]:

@@ -9,13 +9,15 @@ be, and the engine, in a what-if of that time, whether it is.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
 from attrs import Factory, define
 
 from bourn_plugins.sched_graph.fit import Pick, bits_of
+from bourn_plugins.sched_graph.profile import FOREVER, Profile
 from bourn_plugins.sched_graph.request import SLOT
+from bourn_plugins.sched_graph.twins import translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from bourn_plugins.sched_graph.engine import Engine, Parts
     from bourn_plugins.sched_graph.request import Need, Request
 
-FOREVER = math.inf
+__all__ = ["FOREVER", "Planner", "Reservation"]
+
 _CHEAP = 64
 """Releases that a what-if may cost before its result is kept."""
 
@@ -42,98 +45,16 @@ class Reservation:
     """Whether it has all its atoms to itself."""
 
 
-class Profile:
-    """Use over time: `times[i]` begins a stretch with the atoms `busy[i]` and `units[i]` in use."""
-
-    def __init__(self, now: float) -> None:
-        self.times = [now]
-        self.busy = [0]
-        self.units = [0]
-
-    @classmethod
-    def of(cls, now: float, uses: list[tuple[float, int, int]]) -> Profile:
-        """Return the profile of what is in use from now on until each (end, mask, units)."""
-        profile = cls(now)
-        uses.sort(key=lambda use: use[0], reverse=True)
-        times, busy, units = [FOREVER], [0], [0]
-        for end, mask, count in uses:
-            if end == times[-1]:
-                busy[-1] |= mask
-                units[-1] += count
-            else:
-                times.append(end)
-                busy.append(busy[-1] | mask)
-                units.append(units[-1] + count)
-        # What ends at times[k] is in use in the stretch before it.
-        profile.times = [now, *reversed(times[1:])]
-        profile.busy = busy[::-1]
-        profile.units = units[::-1]
-        return profile
-
-    def add(self, start: float, end: float, mask: int, units: int) -> None:
-        """Put something into the stretches of [start, end)."""
-        low = self._point(start)
-        high = len(self.times) if end == FOREVER else self._point(end)
-        busy, counts = self.busy, self.units
-        for i in range(low, high):
-            busy[i] |= mask
-            counts[i] += units
-
-    def _point(self, time: float) -> int:
-        if time <= self.times[0]:
-            return 0
-        at = bisect_left(self.times, time)
-        if at == len(self.times) or self.times[at] != time:
-            self.times.insert(at, time)
-            self.busy.insert(at, self.busy[at - 1])
-            self.units.insert(at, self.units[at - 1])
-        return at
-
-    def find_atoms(self, fitting: int, wanted: int, duration: float) -> tuple[float, int] | None:
-        """Return the earliest (time, mask of free atoms) with enough atoms free for the whole duration."""
-        times, busy = self.times, self.busy
-        last = len(times)
-        i = 0
-        while i < last:
-            free = fitting & ~busy[i]
-            if free.bit_count() < wanted:
-                i += 1
-                continue
-            end = times[i] + duration
-            k = i + 1
-            while k < last and times[k] < end:
-                free &= ~busy[k]
-                if free.bit_count() < wanted:
-                    break
-                k += 1
-            else:
-                return times[i], free
-            # What starts before the stretch that is short on its own fails there too.
-            i = k if (fitting & ~busy[k]).bit_count() < wanted else i + 1
-        return None
-
-    def openings(self, units: int, limit: int, duration: float, after: float) -> Iterator[float]:
-        """Yield the times at which at most `limit - units` units are in use for the whole duration."""
-        times, used = self.times, self.units
-        last, most = len(times), limit - units
-        i = bisect_right(times, after)
-        while i < last:
-            end = times[i] + duration
-            k = i
-            while k < last and times[k] < end and used[k] <= most:
-                k += 1
-            if k < last and times[k] < end:
-                i = k + 1
-                continue
-            yield times[i]
-            i += 1
-
-
 @define(eq=False)
 class Planner:
-    """An engine in time. `now` moves with `begin`; ends are on the same clock."""
+    """An engine in time. `now` moves with `begin`; ends are on the same clock.
+
+    `twins` are planners of other policies over the same graph: what one starts, ends or reserves the others
+    know of. What is said to one of them is said to all.
+    """
 
     engine: Engine
+    twins: list[Planner] = Factory(list)
     ends: dict[int, float] = Factory(dict)
     now: float = 0.0
     reservations: list[Reservation] = Factory(list)
@@ -151,8 +72,14 @@ class Planner:
 
     # -- what runs --
 
+    def join(self, other: Planner) -> None:
+        """Become the twin of a planner, and of its twins."""
+        for twin in (other, *other.twins):
+            twin.twins.append(self)
+            self.twins.append(twin)
+
     def adopt(self, ends: Mapping[int, float]) -> None:
-        """Take over the jobs that the engine has, and when they end."""
+        """Take over the jobs that the engine has, and when they end; twins do so by themselves."""
         for job in self.engine.jobs:
             self.ends[job] = end = ends.get(job, FOREVER)
             if end != FOREVER:
@@ -160,6 +87,11 @@ class Planner:
 
     def start(self, job: int, parts: Parts, end: float = FOREVER) -> None:
         """Give a job what was matched, until `end`."""
+        self._start(job, parts, end)
+        for twin in self.twins:
+            twin._start(job, translate(parts, self.engine, twin.engine), end)
+
+    def _start(self, job: int, parts: Parts, end: float) -> None:
         self.engine.allocate(job, parts)
         self.ends[job] = end
         if end != FOREVER:
@@ -168,6 +100,10 @@ class Planner:
 
     def finish(self, job: int, ranks: list[int] | None = None) -> None:
         """Take back what a job has, or has on some ranks; early or late doesn't matter."""
+        for planner in (self, *self.twins):
+            planner._finish(job, ranks)
+
+    def _finish(self, job: int, ranks: list[int] | None) -> None:
         if self.engine.free(job, ranks):
             self._forget_end(job, self.ends.pop(job, FOREVER))
             self._uses.pop(job, None)
@@ -175,6 +111,10 @@ class Planner:
 
     def expire(self, job: int, end: float) -> None:
         """Move the end of a running job."""
+        for planner in (self, *self.twins):
+            planner._expire(job, end)
+
+    def _expire(self, job: int, end: float) -> None:
         if job in self.ends:
             self._forget_end(job, self.ends[job])
             self.ends[job] = end
@@ -190,6 +130,10 @@ class Planner:
 
     def begin(self, now: float) -> None:
         """Start a pass: reservations of the pass before are dropped."""
+        for planner in (self, *self.twins):
+            planner._begin(now)
+
+    def _begin(self, now: float) -> None:
         self.now = now
         if self.reservations:
             self.reservations = []
@@ -216,6 +160,22 @@ class Planner:
 
     def reserve(self, job: int, request: Request, duration: float) -> Reservation | None:
         """Reserve resources at the earliest time at which they are free; None if there is no such time."""
+        reservation = self._reserve(job, request, duration)
+        if reservation is not None:
+            for twin in self.twins:
+                twin._mirror(reservation, self.engine)
+        return reservation
+
+    def _mirror(self, made: Reservation, engine: Engine) -> None:
+        """Keep what a twin has reserved."""
+        parts = translate(made.parts, engine, self.engine)
+        mask = self.engine.order.mask([atom for atom, _ in parts])
+        reservation = Reservation(made.job, made.start, made.end, parts, mask, made.whole)
+        if self._profile is not None:
+            self._profile.add(made.start, made.end, mask, self._parts_units(parts))
+        self.reservations.append(reservation)
+
+    def _reserve(self, job: int, request: Request, duration: float) -> Reservation | None:
         kept = self._kept.get(job)
         if kept is not None and kept[1] > 0 and kept[0].start > self.now and not self.reservations:
             self._kept[job] = (kept[0], kept[1] - 1)

@@ -50,8 +50,9 @@ class StateLook:
 class Chooser:
     """A policy, in the terms of the engine: orders of siblings and of atoms, and ranks."""
 
-    def __init__(self, policy: Any, node_exclusive: bool = False) -> None:
+    def __init__(self, policy: Any, node_exclusive: bool = False, name: str = "") -> None:
         self.policy = policy
+        self.name = name
         self.node_exclusive = node_exclusive
         self.high = bool(getattr(policy, "high", False))
         self.by_score = hasattr(policy, "high")
@@ -69,7 +70,10 @@ class Chooser:
             return vertex.id
         if self.first:
             return -vertex.uniq_id
-        return self._order(vertex)
+        try:
+            return self._order(vertex)
+        except Exception as error:
+            raise PolicyFault(f"order() raised {type(error).__name__}: {error}") from error
 
     def atom(self, vertex: Vertex) -> Any:
         """Return the sort key of an atom among all."""
@@ -104,14 +108,19 @@ class Chooser:
         return chosen
 
     def disable(self) -> None:
-        """Ask the policy no more: what is there goes by ids."""
+        """Ask the policy no more about what changes: what is there goes by the order that it has."""
         self._prefer = self._score = self._choose = None
+
+    def disable_order(self) -> None:
+        """Ask the policy nothing more: vertices go by ids, once an engine is made anew."""
+        self.disable()
+        self._order = None
 
     def _ask(self, method: Any, *arguments: Any) -> Any:
         try:
             answer = method(*arguments)
         except Exception as error:
-            raise PolicyFault(f"{type(error).__name__}: {error}") from error
+            raise PolicyFault(f"{method.__name__}() raised {type(error).__name__}: {error}") from error
         if answer is None:
             raise PolicyFault(f"{method.__name__}() returned None")
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from bourn_plugins.sched_graph.engine import Engine
@@ -30,7 +31,10 @@ class Reasons:
 
     def _find(self, request: Request) -> str | None:
         if self._ideal is None:
-            self._ideal = Engine(self.engine.graph, self.engine.chooser, all_up=True)
+            # Whether something fits doesn't depend on what is preferred, so a policy may fail at that.
+            chooser = copy(self.engine.chooser)
+            chooser.disable()
+            self._ideal = Engine(self.engine.graph, chooser, all_up=True)
         if self._ideal.match(request) is not None:
             return None
         if request.constraint and not self._ideal.constrained(request.constraint):

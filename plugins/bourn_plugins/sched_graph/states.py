@@ -171,7 +171,9 @@ class Interner:
         cell = Cell(vertex, shape, tuple(map(tuple, leaves.values())), kids, free, down, _NO_STATE, parent)
         for below in kids:
             below.parent = cell
-            below.closed = not (below.vertex.up or self.all_up)
+            if not (below.vertex.up or self.all_up):
+                below.closed = True
+                below.state = self.state(below)
         cell.state = self.state(cell)
         return cell
 

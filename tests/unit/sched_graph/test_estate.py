@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 import pytest
@@ -27,7 +26,12 @@ NODE = res("node", 1, slot(1, res("core", 1)), exclusive=True)
 
 def estate(policy: str = "low", ranks: int = 64, **sizes: int) -> Estate:
     spec = stock.match_policy(policy)
-    return Estate(cluster(**sizes), Chooser(spec.factory({}), spec.node_exclusive), IdSet(range(ranks)))
+    chooser = Chooser(spec.factory({}), spec.node_exclusive)
+    return Estate(cluster(**sizes), {policy: chooser}, IdSet(range(ranks)))
+
+
+def found_choosers(found: Estate) -> dict[str, Chooser]:
+    return {name: engine.chooser for name, engine in found.engines.items()}
 
 
 def take(found: Estate, job: int, *resources: dict[str, Any], **system: Any) -> list[str]:
@@ -89,9 +93,16 @@ def test_attached_nodes_get_free_ranks_and_are_used() -> None:
     assert made["changes"][0]["ranks"] == {"/cluster0/n7": 2, "/cluster0/n8": 3}
     assert has(found, 1) == before
     assert take(found, 2, res("node", 3, slot(1, res("core", 2)))) != []
-    again = estate(nodes=2, cores=2)
-    again.repeat([made["changes"]], logging.getLogger())
+    told: list[str] = []
+    updates = [made["changes"], [remove("/cluster0/node9")]]
+    again = Estate(
+        cluster(nodes=2, cores=2), found_choosers(found), IdSet("0-3"), updates=updates, tell=told.append
+    )
     assert graph_document(again.graph) == graph_document(found.graph)
+    assert told == [
+        "an earlier update of the resources can't be made any more: /cluster0/node9: there is no such "
+        "vertex; did you mean '/cluster0/node1'?"
+    ]
 
 
 def test_attaching_below_a_vertex_that_a_job_has() -> None:
@@ -208,6 +219,17 @@ def test_what_is_wrong_is_told_and_nothing_stands(wrong: dict[str, Any], words: 
     assert words in caught.value.message
     assert caught.value.message.startswith("change 6: ")
     assert _all(found) == before
+
+
+def test_what_is_down_in_a_description_is_down() -> None:
+    graph = cluster(nodes=1, sockets=2, cores=1)
+    socket = graph.nodes()[0].kids[0]
+    socket.up = False
+    found = Estate(graph, {"low": Chooser(stock.match_policy("low").factory({}))}, IdSet("0"))
+    assert take(found, 1, ONE) == ["/cluster0/node0/socket1/core1"]
+    assert take(found, 2, ONE) == []
+    change(found, {"op": "status", "path": "/cluster0/node0/socket0", "status": "up"})
+    assert take(found, 2, ONE) == ["/cluster0/node0/socket0/core0"]
 
 
 def test_a_limit_is_kept() -> None:

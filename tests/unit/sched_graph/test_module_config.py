@@ -29,7 +29,7 @@ def test_defaults_and_what_is_right() -> None:
     assert scheduler()
     assert scheduler(
         scheduler={"match-policy": "policy=low node_centric=true", "queue-policy": "conservative"},
-        queues={"a": {"match-policy": "policy=low node_centric=true"}, "b": {"queue-policy": "fcfs"}},
+        queues={"a": {"match-policy": "policy=low node_centric=false"}, "b": {"queue-policy": "fcfs"}},
     )
     assert scheduler(scheduler={"match-policy": "custom", "match-options": {"policy": "low"}})
 
@@ -45,8 +45,8 @@ def test_defaults_and_what_is_right() -> None:
             "[queues.a] queue-policy: unknown queue policy 'eazy'; did you mean 'easy'?",
         ),
         (
-            {"queues": {"a": {"match-policy": "low"}}},
-            "[queues.a] match-policy: must be that of [scheduler], 'first', or left out, not 'low'",
+            {"queues": {"a": {"match-policy": "lo"}}},
+            "[queues.a] match-policy: unknown match policy 'lo'",
         ),
         ({"scheduler": {"prune-filters": ["ALL:core"]}}, "prune-filters"),
         ({"scheduler": {"match-format": "rv1"}}, "match-format"),
