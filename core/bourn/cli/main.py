@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "module": ("module", "list, load and remove broker modules"),
     "plugins": ("plugins", "list plugins and their state"),
     "kvs": ("kvs", "read and write the key-value store"),
+    "archive": ("archive", "keep files where jobs on all nodes can take them from"),
     "event": ("event", "publish and subscribe to events"),
     "exec": ("exec", "run a command on ranks, outside of any job"),
     "keygen": ("keygen", "make the authority of an instance of several hosts"),
