@@ -54,12 +54,13 @@ class RPCError(BournError):
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?`, or a list of the names there are, to end an error message with."""
+    names = sorted(set(known))
+    return nearest(word, names) or (f"; there are: {', '.join(names)}" if names else "; there are none")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?`, or nothing; for a message that lists the names already."""
     import difflib
 
-    names = sorted(set(known))
-    close = difflib.get_close_matches(word, names, n=1)
-    if close:
-        return f"; did you mean '{close[0]}'?"
-    if not names:
-        return "; there are none"
-    return f"; there are: {', '.join(names)}"
+    close = difflib.get_close_matches(word, sorted(set(known)), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from bourn.errors import BournError
+from bourn.errors import BournError, nearest
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.shell import stdio
@@ -53,7 +53,9 @@ class Affinity(ShellPlugin):
             elif word == "per-task" and not mapped:
                 mode = word
             elif word not in ("on", "1", "True"):
-                raise BournError(f"-o cpu-affinity={word}: right is {', '.join(_MODES)}")
+                raise BournError(
+                    f"-o cpu-affinity={word}: right is {', '.join(_MODES)}{nearest(word, _MODES)}"
+                )
         spec.data[self.name] = (mode, maps, said)
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:

@@ -33,7 +33,7 @@ class Taskmap(ShellPlugin):
     priority = 90
 
     def wants(self, spec: ShellSpec) -> bool:
-        return not spec.single
+        return not spec.single or spec.option(self.name) is not None
 
     def validate(self, spec: ShellSpec) -> None:
         given = spec.option(self.name, "block")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from bourn.errors import BournError, suggest
+from bourn.errors import BournError, nearest, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -96,7 +96,7 @@ class ShellSpec:
             for word in self.words(name):
                 if word not in right:
                     allowed = " or ".join(filter(None, (", ".join(right[:-1]), right[-1])))
-                    raise BournError(f"-o {name}={word}: right is {allowed}{suggest(word, right)}")
+                    raise BournError(f"-o {name}={word}: right is {allowed}{nearest(word, right)}")
 
 
 def choose_plugins(spec: ShellSpec, plugins: list[ShellPlugin]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bourn.errors import BournError, suggest
+from bourn.errors import BournError, nearest, suggest
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.shell import templates
@@ -53,7 +53,7 @@ class StageIn(ShellPlugin):
         if not colon:
             scope, path = "local", destination
         if scope not in _SCOPES or not path:
-            right = f"right is DIR, local:DIR or global:DIR{suggest(scope, _SCOPES)}"
+            right = f"right is DIR, local:DIR or global:DIR{nearest(scope, _SCOPES)}"
             raise BournError(f"-o stage-in.destination={destination}: {right}")
         templates.check(path, "stage-in.destination")
         pattern = str(spec.option("stage-in.pattern", "*"))

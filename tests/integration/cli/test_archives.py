@@ -83,7 +83,7 @@ def test_a_pattern_that_fits_nothing(bourn, tree):
     [
         (
             "../outside",
-            pytest.raises(BournError, match=r"^archive forged: '\.\./outside' would be extracted"),
+            pytest.raises(BournError, match=r"^archive forged: .* outside"),
         ),
         ("/outside", nullcontext()),
     ],
