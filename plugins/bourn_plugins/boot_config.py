@@ -14,7 +14,7 @@ from bourn.hookspecs.boot import BootMethod
 from bourn.model.hostlist import Hostlist
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from bourn.config import Config
 
@@ -87,17 +87,18 @@ class Listed:
             attributes["tbon.topo"] = "custom:" + ",".join(map(str, hosts.parents))
         self.attributes: Mapping[str, str] = attributes
 
-    async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
-        """Return a look-up of what the list says."""
+    async def exchange(
+        self, card: Mapping[str, Any], wanted: Collection[int]
+    ) -> Mapping[int, Mapping[str, Any]]:
+        """Return what the list says."""
+        return {rank: self._card(rank) for rank in wanted}
 
-        def look_up(rank: int) -> Mapping[str, Any]:
-            host, port = self._hosts.connect[rank]
-            return {"rank": rank, "hostname": self._hosts.names[rank], "host": host, "port": port, "cert": ""}
-
-        return look_up
-
-    async def close(self) -> None:
+    async def close(self, error: BournError | None = None) -> None:
         """Nobody waits to be told."""
+
+    def _card(self, rank: int) -> Mapping[str, Any]:
+        host, port = self._hosts.connect[rank]
+        return {"rank": rank, "hostname": self._hosts.names[rank], "host": host, "port": port, "cert": ""}
 
 
 def _address(text: str, host: str, port: int, where: str) -> tuple[str, int]:

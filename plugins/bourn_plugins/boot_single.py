@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING, Any
 
-from bourn.errors import BournError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.boot import BootMethod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from bourn.config import Config
+    from bourn.errors import BournError
 
 
 class Single:
@@ -24,17 +23,13 @@ class Single:
     def __init__(self) -> None:
         self.attributes: Mapping[str, str] = {}
 
-    async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
-        """Return a look-up that knows rank 0."""
+    async def exchange(
+        self, card: Mapping[str, Any], wanted: Collection[int]
+    ) -> Mapping[int, Mapping[str, Any]]:
+        """Return nothing: there is nobody else."""
+        return {}
 
-        def look_up(rank: int) -> Mapping[str, Any]:
-            if rank != 0:
-                raise BournError(f"there is no rank {rank}: the instance has one broker", errno.EHOSTUNREACH)
-            return card
-
-        return look_up
-
-    async def close(self) -> None:
+    async def close(self, error: BournError | None = None) -> None:
         """Nobody waits to be told."""
 
 

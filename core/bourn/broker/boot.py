@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import errno
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from bourn.broker.overlay.certs import load_authority, make_identity
+from bourn.broker.overlay.interface import own_address
 from bourn.broker.overlay.overlay import Overlay
 from bourn.broker.overlay.tls import TlsNetwork, Trust
 from bourn.broker.overlay.topology import parse_topology
@@ -27,21 +31,49 @@ INSTANCE = "instance-id"
 TOPOLOGY = "tbon.topo"
 """Session attribute: the shape of the tree, where the boot method knows it; else `[tbon] topology`."""
 BIND = "tbon.bind"
-"""Session attribute: HOST:PORT to listen at; port 0: any."""
+"""Session attribute: HOST:PORT to listen at; port 0: any. Without it the address by which others reach us."""
 AUTHORITY = "tbon.authority"
 """Session attribute: the file of the instance's authority; without it the cards carry certificates."""
+TOGETHER = "boot.together"
+"""Session attribute, "1": one launcher started all brokers and ends them as one. A signal to any of them is a
+signal to rank 0, and a broker that has lost all above doesn't wait for them to be started again."""
+REJOIN_SECONDS = 5.0
+"""How long brokers of one launcher look for another ancestor when they have lost their parent."""
 
 
-async def build_overlay(broker: Broker, session: BootSession) -> Overlay:
+async def build_overlay(
+    broker: Broker, session: BootSession, topology: str | None = None, more: Mapping[str, Any] | None = None
+) -> Overlay:
     """Exchange cards with the other brokers and return the overlay, which isn't running yet.
 
-    A card is `{rank, hostname, host, port, cert, R}`: where the broker listens, its certificate (DER, base64;
-    "" with an authority), and the resources of its machine. Raises BournError.
+    A card is `{rank, hostname, host, port, cert, R}`, and what `more` adds: where the broker listens, its
+    certificate (DER, base64; "" with an authority), and the resources of its machine. `topology` goes before
+    what the session and the configuration say. Raises BournError.
     """
-    rank, attributes = session.rank, session.attributes
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_give_up, broker)
+            overlay = await _build(broker, session, topology, dict(more or {}))
+            nursery.cancel_scope.cancel()
+        await session.close()
+    except* BournError as group:
+        error = first_of(group)
+        assert isinstance(error, BournError)
+        with trio.move_on_after(1, shield=True), suppress(BournError):
+            await session.close(error)
+        raise error from None
+    return overlay
+
+
+async def _build(
+    broker: Broker, session: BootSession, topology_text: str | None, more: dict[str, Any]
+) -> Overlay:
+    rank = session.rank
     table = broker.config.table("tbon", TbonTable)
-    topology = parse_topology(attributes.get(TOPOLOGY) or table.topology, session.size)
-    path = attributes.get(AUTHORITY)
+    topology = parse_topology(
+        topology_text or session.attributes.get(TOPOLOGY) or table.topology, session.size
+    )
+    path = session.attributes.get(AUTHORITY)
     authority = load_authority(Path(path)) if path else None
     identity = make_identity(rank, authority)
     network = TlsNetwork(identity, user_timeout=table.user_timeout)
@@ -50,12 +82,14 @@ async def build_overlay(broker: Broker, session: BootSession) -> Overlay:
         "hostname": broker.attrs.get("hostname") or socket.gethostname(),
         "cert": "" if authority else base64.b64encode(identity.cert_der).decode(),
         "R": machine_resources(broker),
+        **more,
     }
     if topology.children[rank]:
-        host, _, port = attributes.get(BIND, "").rpartition(":")
-        card["host"], card["port"] = network.bind(host.strip("[]") or "127.0.0.1", int(port or 0))
-    look_up = await session.exchange(card)
-    relatives = {other: look_up(other) for other in _relatives(topology, rank)}
+        host, _, port = session.attributes.get(BIND, "").rpartition(":")
+        card["host"], card["port"] = network.bind(
+            host.strip("[]") or own_address(table.interface), int(port or 0)
+        )
+    relatives = await session.exchange(card, _relatives(topology, rank))
     if authority is not None:
         trust = Trust(authority=authority.cert_pem)
     else:
@@ -71,7 +105,22 @@ async def build_overlay(broker: Broker, session: BootSession) -> Overlay:
         ("tbon.fingerprint", identity.fingerprint),
     ):
         broker.attrs.set(name, value, fixed=True)
-    return Overlay(broker, topology, network, table, attributes.get(INSTANCE, ""))
+    overlay = Overlay(broker, topology, network, table, session.attributes.get(INSTANCE, ""))
+    if TOGETHER in session.attributes:
+        overlay.rejoin_timeout = min(REJOIN_SECONDS, overlay.rejoin_timeout)
+    return overlay
+
+
+async def _give_up(broker: Broker) -> None:
+    await broker.stopping.wait()
+    raise BournError(f"stopped before all brokers were up: {broker.stop_reason}", errno.EINTR)
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first of the errors that a nursery has put into a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def machine_resources(broker: Broker) -> Mapping[str, Any] | None:
@@ -88,8 +137,3 @@ def machine_resources(broker: Broker) -> Mapping[str, Any] | None:
 def _relatives(topology: Topology, rank: int) -> set[int]:
     """Return whom a rank may ever have a link with: those above and those below."""
     return {*topology.ancestors(rank), *topology.subtree(rank)} - {rank}
-
-
-def missing_card(rank: int) -> BournError:
-    """Return the error of a look-up that finds nothing."""
-    return BournError(f"nothing is known of rank {rank}", errno.ENOENT)

@@ -21,15 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from bourn.broker.boot import missing_card
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import NoReturn
 
     from bourn.broker.broker import Broker
-    from bourn.broker.overlay.topology import Topology
 
 log = logging.getLogger("bourn.broker")
 
@@ -50,15 +48,17 @@ class Member:
         self._sock = sock
         self._stream: trio.SocketStream
 
-    async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
-        """Send rank 0 this rank's card; receive those of its relatives."""
+    async def exchange(
+        self, card: Mapping[str, Any], wanted: Collection[int]
+    ) -> Mapping[int, Mapping[str, Any]]:
+        """Send rank 0 this rank's card, and whose it wants; receive those."""
         self._stream = _stream(self._sock)
         with trio.move_on_after(BOOT_SECONDS):
-            await _send(self._stream, card)
+            await _send(self._stream, [card, list(wanted)])
             found = await _receive(self._stream)
             if found is None:
                 raise BournError("rank 0 ended before this rank came up")
-            return _look_up({int(rank): card for rank, card in found.items()})
+            return {int(rank): card for rank, card in found.items()}
         raise BournError(f"rank 0 hasn't sent the others' cards within {BOOT_SECONDS:g} s")
 
     async def watch(self, broker: Broker) -> None:
@@ -69,7 +69,7 @@ class Member:
             broker.overlay.ending = True
         broker.stop("rank 0 has gone")
 
-    async def close(self) -> None:
+    async def close(self, error: BournError | None = None) -> None:
         """Nothing to tell: the socket ends with the process."""
 
 
@@ -78,10 +78,9 @@ class Brood:
 
     rank = 0
 
-    def __init__(self, size: int, topology: Topology, attributes: Mapping[str, str]) -> None:
+    def __init__(self, size: int, attributes: Mapping[str, str]) -> None:
         self.size = size
         self.attributes = attributes
-        self._topology = topology
         self._socks: dict[int, socket.socket] = {}
         self._streams: dict[int, trio.SocketStream] = {}
         self.pids: dict[int, int] = {}
@@ -102,16 +101,19 @@ class Brood:
             theirs.close()
             self._socks[rank], self.pids[rank] = ours, pid
 
-    async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
-        """Collect the cards of all and give each those of its relatives."""
+    async def exchange(
+        self, card: Mapping[str, Any], wanted: Collection[int]
+    ) -> Mapping[int, Mapping[str, Any]]:
+        """Collect the cards of all and give each those that it wants."""
         cards: dict[int, Mapping[str, Any]] = {0: card}
+        wants: dict[int, list[int]] = {}
         self._streams = {rank: _stream(sock) for rank, sock in self._socks.items()}
 
         async def collect(rank: int) -> None:
             found = await _receive(self._streams[rank])
             if found is None:
                 raise BournError(f"rank {rank} ended before it came up")
-            cards[rank] = found
+            cards[rank], wants[rank] = found
 
         with trio.move_on_after(BOOT_SECONDS):
             try:
@@ -124,10 +126,9 @@ class Brood:
             missing = ", ".join(str(rank) for rank in range(self.size) if rank not in cards)
             raise BournError(f"rank {missing} didn't come up within {BOOT_SECONDS:g} s")
         for rank, stream in self._streams.items():
-            relatives = {*self._topology.ancestors(rank), *self._topology.subtree(rank)}
             with suppress(trio.BrokenResourceError):
-                await _send(stream, {str(other): cards[other] for other in relatives})
-        return _look_up(cards)
+                await _send(stream, {str(other): cards[other] for other in wants[rank]})
+        return {other: cards[other] for other in wanted}
 
     async def watch(self, broker: Broker) -> None:
         """Note the end of processes; one that ends before it was ever online ends the instance."""
@@ -156,7 +157,7 @@ class Brood:
         elif status and not broker.stopping.is_set():
             log.warning("the process of rank %d ended: %s", rank, _ending(status))
 
-    async def close(self) -> None:
+    async def close(self, error: BournError | None = None) -> None:
         """Nothing to tell."""
 
     def finish(self) -> None:
@@ -218,15 +219,6 @@ def _ending(status: int) -> str:
 def _stream(sock: socket.socket) -> trio.SocketStream:
     sock.setblocking(False)
     return trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-
-
-def _look_up(cards: Mapping[int, Mapping[str, Any]]) -> Callable[[int], Mapping[str, Any]]:
-    def look_up(rank: int) -> Mapping[str, Any]:
-        if rank not in cards:
-            raise missing_card(rank)
-        return cards[rank]
-
-    return look_up
 
 
 async def _send(stream: trio.SocketStream, value: object) -> None:

@@ -30,17 +30,21 @@ _OF_A_JOB = (
     "BOURN_TASK_RANK",
     "BOURN_TASK_LOCAL_ID",
     "BOURN_KVS_NAMESPACE",
-    "PMI_FD",
-    "PMI_RANK",
-    "PMI_SIZE",
 )
+# PMI's connection is the broker's own; programs that ask Slurm would take themselves for its tasks.
+_PREFIXES = ("PMI_", "PMIX_", "SLURM_")
 
 
 def environment(environ: Mapping[str, str], uri: str) -> dict[str, str]:
     """Return the program's environment: that of the broker, without what describes a job of the parent
-    instance, and with a PATH on which `bourn` is found even where no virtual environment is activated.
+    instance or of another resource manager, and with a PATH on which `bourn` is found even where no virtual
+    environment is activated.
     """
-    own = {name: value for name, value in environ.items() if name not in _OF_A_JOB}
+    own = {
+        name: value
+        for name, value in environ.items()
+        if name not in _OF_A_JOB and not name.startswith(_PREFIXES)
+    }
     own["BOURN_URI"] = uri
     path = own.get("PATH")
     if path and shutil.which("bourn", path=path) is None:

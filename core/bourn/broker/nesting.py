@@ -17,14 +17,15 @@ import trio
 from attrs import frozen
 
 from bourn.errors import BournError
+from bourn.model.idset import IdSet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
 
     from bourn.broker.broker import Broker
     from bourn.broker.initial import InitialProgram
     from bourn.broker.signals import Signals
+    from bourn.model.rset import ResourceSet
 
 log = logging.getLogger("bourn.broker")
 
@@ -32,6 +33,8 @@ ALLOTMENT = "R"
 """The file of the run directory that holds what the parent gave: an R (RFC 20), ranks from 0."""
 TERM_SECONDS = 2.0
 """How long the program has to end: a job has 5 s by default, which must do for the clean-up as well."""
+NODE = "node"
+"""What a broker's card says of where it runs: the rank of the parent's broker on its node."""
 ANSWER_SECONDS = 30.0
 """How long the parent may take to answer a starting child."""
 
@@ -44,12 +47,28 @@ class Parent:
     jobid: int
     level: int
     """The parent's `instance-level`."""
-    R: dict[str, Any]
-    """The job's resources, ranks numbered from 0; its expiration is the job's."""
+    node: int
+    """The rank of the parent's broker on this node."""
+    R: ResourceSet | None
+    """The job's resources by the parent's ranks, its expiration the job's; None on ranks other than 0."""
 
-    def keep(self, rundir: Path) -> None:
+    def share(self, cards: Mapping[int, Mapping[str, Any]]) -> ResourceSet:
+        """Return the job's resources by the ranks of this instance; `cards` say where its brokers run."""
+        assert self.R is not None
+        if len(cards) < 2:
+            return self.R.remap_ranks()
+        from bourn.broker.share import divide
+
+        nodes = [int(cards[rank][NODE]) for rank in range(len(cards))]
+        without = self.R.ranks - IdSet(nodes)
+        if without:
+            log.warning("nothing is used of the job's rank %s of the parent: no broker runs there", without)
+        return divide(self.R, nodes)
+
+    def keep(self, broker: Broker) -> None:
         """Write the resources where the module `resource` looks for them."""
-        (rundir / ALLOTMENT).write_text(json.dumps(self.R), encoding="utf-8")
+        text = json.dumps(self.share(broker.cards).to_dict())
+        (broker.rundir / ALLOTMENT).write_text(text, encoding="utf-8")
 
     async def announce(self, uri: str) -> None:
         """Note this instance's address in the job; without it the instance works, but isn't found."""
@@ -80,10 +99,11 @@ async def as_job(
         beside.cancel_scope.cancel()
 
 
-def find_parent(environ: Mapping[str, str]) -> Parent | None:
+def find_parent(environ: Mapping[str, str], rank: int = 0) -> Parent | None:
     """Ask the enclosing instance what this one, which is a job of it, was given; None outside of any job.
 
-    Raises BournError in one line where the parent has gone, doesn't know the job, or started several brokers.
+    `rank` is that of this broker; only rank 0 asks for the resources. Raises BournError in one line where the
+    parent has gone or doesn't know the job.
     """
     uri, job = environ.get("BOURN_URI"), environ.get("BOURN_JOB_ID")
     if not uri or not job:
@@ -92,29 +112,29 @@ def find_parent(environ: Mapping[str, str]) -> Parent | None:
     from bourn.model.jobid import JobID
     from bourn.model.rset import ResourceSet
 
-    _refuse_several(environ, job)
     try:
         id = int(JobID.parse(job))
         with Handle(uri) as parent:
-            level = parent.rpc("attr.get", {"name": "instance-level"})
-            found = parent.rpc("job-info.lookup", {"id": id, "keys": ["R"]}).get(ANSWER_SECONDS)["R"]
-            depth = int(level.get(ANSWER_SECONDS)["value"])
+            asked = [parent.rpc("attr.get", {"name": name}) for name in ("instance-level", "rank")]
+            found = None
+            if rank == 0:
+                lookup = parent.rpc("job-info.lookup", {"id": id, "keys": ["R"]})
+                found = lookup.get(ANSWER_SECONDS)["R"]
+            level, node = (int(future.get(ANSWER_SECONDS)["value"]) for future in asked)
     except (BournError, ValueError, OSError) as error:
         raise BournError(f"job {job}: can't ask the parent instance for its resources: {error}") from None
-    if not found:
+    if rank == 0 and not found:
         raise BournError(f"job {job}: the parent instance at {uri} has given it no resources")
-    return Parent(uri, id, depth, ResourceSet.from_dict(found).remap_ranks().to_dict())
+    return Parent(uri, id, level, node, ResourceSet.from_dict(found) if found else None)
 
 
-def _refuse_several(environ: Mapping[str, str], job: str) -> None:
-    """Refuse to be one of many: each task would be an instance that takes all of the job's resources."""
+def refuse_several(environ: Mapping[str, str]) -> None:
+    """Refuse to be one of many that don't know of one another: each would take all of the job's resources."""
     tasks = environ.get("BOURN_JOB_SIZE", "1")
-    if tasks != "1":
-        nodes = environ.get("BOURN_JOB_NNODES", "1")
+    if tasks != "1" and "BOURN_URI" in environ:
         raise BournError(
-            f"job {job} starts {tasks} brokers on {nodes} node{'s' if nodes != '1' else ''}: an instance of "
-            "several brokers inside a job needs the boot method 'pmi', which isn't there; ask for one node "
-            "(-N1), or for one task (bourn run -n1 -c CORES bourn start)"
+            f"job {environ.get('BOURN_JOB_ID', '?')} starts {tasks} brokers that can't find one another: "
+            "they need PMI, which its shell option pmi (-o pmi=...) switches off"
         )
 
 

@@ -25,6 +25,9 @@ class TbonTable:
 
     topology: str = "kary:32"
     """Its shape: ``kary:K``, ``binomial``, or ``custom:P1,P2,...`` with the parents of the ranks 1, 2, ..."""
+    interface: str = ""
+    """The network interface, or address, at which brokers of one launcher listen; by default that of the
+    default route."""
     keepalive: Seconds = field(default=2.0, validator=validators.gt(0))
     """How often a broker says something to its neighbours at least."""
     torpid_after: Seconds = 30.0

@@ -7,7 +7,6 @@ import resource
 import socket
 import sys
 import time
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,9 @@ from bourn._version import __version__
 from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
 from bourn.broker.initial import InitialProgram, StartFailed, environment
+from bourn.broker.launch import linked, open_session, serve
 from bourn.broker.logring import LogRing
-from bourn.broker.nesting import as_job, find_parent
+from bourn.broker.nesting import as_job, find_parent, refuse_several
 from bourn.broker.rundir import leave, make_rundir, succeed
 from bourn.broker.settings import ConnectorTable, TbonTable
 from bourn.broker.signals import Signals
@@ -27,7 +27,7 @@ from bourn.errors import BournError
 from bourn.model.jobid import JobID
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from bourn.broker.brood import Brood, Member
@@ -74,13 +74,14 @@ def run_start(options: StartOptions) -> int:
     from bourn.config.tables import AccessTable
 
     _allow_many_files()
-    parent = find_parent(os.environ)
     config, plugins, specs = _prepare(options)
+    session = _session(options, config, plugins)
+    if session is None:
+        refuse_several(os.environ)
+    parent = find_parent(os.environ, 0 if session is None else session.rank)
     guests = config.table("access", AccessTable).allow_guest_user
     statedir = _statedir(options.attrs.get("statedir"))
-    rundir, made = make_rundir(options.attrs.get("rundir"), os.environ, guests=guests)
-    if parent is not None:
-        parent.keep(rundir)
+    rundir, made = make_rundir(_rundir(options, session), os.environ, guests=guests)
 
     def reload() -> Config:
         return load_config(options.config_paths, options.conf, _tables(specs))
@@ -104,7 +105,6 @@ def run_start(options: StartOptions) -> int:
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
     program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
     brood: Brood | None = None
-    session: BootSession | None = None
 
     def clean(*, at_once: bool = False) -> None:
         program.reap_group()
@@ -116,12 +116,11 @@ def run_start(options: StartOptions) -> int:
 
     try:
         if options.test_size > 1:
-            session = brood = _fork_others(options, config, specs, broker_of, rundir, guests=guests)
-        else:
-            session = _session(options, config, plugins)
+            session = brood = _fork_others(options, specs, broker_of, parent, rundir, guests=guests)
         with Signals(at_once=partial(clean, at_once=True)) as signals:
             broker = broker_of(session, rundir)
-            return trio.run(_instance, broker, specs, program, signals, made, session, parent)
+            topology = options.attrs.get("tbon.topo")
+            return trio.run(_instance, broker, specs, program, signals, made, session, parent, topology)
     finally:
         clean()
 
@@ -134,15 +133,19 @@ async def _instance(
     made: bool,
     session: BootSession | None,
     parent: Parent | None,
+    topology: str | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    job = None if broker.rank else parent
-    async with _linked(broker, session), broker.running(specs), as_job(job, broker, program, signals):
+    if session is not None and broker.rank:
+        async with linked(broker, session, parent, topology), broker.running(specs):
+            return await serve(broker, session, signals)
+    async with (
+        linked(broker, session, parent, topology),
+        broker.running(specs),
+        as_job(parent, broker, program, signals),
+    ):
         if broker.statedir is not None and made:
             succeed(broker.statedir, broker.rundir)
-        if broker.rank:
-            await broker.stopping.wait()
-            return 0 if signals.received is None else 128 + signals.received
         signals.ignore_interrupt = not program.own_group
         try:
             status = await program.run(broker.stopping)
@@ -158,61 +161,42 @@ async def _instance(
     return 0 if program.was_ended else status
 
 
-@asynccontextmanager
-async def _linked(broker: Broker, session: BootSession | None) -> AsyncIterator[None]:
-    """Give a broker of many its overlay, and watch over whom it was started with."""
-    if session is None:
-        yield
-        return
-    from bourn.broker.boot import build_overlay
-
-    broker.overlay = await build_overlay(broker, session)
-    watch = getattr(session, "watch", None)
-    try:
-        async with trio.open_nursery() as nursery:
-            if watch is not None:
-                nursery.start_soon(watch, broker)
-            yield
-            nursery.cancel_scope.cancel()
-    except* BournError as group:
-        raise _first(group) from None
-
-
 def _session(options: StartOptions, config: Config, plugins: PluginManager) -> BootSession | None:
     """Return the session of the boot method that this process was started by, None for a single broker."""
+    from bourn.config.tables import BootstrapTable
+
+    if options.test_size > 1:
+        return None
     environ = dict(os.environ)
     if "hostname" in options.attrs:
         environ["BOURN_HOSTNAME"] = options.attrs["hostname"]
-    methods = [m for _, m in plugins.collect("bourn_boot_methods") if m.detect(environ, config)]
-    if not methods:
-        return None
-    session: BootSession = max(methods, key=lambda method: method.priority).open(environ, config)
-    return session if session.size > 1 else None
+    wanted = options.attrs.get("broker.boot-method") or config.table("bootstrap", BootstrapTable).method
+    return open_session(wanted, environ, config, plugins)
 
 
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _rundir(options: StartOptions, session: BootSession | None) -> str | None:
+    """Return the directory that `-S rundir=` names; brokers that share a host can't share it."""
+    given = options.attrs.get("rundir")
+    if given and session is not None and session.rank:
+        return os.path.join(given, f"rank-{session.rank}")
+    return given
 
 
 def _fork_others(
     options: StartOptions,
-    config: Config,
     specs: list[ModuleSpec],
     broker_of: Callable[[BootSession | None, Path], Broker],
+    parent: Parent | None,
     rundir: Path,
     *,
     guests: bool,
 ) -> Brood:
     """Start the ranks but 0 of a test instance, each with a run directory in that of rank 0."""
-    from bourn.broker.boot import INSTANCE, TOPOLOGY
+    from bourn.broker.boot import BIND, INSTANCE
     from bourn.broker.brood import Brood
-    from bourn.broker.overlay.topology import parse_topology
 
-    text = options.attrs.get(TOPOLOGY) or config.table("tbon", TbonTable).topology
-    topology = parse_topology(text, options.test_size)
-    attributes = {INSTANCE: os.urandom(16).hex(), TOPOLOGY: text}
+    attributes = {INSTANCE: os.urandom(16).hex(), BIND: "127.0.0.1:0"}
+    topology = options.attrs.get("tbon.topo")
 
     def run(member: Member) -> int:
         own, _ = make_rundir(str(rundir / f"rank-{member.rank}"), {}, guests=guests)
@@ -225,7 +209,7 @@ def _fork_others(
         try:
             with Signals(at_once=clean) as signals:
                 broker = broker_of(member, own)
-                trio.run(_member, broker, specs, signals, member)
+                trio.run(_member, broker, specs, signals, member, parent, topology)
                 return 0
         finally:
             clean()
@@ -234,14 +218,21 @@ def _fork_others(
     for spec in specs:
         if spec.ranks == "all":
             spec.preload()
-    brood = Brood(options.test_size, topology, attributes)
+    brood = Brood(options.test_size, attributes)
     brood.fork(run)
     return brood
 
 
-async def _member(broker: Broker, specs: list[ModuleSpec], signals: Signals, member: Member) -> None:
+async def _member(
+    broker: Broker,
+    specs: list[ModuleSpec],
+    signals: Signals,
+    member: Member,
+    parent: Parent | None,
+    topology: str | None,
+) -> None:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    async with _linked(broker, member), broker.running(specs):
+    async with linked(broker, member, parent, topology), broker.running(specs):
         await broker.stopping.wait()
 
 
@@ -325,7 +316,7 @@ def _attributes(
         "broker.pid": os.getpid(),
         "broker.starttime": f"{time.time():.6f}",
         "hostname": hostname,
-        "hostlist": ",".join([hostname] * size),
+        **({"hostlist": hostname} if session is None else {}),
         **given,
         "security.owner": os.getuid(),
     }

@@ -71,8 +71,11 @@ class BootHost:
 
 @frozen
 class BootstrapTable:
-    """The hosts of an instance whose brokers are started each on its own. Ranks follow their order."""
+    """How the brokers of an instance find one another, and its hosts where each starts its own broker. Ranks
+    follow the order of the hosts."""
 
+    method: str = ""
+    """Name of the boot method; by default whichever finds that it was used."""
     hosts: tuple[BootHost, ...] = ()
     """The first is rank 0. If any names a parent, the others' is rank 0; else ``[tbon] topology`` counts."""
     default_port: int = 8050

@@ -9,9 +9,10 @@ from attrs import Factory, frozen
 from bourn.hookspecs import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from bourn.config import Config
+    from bourn.errors import BournError
 
 __all__ = ["BootMethod", "BootSession", "bourn_boot_methods"]
 
@@ -25,20 +26,21 @@ class BootSession(Protocol):
     size: int
     """How many brokers the instance has."""
     attributes: Mapping[str, str]
-    """Broker attributes that the launcher knows, such as ``instance-level``, ``jobid``, ``parent-uri``; and
-    what `bourn.broker.boot` wants to know of a session of several brokers."""
+    """Broker attributes that the launcher knows, such as ``hostname``, ``hostlist``, ``parent-uri``; and
+    what `bourn.broker.boot` wants to know of a session of several brokers. Read again after `exchange`."""
 
-    async def exchange(self, card: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
-        """Publish this rank's card (address, public key, host name), wait for the others, and return a
-        look-up.
+    async def exchange(
+        self, card: Mapping[str, Any], wanted: Collection[int]
+    ) -> Mapping[int, Mapping[str, Any]]:
+        """Publish this rank's card (address, certificate, host name, resources), wait for the others, and
+        return the cards of the ranks in `wanted`.
 
-        The look-up takes a rank. Raises `BournError` if a broker is missing after the method's own time
-        limit.
+        Raises `BournError` if a broker is missing after the method's own time limit. May be cancelled.
         """
         ...
 
-    async def close(self) -> None:
-        """Leave: tell the launcher that this broker is up, or gives up if there was no exchange."""
+    async def close(self, error: BournError | None = None) -> None:
+        """Leave: tell the launcher that this broker knows all it needs, or that it can't start, and why."""
         ...
 
 
@@ -64,8 +66,8 @@ def bourn_boot_methods() -> Iterable[BootMethod]:
 
     Called: once, before the broker is made; not with ``--test-size``, which is a method of its own.
     Process: broker, every rank.
-    Order: a method that is named is taken; else of those whose `BootMethod.detect` says yes the highest
-    priority.
+    Order: a method that is named (``[bootstrap] method``) is taken; else of those whose `BootMethod.detect`
+    says yes the highest priority.
     Errors: an exception leaves this plugin's methods out; a named method that is missing, or one that fails,
     ends the start with the reason.
     Since: 0.1
@@ -82,10 +84,10 @@ def bourn_boot_methods() -> Iterable[BootMethod]:
 
             rank, size, attributes = 0, 1, {"instance-level": "0"}
 
-            async def exchange(self, card):
-                return {0: card}.__getitem__
+            async def exchange(self, card, wanted):
+                return {}
 
-            async def close(self):
+            async def close(self, error=None):
                 pass
 
 

@@ -65,13 +65,17 @@ def test_own_configuration(shell: Shell) -> None:
     assert config["exec"]["kill-timeout"] == 1
 
 
-def test_several_brokers_are_refused_in_one_line(shell: Shell) -> None:
-    found = shell("bourn run -n2 --label-io bourn start true")
+def test_several_brokers_share_a_node(shell: Shell) -> None:
+    out = shell.ok("bourn run -N1 -n4 -c2 bourn start sh -c 'bourn resource info; bourn run -N4 -n8 echo x'")
+    assert out.split("\n") == ["4 Nodes, 8 Cores, 0 GPUs", *["x"] * 8]
+
+
+def test_several_brokers_that_cannot_find_one_another_are_refused(shell: Shell) -> None:
+    found = shell("bourn run -n2 -o pmi=off --label-io bourn start true")
     assert found.code == 1
     lines = [line for line in found.err.splitlines() if line.startswith("0: ")]
     assert len(lines) == 1
-    assert "starts 2 brokers on 1 node" in lines[0]
-    assert "boot method 'pmi'" in lines[0]
+    assert "starts 2 brokers that can't find one another: they need PMI" in lines[0]
 
 
 def test_a_parent_that_is_gone_or_does_not_know_the_job(shell: Shell) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bourn.broker.nesting import ALLOTMENT, Parent, find_parent, remote_uri
+from bourn.broker.nesting import ALLOTMENT, NODE, Parent, find_parent, refuse_several, remote_uri
 from bourn.cli import address
 from bourn.cli.pstree import Node, _merge
 from bourn.client.transport import socket_path
@@ -32,22 +32,21 @@ def test_no_parent_outside_of_a_job() -> None:
     assert find_parent({"BOURN_JOB_ID": "ƒ2"}) is None
 
 
-def test_one_of_several_tasks_is_refused() -> None:
-    environ = {
-        "BOURN_URI": "local:///x",
-        "BOURN_JOB_ID": "ƒ2",
-        "BOURN_JOB_SIZE": "3",
-        "BOURN_JOB_NNODES": "3",
-    }
-    with pytest.raises(BournError, match="job ƒ2 starts 3 brokers on 3 nodes"):
-        find_parent(environ)
+def test_one_of_several_that_cannot_find_the_others_is_refused() -> None:
+    refuse_several({"BOURN_JOB_SIZE": "3"})
+    refuse_several({"BOURN_URI": "local:///x", "BOURN_JOB_ID": "ƒ2", "BOURN_JOB_SIZE": "1"})
+    with pytest.raises(BournError, match="starts 3 brokers that can't find one another: they need PMI"):
+        refuse_several({"BOURN_URI": "local:///x", "BOURN_JOB_ID": "ƒ2", "BOURN_JOB_SIZE": "3"})
 
 
-def test_the_allotment_is_kept_for_the_resource_module(tmp_path: Path) -> None:
+def test_the_allotment_is_what_the_resource_module_reads(tmp_path: Path) -> None:
     assert allotment.ALLOTMENT == ALLOTMENT
     assert read_allotment(tmp_path) is None
-    Parent("local:///x", 1, 0, rset("2-3").to_dict()).keep(tmp_path)
-    assert read_allotment(tmp_path) == rset("2-3")
+    R = ResourceSet.from_nodes([(4, "n4", "2-3", ""), (6, "n6", "0", "")])
+    parent = Parent("local:///x", 1, 0, 4, R)
+    assert parent.share({}) == R.remap_ranks()
+    two = parent.share({0: {NODE: 6}, 1: {NODE: 4}})
+    assert [two.hostname(rank) for rank in (0, 1)] == ["n6", "n4"]
 
 
 def test_a_claim_is_bounded() -> None:

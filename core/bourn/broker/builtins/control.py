@@ -40,8 +40,8 @@ class ControlModule(Builtin):
 
     @method()
     def shutdown(self, request: Request) -> Later | None:
-        """`{keep?}`: end the instance; with `keep` running jobs are left running. The connection ends with
-        it. Sent to a rank other than 0 by its number, it ends that broker only.
+        """`{keep?, reason?}`: end the instance; with `keep` running jobs are left running. The connection
+        ends with it. Sent to a rank other than 0 by its number, it ends that broker only.
         """
         if self.broker.rank and request.nodeid == NODE_ANY:
             request.nodeid = 0
@@ -49,7 +49,7 @@ class ControlModule(Builtin):
             return LATER
         if request.get("keep", bool, False):
             self.broker.attrs.set("broker.cleanup", "keep")
-        self.broker.stop(f"user {request.userid} asked for it")
+        self.broker.stop(request.get("reason", str, "") or f"user {request.userid} asked for it")
         return None
 
     def stats(self) -> dict[str, object]:

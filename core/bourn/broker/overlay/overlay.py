@@ -68,6 +68,8 @@ class Overlay:
         self.errors: deque[tuple[float, int, str]] = deque(maxlen=ERRORS_KEPT)
         """(loop time, rank, what went wrong with its link)"""
         self.ending = False
+        self.rejoin_timeout = table.connect_timeout
+        """How long to look for another ancestor once the parent is lost, in seconds."""
         self._network = network
         self._joined = False
         """Whether a parent has ever taken this broker in, so that it knows which events it has seen."""
@@ -187,7 +189,8 @@ class Overlay:
         """Be taken in by the parent or, where that is gone, by the nearest ancestor that will."""
         ranks = list(self.topology.ancestors(self.rank))[: 1 if first else None]
         delay, reason = 0.05, BournError("there was no time")
-        with trio.move_on_after(self.table.connect_timeout):
+        seconds = self.table.connect_timeout if first else self.rejoin_timeout
+        with trio.move_on_after(seconds):
             while not self.ending:
                 for rank in ranks:
                     try:
@@ -200,9 +203,7 @@ class Overlay:
                         reason = error
                 await trio.sleep(delay)
                 delay = min(2 * delay, 2.0)
-        raise BournError(
-            f"{reason.message} (given up after {self.table.connect_timeout:g} s)", errno.ETIMEDOUT
-        )
+        raise BournError(f"{reason.message} (given up after {seconds:g} s)", errno.ETIMEDOUT)
 
     async def _greet(self, rank: int) -> tuple[Peer, trio.abc.Stream, bytes]:
         """Ask one ancestor. A host that is cut off doesn't even refuse: the next one mustn't wait for it."""
@@ -232,6 +233,8 @@ class Overlay:
                 raise ProtocolError(f"rank {rank} answers with '{packet.topic:.40}'")
             if not self._joined:
                 self._joined, self.broker.events.seq = True, int(welcome.get("seq", 0))
+                if "hostlist" not in self.broker.attrs:
+                    self.broker.attrs.set("hostlist", welcome.get("hostlist", ""), fixed=True)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             await trio.aclose_forcefully(stream)
             reason = str(error.__cause__ or "the connection broke")
@@ -319,7 +322,8 @@ class Overlay:
     def _adopt(self, hello: dict[str, Any], address: str) -> Peer:
         rank, seq = int(hello["rank"]), hello.get("seq")
         peer = self.peers[rank] = self._peer(rank, address)
-        peer.push(control("welcome", {"rank": self.rank, "seq": self.broker.events.seq}))
+        hosts = self.broker.attrs.get("hostlist", "")
+        peer.push(control("welcome", {"rank": self.rank, "seq": self.broker.events.seq, "hostlist": hosts}))
         for number, frame in self._recent:
             if seq is not None and number > seq:
                 peer.push(frame)

@@ -1,0 +1,108 @@
+"""A broker among those that were started with it: its boot method, its overlay, whom a signal concerns."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from bourn.errors import BournError, ConfigError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from bourn.broker.broker import Broker
+    from bourn.broker.nesting import Parent
+    from bourn.broker.signals import Signals
+    from bourn.config import Config
+    from bourn.hookspecs.boot import BootMethod, BootSession
+    from bourn.plugins import PluginManager
+
+
+def open_session(
+    wanted: str, environ: Mapping[str, str], config: Config, plugins: PluginManager
+) -> BootSession | None:
+    """Return the session of the boot method `wanted`, by default of that which this process was started by.
+
+    None for an instance of one broker. Raises BournError.
+    """
+    methods = {method.name: method for _, method in plugins.collect("bourn_boot_methods")}
+    if wanted and wanted not in methods:
+        raise ConfigError(f"there is no boot method '{wanted}'{suggest(wanted, methods)}")
+    chosen = methods[wanted] if wanted else _detected(list(methods.values()), environ, config)
+    session = chosen.open(environ, config) if chosen is not None else None
+    return session if session is not None and session.size > 1 else None
+
+
+def _detected(methods: list[BootMethod], environ: Mapping[str, str], config: Config) -> BootMethod | None:
+    found = [method for method in methods if method.detect(environ, config)]
+    return max(found, key=lambda method: method.priority, default=None)
+
+
+@asynccontextmanager
+async def linked(
+    broker: Broker, session: BootSession | None, parent: Parent | None, topology: str | None = None
+) -> AsyncIterator[None]:
+    """Give a broker of many its overlay, rank 0 what the parent instance has for it; watch over whom it was
+    started with.
+    """
+    if session is None:
+        if parent is not None:
+            parent.keep(broker)
+        yield
+        return
+    from bourn.broker.boot import build_overlay, first_of
+    from bourn.broker.nesting import NODE
+
+    more = {} if parent is None else {NODE: parent.node}
+    broker.overlay = await build_overlay(broker, session, topology, more)
+    if broker.rank == 0:
+        if "hostlist" not in broker.attrs:
+            hosts = ",".join(str(broker.cards[rank]["hostname"]) for rank in range(broker.size))
+            broker.attrs.set("hostlist", hosts, fixed=True)
+        if parent is not None:
+            parent.keep(broker)
+    watch = getattr(session, "watch", None)
+    try:
+        async with trio.open_nursery() as nursery:
+            if watch is not None:
+                nursery.start_soon(watch, broker)
+            yield
+            nursery.cancel_scope.cancel()
+    except* BournError as group:
+        raise first_of(group) from None
+
+
+async def serve(broker: Broker, session: BootSession, signals: Signals) -> int:
+    """Be a rank other than 0 until the instance ends; return the exit status.
+
+    Whoever started all brokers as one signals all of them. The instance has to end in order, by rank 0: a
+    broker that left by itself would take its tasks with it.
+    """
+    from bourn.broker.boot import TOGETHER
+
+    if TOGETHER in session.attributes:
+        signals.forward(lambda signum: None)
+        signals.connect(trio.lowlevel.current_trio_token(), partial(_tell_root, broker))
+    await broker.stopping.wait()
+    return 0 if signals.received is None else 128 + signals.received
+
+
+def _tell_root(broker: Broker, reason: str) -> None:
+    from bourn.broker.message import NORESPONSE
+    from bourn.broker.request import Nowhere, Request
+    from bourn.broker.roles import OWNER_HERE
+
+    broker.send(
+        Request(
+            "broker.shutdown",
+            {"reason": f"rank {broker.rank} {reason}"},
+            Nowhere(),
+            userid=broker.owner,
+            rolemask=OWNER_HERE,
+            flags=NORESPONSE,
+            nodeid=0,
+        )
+    )
