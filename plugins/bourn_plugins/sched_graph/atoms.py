@@ -34,6 +34,8 @@ class AtomMatcher(Realm):
         """Whether a match whose policy fails raises PolicyFault, and the next one asks the policy again."""
         self._indices: dict[Any, Index] = {}
         self._constraints: dict[str, list[int]] = {}
+        self._pools = frozenset(cell.vertex.type for cell in self.cells if cell.vertex.size != 1)
+        """The types of atoms that are counted by what they hold, as storage is."""
 
     def changed(self) -> None:
         """Note that what is free has changed."""
@@ -140,6 +142,8 @@ class AtomMatcher(Realm):
     def _best(self, index: Index, need: Need, allowed: int | None) -> int | None:
         """Return the mask of the best atoms, as many as a need counts."""
         count = need.count
+        if need.type in self._pools:
+            return self._best_pools(index, need, allowed)
         wanted = count.least
         if count.least != count.most:
             wanted = count.choose(sum(mask.bit_count() for _, mask in index.candidates(allowed)))
@@ -153,6 +157,25 @@ class AtomMatcher(Realm):
             chosen |= mask
             wanted -= number
         return None
+
+    def _best_pools(self, index: Index, need: Need, allowed: int | None) -> int | None:
+        """Return the mask of the best pools whose units together are as many as a need counts."""
+        atoms, cells = index.order.atoms, self.cells
+        places = [
+            (place, cells[atoms[place]].vertex.size)
+            for _, mask in index.candidates(allowed)
+            for place in bits_of(mask)
+        ]
+        wanted = need.count.choose(sum(units for _, units in places))
+        if wanted == 0:
+            return None
+        chosen = 0
+        for place, units in places:
+            if wanted <= 0:
+                break
+            chosen |= 1 << place
+            wanted -= units
+        return chosen
 
     def idle_fit(self, need: Need) -> int:
         """Return the atoms that are up and would fit a need by themselves if they were idle."""

@@ -34,6 +34,7 @@ class Engine(SlotMatcher):
     def __init__(self, graph: ResourceGraph, chooser: Chooser, **options: Any) -> None:
         super().__init__(graph, chooser, **options)
         self.jobs: dict[int, Parts] = {}
+        self._containers = {SLOT, *self.uppers}
         self._failed: dict[Any, int] = {}
         """The version at which a request last didn't fit."""
 
@@ -106,6 +107,8 @@ class Engine(SlotMatcher):
         left out.
         """
         if need.type == SLOT:
+            if any(child.type in self.uppers and child.type not in self.types for child in need.children):
+                return self._slots_of_uppers(need, allowed, parts, above)
             return self._select_slots(need, allowed, parts, above)
         if need.type in self.uppers and need.type not in self.types:
             options = self.uppers[need.type] if above is None else above.uppers
@@ -122,23 +125,24 @@ class Engine(SlotMatcher):
     ) -> bool:
         options: list[dict[int, Pick]] = []
         exclusive = exclusive or bool(need.exclusive)
+        if parts:
+            allowed = self._without(parts, allowed)
         for upper in sorted(uppers, key=lambda each: self.chooser.sibling(each.vertex)):
             mine = upper.mask(self.order)
-            if (
-                upper.vertex.type != need.type
-                or not self.is_up(upper.vertex)
-                or (exclusive and self.busy & mine)
-            ):
+            if upper.vertex.type != need.type or not self.is_up(upper.vertex):
+                continue
+            if exclusive and (self.busy & mine or (allowed is not None and mine & ~allowed)):
                 continue
             inner: dict[int, Pick] = {}
-            if need.exclusive and allowed is not None and mine & ~allowed:
-                continue
-            within = self._within(upper, allowed)
+            direct = self._within(upper, allowed)
+            deep = mine if allowed is None else mine & allowed
             if all(
-                self._select(child, mine if child.type in self.uppers else within, inner, exclusive, upper)
+                self._select(
+                    child, deep if child.type in self._containers else direct, inner, exclusive, upper
+                )
                 for child in need.children
             ):
-                if need.exclusive:
+                if exclusive:
                     # What is down in an exclusive rack can't run anything: it isn't given away.
                     cells = [self.cells[atom] for atom in upper.atoms]
                     inner = {cell.atom: whole_pick(cell) for cell in cells if self.is_up(cell.vertex)}
@@ -151,6 +155,27 @@ class Engine(SlotMatcher):
         for inner in options[:wanted]:
             parts.update(inner)
         return True
+
+    def _slots_of_uppers(
+        self, slot: Need, allowed: int | None, parts: dict[int, Pick], above: Upper | None
+    ) -> bool:
+        """Fill slots with what stands above atoms, as racks: those come whole."""
+        free = self._without(parts, allowed)
+        filled: list[dict[int, Pick]] = []
+        while len(filled) < min(slot.count.most, len(self.cells)):
+            inner: dict[int, Pick] = {}
+            for child in slot.children:
+                if not self._select(child, self._without(inner, free), inner, True, above):
+                    break
+            else:
+                filled.append(inner)
+                free = self._without(inner, free)
+                continue
+            break
+        wanted = slot.count.choose(len(filled))
+        for inner in filled[:wanted]:
+            parts.update(inner)
+        return wanted > 0
 
     def allocate(self, job: int, parts: Parts) -> None:
         """Take what `match` found."""

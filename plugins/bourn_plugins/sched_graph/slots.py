@@ -22,12 +22,18 @@ class SlotMatcher(AtomMatcher):
         self, slot: Need, allowed: int | None, parts: dict[int, Pick], above: Upper | None = None
     ) -> bool:
         children = {child.type for child in slot.children}
-        places = [upper for uppers in self.uppers.values() for upper in uppers] if above is None else [above]
+        if above is None:
+            places = [upper for uppers in self.uppers.values() for upper in uppers]
+        else:
+            # One level below what was asked for may be left out.
+            places = [above] if children <= above.direct else above.uppers
         hosts = [
             upper for upper in places if children and children <= upper.direct and self.is_up(upper.vertex)
         ]
         if hosts:
             return self._slots_of_atoms(slot, hosts, allowed, parts)
+        if above is not None:
+            allowed = self._within(above, allowed)
         chooser, slots = self.chooser, self.fitter.slots
         sign = -1 if chooser.high else 1
         scored = chooser.by_score and not chooser.node_centric and not chooser.first

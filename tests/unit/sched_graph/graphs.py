@@ -8,14 +8,27 @@ from bourn_plugins.sched_graph.graph import ResourceGraph
 
 
 def cluster(
-    racks: int = 0, nodes: int = 2, sockets: int = 0, cores: int = 4, gpus: int = 0, memory: int = 0
+    racks: int = 0,
+    nodes: int = 2,
+    sockets: int = 0,
+    cores: int = 4,
+    gpus: int = 0,
+    memory: int = 0,
+    ssds: int = 0,
+    pfs: int = 0,
 ) -> ResourceGraph:
-    """A cluster of nodes, with racks and sockets where asked for; `nodes` is a number per rack."""
+    """A cluster of nodes, with racks and sockets where asked for; `nodes` and `ssds` (100 GB each) are numbers
+    per rack, `pfs` is the number of file systems (1000 GB) at the top.
+    """
     graph = ResourceGraph()
     root = graph.vertex("cluster", id=0)
     above = [graph.vertex("rack", root, id=i) for i in range(racks)] or [root]
     rank = 0
+    for i in range(pfs):
+        graph.vertex("pfs", root, id=i, size=1000, unit="GB")
     for parent in above:
+        for i in range(ssds):
+            graph.vertex("ssd", parent, id=i, size=100, unit="GB")
         for i in range(nodes):
             number = i if racks else rank
             node = graph.vertex("node", parent, id=number, rank=rank)

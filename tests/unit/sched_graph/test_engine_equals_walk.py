@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bourn_plugins.sched_graph import stock
@@ -13,6 +12,7 @@ from bourn_plugins.sched_graph.engine import Engine
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
 
 POLICIES = ("high", "low", "hinode", "lonode", "hinodex", "lonodex")
@@ -33,7 +33,7 @@ leaves = st.lists(st.sampled_from(["core", "gpu", "memory"]), min_size=1, max_si
 
 
 @st.composite
-def shapes(draw: Any) -> tuple[dict[str, int], list[dict[str, Any]]]:
+def shapes(draw: Any) -> tuple[dict[str, int], list[list[dict[str, Any]]]]:
     """A graph, and jobs that make sense on it."""
     size = {
         "racks": draw(st.integers(0, 2)),
@@ -42,15 +42,34 @@ def shapes(draw: Any) -> tuple[dict[str, int], list[dict[str, Any]]]:
         "cores": draw(st.integers(1, 4)),
         "gpus": draw(st.integers(0, 2)),
         "memory": draw(st.integers(0, 2)),
+        "ssds": draw(st.sampled_from([0, 0, 1, 2])),
+        "pfs": draw(st.sampled_from([0, 0, 1, 2])),
     }
-    return size, draw(st.lists(jobs(bool(size["sockets"]), bool(size["racks"])), min_size=1, max_size=12))
+    return size, draw(st.lists(requests(size), min_size=1, max_size=12))
+
+
+@st.composite
+def requests(draw: Any, size: dict[str, int]) -> list[dict[str, Any]]:
+    """A request for nodes or parts of them, and perhaps for storage in their rack or at the top."""
+    job = draw(jobs(bool(size["sockets"]), bool(size["racks"])))
+    storage = [type for type, number in (("ssd", size["ssds"]), ("pfs", size["pfs"])) if number]
+    beside = [
+        res(type, draw(st.sampled_from([1, 60, 150, {"min": 50}])), exclusive=True)
+        for type in draw(st.lists(st.sampled_from(storage), unique=True) if storage else st.just([]))
+    ]
+    # What lies in a vertex that is asked for must be asked for in it.
+    if job["type"] in ("rack", "cluster"):
+        there = {"rack": {"ssd"}, "cluster": {"pfs"} if size["racks"] else {"pfs", "ssd"}}[job["type"]]
+        job["with"] += [each for each in beside if each["type"] in there]
+        beside = [each for each in beside if job["type"] == "rack" and each["type"] == "pfs"]
+    return [job, *beside]
 
 
 @st.composite
 def jobs(draw: Any, sockets: bool, racks: bool) -> dict[str, Any]:
     inner = [slot(draw(spread), *draw(leaves))]
     exclusive = st.sampled_from([None, None, True])
-    form = draw(st.sampled_from(["slot", "node", "slot-node", "rack", "node-x"]))
+    form = draw(st.sampled_from(["slot", "node", "slot-node", "rack", "node-x", "slots-in"]))
     if form == "slot":
         return inner[0]
     if sockets and draw(st.booleans()):
@@ -64,6 +83,12 @@ def jobs(draw: Any, sockets: bool, racks: bool) -> dict[str, Any]:
         if sockets:
             below = [res("socket", draw(st.integers(1, 2)), *below)]
         return slot(draw(spread), res("node", draw(counts), *below))
+    if form == "slots-in":
+        # With sockets, cores are two levels below a node: a level between must be named.
+        inside = [res("socket", 1, *draw(leaves))] if sockets else draw(leaves)
+        nodes = slot(draw(spread), res("node", draw(counts), *inside))
+        # A slot may lie one level below what it is asked for in.
+        return res("rack", draw(counts), nodes) if racks and draw(st.booleans()) else res("cluster", 1, nodes)
     if not racks:
         return res("cluster", 1, res("node", draw(spread), *inner))
     return res("rack", draw(counts), res("node", draw(spread), *inner), exclusive=draw(exclusive))
@@ -74,18 +99,24 @@ def taken(vertices: list[Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=150, deadline=None)
-@given(case=shapes(), frees=st.lists(st.integers(0, 11), max_size=12))
-def test_same_choice(name: str, case: tuple[dict[str, int], list[dict[str, Any]]], frees: list[int]) -> None:
-    size, requests = case
+@depth(80, 2000)
+def test_same_choice(name: str, examples: int) -> None:
+    def check(case: tuple[dict[str, int], list[list[dict[str, Any]]]], frees: list[int]) -> None:
+        same_choice(name, case, frees)
+
+    hold(check, examples, case=shapes(), frees=st.lists(st.integers(0, 11), max_size=12))
+
+
+def same_choice(name: str, case: tuple[dict[str, int], list[list[dict[str, Any]]]], frees: list[int]) -> None:
+    size, wanted = case
     graph = cluster(**size)
     spec = stock.match_policy(name)
     policy = spec.factory({})
     engine = Engine(graph, Chooser(policy, spec.node_exclusive))
     walk = Traverser(graph, stock.scorer_of(policy), node_exclusive=spec.node_exclusive)
     upper = {"cluster", "rack"}
-    for job, resources in enumerate(requests, start=1):
-        request = compile_request(jobspec([resources]))
+    for job, resources in enumerate(wanted, start=1):
+        request = compile_request(jobspec(resources))
         result = walk.match(request, Op.ALLOCATE, job)
         parts = engine.match(request)
         matched = result.outcome is Outcome.MATCHED

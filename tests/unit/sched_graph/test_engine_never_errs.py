@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bourn_plugins.sched_graph import stock
@@ -18,6 +17,7 @@ from bourn_plugins.sched_graph.fit import Pick
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec
 from tests.unit.sched_graph.test_engine_equals_walk import shapes
 
@@ -48,21 +48,34 @@ def pick_of(cell: Cell, own: set[int]) -> Pick | None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=60, deadline=None)
-@given(
-    case=shapes(),
-    frees=st.lists(st.integers(0, 11), max_size=12),
-    downs=st.lists(st.integers(0, 7), max_size=2),
-    classes=st.lists(st.integers(0, 2), max_size=8),
-)
-def test_finds_what_there_is_and_takes_what_is_free(
+@depth(30, 1000)
+def test_finds_what_there_is_and_takes_what_is_free(name: str, examples: int) -> None:
+    def check(
+        case: tuple[dict[str, int], list[list[dict[str, Any]]]],
+        frees: list[int],
+        downs: list[int],
+        classes: list[int],
+    ) -> None:
+        never_errs(name, case, frees, downs, classes)
+
+    hold(
+        check,
+        examples,
+        case=shapes(),
+        frees=st.lists(st.integers(0, 11), max_size=12),
+        downs=st.lists(st.integers(0, 7), max_size=2),
+        classes=st.lists(st.integers(0, 2), max_size=8),
+    )
+
+
+def never_errs(
     name: str,
-    case: tuple[dict[str, int], list[dict[str, Any]]],
+    case: tuple[dict[str, int], list[list[dict[str, Any]]]],
     frees: list[int],
     downs: list[int],
     classes: list[int],
 ) -> None:
-    size, requests = case
+    size, wanted = case
     graph = cluster(**size)
     nodes = graph.nodes()
     for node, perf in zip(nodes, classes, strict=False):
@@ -74,10 +87,10 @@ def test_finds_what_there_is_and_takes_what_is_free(
     down = [nodes[k] for k in sorted(set(downs)) if k < len(nodes)]
     walk.mark(down, False)
     engine.mark(down, False)
-    up = {vertex.index for node in nodes if node.up for vertex in graph.subtree(node)}
+    up = {v.index for v in graph} - {v.index for node in down for v in graph.subtree(node)}
     upper = {"cluster", "rack"}
-    for job, resources in enumerate(requests, start=1):
-        request = compile_request(jobspec([resources]))
+    for job, resources in enumerate(wanted, start=1):
+        request = compile_request(jobspec(resources))
         parts = engine.match(request)
         got = [] if parts is None else engine.vertices(parts)
         for vertex in got:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bourn_plugins.sched_graph import stock
@@ -14,6 +13,7 @@ from bourn_plugins.sched_graph.planner import Planner
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
 
 counts = st.integers(1, 3)
@@ -34,14 +34,22 @@ def jobs(draw: Any) -> tuple[dict[str, Any], int]:
 
 
 @pytest.mark.parametrize("name", ["low", "high", "hinode", "lonode", "lonodex"])
-@settings(max_examples=120, deadline=None)
-@given(
-    racks=st.integers(0, 2),
-    nodes=st.integers(1, 3),
-    cores=st.integers(1, 4),
-    requests=st.lists(jobs(), min_size=1, max_size=14),
-)
-def test_same_start_and_choice(
+@depth(60, 2000)
+def test_same_start_and_choice(name: str, examples: int) -> None:
+    def check(racks: int, nodes: int, cores: int, requests: list[tuple[dict[str, Any], int]]) -> None:
+        same_start(name, racks, nodes, cores, requests)
+
+    hold(
+        check,
+        examples,
+        racks=st.integers(0, 2),
+        nodes=st.integers(1, 3),
+        cores=st.integers(1, 4),
+        requests=st.lists(jobs(), min_size=1, max_size=14),
+    )
+
+
+def same_start(
     name: str, racks: int, nodes: int, cores: int, requests: list[tuple[dict[str, Any], int]]
 ) -> None:
     graph = cluster(racks=racks, nodes=nodes, cores=cores)
