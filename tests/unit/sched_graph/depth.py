@@ -1,4 +1,4 @@
-"""How many random cases a property is held to: a few in each run, thousands where slow tests are asked for."""
+"""How many random cases a property is held to: a few in each run, thousands where slow tests are run."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ def cluster(
     ssds: int = 0,
     pfs: int = 0,
 ) -> ResourceGraph:
-    """A cluster of nodes, with racks and sockets where asked for; `nodes` and `ssds` (100 GB each) are numbers
-    per rack, `pfs` is the number of file systems (1000 GB) at the top.
+    """A cluster of nodes, with racks and sockets where asked for. `nodes` and `ssds` (100 GB each) are
+    numbers per rack; `pfs` is the number of file systems (1000 GB) at the top.
     """
     graph = ResourceGraph()
     root = graph.vertex("cluster", id=0)

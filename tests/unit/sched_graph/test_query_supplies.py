@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,7 +48,7 @@ def powered() -> dict[str, Any]:
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rig:
-    rig = Rig(tmp_path, monkeypatch, capsys, powered())
+    rig = Rig(tmp_path, monkeypatch, capsys, json.dumps(powered()))
     rig.job("watts.json", res("node", 1, slot(1, res("core", 1)), res("pdu", 300)))
     rig.job("two.json", res("node", 2, slot(1, res("core", 1)), res("pdu", 300)))
     rig.job("slots.json", slot(3, res("core", 1), res("pdu", 200)))
