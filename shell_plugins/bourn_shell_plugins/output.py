@@ -226,7 +226,7 @@ def _open(job: ShellJob, task: ShellTask, plan: _Plan, stream: str) -> int:
 
 
 def _terminal_sink(job: ShellJob, task: ShellTask, plan: _Plan) -> Callable[[bytes], None]:
-    kind = plan.type["stdout"]
+    kind = plan.type["stdout"] if job.spec.switch("pty.capture", default=True) else "none"
     if kind == "none":
         return lambda data: None
     if kind == "kvs":

@@ -25,7 +25,8 @@ class Pty(ShellPlugin):
     """``pty``: tasks get a terminal each instead of pipes; what they write goes where standard output goes.
 
     ``pty.interactive``: only task 0 gets one, for a client to work in; ``pty.ranks`` = all (default) or an
-    idset; ``pty.rows`` and ``pty.columns`` are the size of the window at the start.
+    idset; ``pty.rows`` and ``pty.columns`` are the size of the window at the start. With ``pty.capture`` =
+    off, what they write goes nowhere.
     """
 
     name = "pty"
@@ -42,8 +43,6 @@ class Pty(ShellPlugin):
             for key in given:
                 if key not in _KEYS:
                     raise BournError(f"-o pty.{key}: there is no such shell option{suggest(key, _KEYS)}")
-            if not spec.switch("pty.capture", default=True):
-                raise BournError("-o pty.capture=off: what appears on a terminal is always kept")
         interactive = isinstance(given, dict) and spec.switch("pty.interactive")
         ranks = spec.option("pty.ranks", "0" if interactive else "all")
         mask = -1
@@ -55,6 +54,8 @@ class Pty(ShellPlugin):
             except BournError as error:
                 raise BournError(f"-o pty.ranks: {error.message}") from error
         size = [_number(spec, "rows", _ROWS), _number(spec, "columns", _COLUMNS)]
+        if interactive and not spec.switch("pty.capture", default=True):
+            raise BournError("-o pty.capture=off: a terminal to work in is seen through what is captured")
         spec.data[self.name] = (mask, size)
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:

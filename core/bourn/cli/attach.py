@@ -22,7 +22,7 @@ from bourn.client.progress import describe, exitcode
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from bourn.cli.terminal import LocalTerminal
     from bourn.client.handle import Future, Handle
@@ -49,16 +49,18 @@ class Attach:
         wait_event: str = "finish",
         quiet: bool = False,
         terminal: bool = False,
+        read_only: bool = False,
     ) -> None:
         self._h = h
         self._id = id
         self._printer = OutputPrinter(sys.stdout.buffer, sys.stderr.buffer, label)
-        self._stdin_ranks = stdin_ranks
+        self._stdin_ranks = None if read_only else stdin_ranks
+        self._read_only = read_only
         self._show_events = show_events
         self._last_event = wait_event
         self._quiet = quiet
         self._terminal: LocalTerminal | None = None
-        if terminal and stdin_ranks is not None:
+        if terminal and self._stdin_ranks is not None:
             from bourn.cli.terminal import LocalTerminal
 
             self._terminal = LocalTerminal()
@@ -78,7 +80,8 @@ class Attach:
 
     def run(self) -> int:
         """Stay attached until the job and its output have ended."""
-        handler = _Signals(self._terminal is not None)
+        # Who only watches leaves by Ctrl-C, as any other program.
+        handler = _Signals([] if self._read_only else _signals(self._terminal is not None))
         self._poll.register(self._h.fileno(), select.POLLIN)
         self._poll.register(handler.fileno(), select.POLLIN)
         try:
@@ -248,19 +251,23 @@ def encode_stdin(data: bytes) -> dict[str, str]:
         return {"data": b64encode(data).decode("ascii"), "encoding": "base64"}
 
 
+def _signals(terminal: bool) -> list[signal.Signals]:
+    more = [signal.SIGWINCH] if terminal else []
+    return [signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, *FORWARDED, *more]
+
+
 class _Signals:
     """The signals that we act on, as readable bytes; the handlers before are put back by `close`."""
 
-    def __init__(self, terminal: bool) -> None:
+    def __init__(self, signals: Iterable[signal.Signals]) -> None:
         self._read, write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(write, False)
         self._write = write
-        more = (signal.SIGWINCH,) if terminal else ()
         self._wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         self._before = {
             signum: signal.signal(signum, lambda *_: None)
-            for signum in (signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, *FORWARDED, *more)
+            for signum in signals
             # What our caller ignores (nohup) stays ignored.
             if signal.getsignal(signum) is not signal.SIG_IGN
         }

@@ -26,7 +26,7 @@ def add_commands(commands: Commands) -> None:
     add("-l", "--label-io", action="store_true", help="put the task's rank before each line of output")
     add("-u", "--unbuffered", action="store_true", help="(output is never held back here)")
     add("-i", "--stdin-ranks", default="all", metavar="TASKS", help="tasks that get the input (all)")
-    add("-r", "--read-only", action="store_true", help="give it no input")
+    add("-r", "--read-only", action="store_true", help="give it neither input nor signals")
     add("jobid", metavar="JOBID")
     command.set_defaults(run=_attach)
 
@@ -38,9 +38,10 @@ def _attach(args: argparse.Namespace) -> int:
             h,
             id,
             label=args.label_io,
-            stdin_ranks=None if args.read_only else args.stdin_ranks,
+            stdin_ranks=args.stdin_ranks,
             show_events=args.show_events,
             show_exec=args.show_exec,
             wait_event=args.wait_event,
+            read_only=args.read_only,
             terminal=is_interactive(job.lookup(h, id, "jobspec") or {}),
         ).run()

@@ -160,6 +160,32 @@ def test_a_terminal_into_a_file(tmp_path):
     assert (tmp_path / "out").read_bytes() == b"hello\r\ntty\r\n"
 
 
+def test_a_terminal_whose_output_nobody_wants(tmp_path):
+    with HostClient() as host:
+        host.run(
+            ["sh", "-c", f"echo hello; tty -s && touch {tmp_path}/tty"], options={"pty": {"capture": "off"}}
+        )
+        assert host.wait(1) == [0]
+        assert host.text(1) == ""
+    assert (tmp_path / "tty").exists()
+
+
+def test_ctrl_c_of_who_only_watches_leaves_the_job_alone(instance):
+    worker = Person(BOURN, "run", "-v", "-o", "pty.interactive", "sh", "-i", env=instance)
+    worker.sees("jobid: ")
+    id = worker.sees("\r\n")
+    worker.sees("@ ")
+    worker.type("echo $((1000 + 1))\r")
+    watcher = Person(BOURN, "job", "attach", "--read-only", id, env=instance)
+    watcher.sees("1001\r")
+    watcher.type("\x03")
+    status, _ = watcher.ends()
+    assert status == 130
+    worker.sees("1001\r\n@ ")
+    worker.type("exit 4\r")
+    assert worker.ends()[0] == 4
+
+
 def test_a_program_that_can_t_be_started():
     with HostClient() as host:
         host.run(["/no/such/program"], options={"pty": 1})
@@ -172,7 +198,7 @@ def test_a_program_that_can_t_be_started():
         ({"interactiv": 1}, "-o pty.interactiv: there is no such shell option; did you mean 'interactive'?"),
         ({"rows": 0}, "-o pty.rows=0: right is a number from 1"),
         ({"ranks": "x"}, "-o pty.ranks: "),
-        ({"capture": "off"}, "what appears on a terminal is always kept"),
+        ({"capture": "off", "interactive": 1}, "a terminal to work in is seen through what is captured"),
     ],
 )
 def test_wrong_options(options, message):
