@@ -245,7 +245,8 @@ def _file(job: ShellJob, task: ShellTask, plan: _Plan, stream: str) -> int:
     fd = files.get(path)
     if fd is None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        if not plan.append and (job.place.nodeid == 0 or templates.per_task(template)):
+        own = templates.per_task(template) or templates.per_node(template)
+        if not plan.append and (job.place.nodeid == 0 or own):
             flags |= os.O_TRUNC
         try:
             fd = files[path] = os.open(path, flags, 0o666)
@@ -253,6 +254,11 @@ def _file(job: ShellJob, task: ShellTask, plan: _Plan, stream: str) -> int:
             raise BournError(f"output file {path}: {error.strerror}") from error
     if templates.per_task(template):
         job.log("guest.output", stdio.redirect(stream, str(task.rank), path))
+    elif templates.per_node(template):
+        if task.local == 0:
+            from bourn.model.idset import IdSet
+
+            job.log("guest.output", stdio.redirect(stream, str(IdSet(job.ranks)), path))
     elif task.rank == 0:
         size = job.place.size
         job.log("guest.output", stdio.redirect(stream, f"0-{size - 1}" if size > 1 else "0", path))

@@ -34,6 +34,7 @@ _TASK: dict[str, Callable[[ShellTask], object]] = {
     "task.rank": lambda task: task.rank,
     "task.index": lambda task: task.local,
 }
+_NODE = ("node", "node.id", "node.name", "tmpdir")
 TAGS = sorted(
     [*_JOB, *_TASK, "id.dec", "id.hex", "id.dothex", "id.f58", "id.f58plain", "id.words", "id.emoji"]
 )
@@ -47,6 +48,11 @@ def is_template(text: str) -> bool:
 def per_task(text: str) -> bool:
     """Return whether `text` comes out differently for each task."""
     return any(tag in _TASK for tag in _TAG.findall(text))
+
+
+def per_node(text: str) -> bool:
+    """Return whether `text` comes out differently on each node."""
+    return any(tag in _NODE for tag in _TAG.findall(text))
 
 
 def check(text: str, where: str) -> None:
