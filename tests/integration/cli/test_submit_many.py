@@ -101,3 +101,22 @@ def test_held_until_released(bourn):
     assert bourn.ok("jobs -n -o {contextual_info}") == "held"
     assert bourn(f"job urgency -v {id} default").err == f"job {id}: urgency 0 -> 16\n"
     assert bourn(f"job status {id}").code == 0
+
+
+def test_a_jobspec_from_a_file_or_standard_input(bourn):
+    spec = bourn.ok("submit --dry-run -n2 hostname")
+    (bourn.cwd / "spec.json").write_text(spec)
+    id = bourn.ok("job submit --urgency=3 --flags=debug spec.json")
+    assert bourn.ok(f"jobs -n -o {{urgency}},{{ntasks}} {id}") == "3,2"
+    id = bourn("job submit", stdin=spec.encode()).out.strip()
+    assert bourn.ok(f"jobs -n -o {{ntasks}} {id}") == "2"
+    for words, text, message in (
+        ("nowhere.yaml", "", "nowhere.yaml: No such file or directory"),
+        ("-", "{", "<stdin>: line 1: not YAML: "),
+        ("-", "version: 1", "misses the key 'attributes' (<stdin>)"),
+        ("--urgency=99", spec, "urgency 99: must be 0 to 31"),
+        ("--flags=x", spec, "--flags: no such flag 'x'"),
+    ):
+        found = bourn(f"job submit {words}", stdin=text.encode())
+        assert (found.code, found.err.count("\n")) == (1, 1), found
+        assert message in found.err

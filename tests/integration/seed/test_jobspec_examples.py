@@ -1,0 +1,72 @@
+"""The jobspecs of docs/examples, submitted to a real instance with the graph scheduler and made-up nodes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import bourn
+
+from .conftest import EXAMPLES, Site, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+JOBSPECS = EXAMPLES / "jobspecs"
+
+
+@contextmanager
+def scheduled(cwd: Path, graph: str, cores: str) -> Iterator[Site]:
+    """An instance of six brokers whose resources are a graph of `jobspecs`."""
+    options = ["--test-size=6", "--conf", f'resource.config=[{{hosts="n[0-5]",cores="{cores}"}}]']
+    options += ["--conf", "modules.sched=sched-graph", "--conf", f"scheduler.load-file={JOBSPECS / graph}"]
+    with running(cwd, *options) as site:
+        yield site
+
+
+def test_slots_in_racks(tmp_path: Path) -> None:
+    with scheduled(tmp_path, "racks.toml", "0-35") as site:
+        id = site.ok("bourn", "job", "submit", JOBSPECS / "racks.yaml")
+        lines = site.lines("bourn", "job", "attach", id)
+        assert sorted(lines) == [f"task {rank}" for rank in range(6)]
+        with bourn.Handle(site.uri) as h:
+            R = bourn.job.lookup(h, bourn.JobID.parse(id), "R")
+            assert R["execution"]["R_lite"] == [{"rank": "0-5", "children": {"core": "0-35"}}]
+        refused = site("bourn", "job", "submit", write(tmp_path, "racks.yaml", "count: 3", "count: 4"))
+        assert refused.returncode == 1
+        assert refused.stderr == "bourn-job: error: needs 8 nodes, the instance has 6\n"
+
+
+def test_storage_as_resources(tmp_path: Path) -> None:
+    with scheduled(tmp_path, "disks.toml", "0-3") as site:
+        id = site.ok("bourn", "job", "submit", JOBSPECS / "storage.yaml")
+        site.ok("bourn", "job", "attach", id)
+        with bourn.Handle(site.uri) as h:
+            spec = bourn.job.lookup(h, bourn.JobID.parse(id), "jobspec")
+            assert spec["attributes"]["user"]["stage-in"]["from"] == "/archive/run7"
+            R = bourn.job.lookup(h, bourn.JobID.parse(id), "R")["execution"]
+            assert bourn.IdSet(R["R_lite"][0]["rank"]) == bourn.IdSet("0-5")
+        # Which disk is meant says its path: each rack has one, and so has the cluster.
+        in_racks = [site.ok("bourn", "job", "submit", JOBSPECS / "rack-disk.yaml") for _ in range(3)]
+        at_top = [site.ok("bourn", "job", "submit", JOBSPECS / "top-disk.yaml") for _ in range(2)]
+        for id in (*in_racks[:2], at_top[0]):
+            site.ok("bourn", "job", "wait-event", id, "start")
+        states = site.ok("bourn", "jobs", "-n", "-o", "{state}", *in_racks, *at_top).split()
+        assert states == ["RUN", "RUN", "SCHED", "RUN", "SCHED"]
+        first, second = (site.ok("bourn", "jobs", "-n", "-o", "{ranks}", id) for id in in_racks[:2])
+        assert {int(first) // 3, int(second) // 3} == {0, 1}  # a rack each
+        site.ok("bourn", "cancel", in_racks[0])
+        site.ok("bourn", "job", "wait-event", in_racks[2], "start")
+        assert site.ok("bourn", "jobs", "-n", "-o", "{state}", at_top[1]) == "SCHED"
+        site.ok("bourn", "cancel", at_top[0])
+        site.ok("bourn", "job", "wait-event", at_top[1], "start")
+        site.ok("bourn", "cancel", "--all")
+        site.ok("bourn", "queue", "drain")
+
+
+def write(folder: Path, name: str, old: str, new: str) -> Path:
+    """Return a changed copy of a jobspec."""
+    path = folder / name
+    path.write_text((JOBSPECS / name).read_text().replace(old, new))
+    return path
