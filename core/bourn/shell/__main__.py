@@ -9,7 +9,7 @@ import socket
 import sys
 from contextlib import suppress
 
-USAGE = """usage: python -m bourn.shell (--socket PATH | --fd N) [--dir PATH] [--grace SECONDS]
+USAGE = """usage: python -m bourn.shell (--socket PATH | --fd N) [--dir PATH] [--grace SECONDS] [--spool PATH]
   --socket PATH    listen there (mode 0600)
   --fd N           listen on this inherited socket
   --unlink PATH    remove this at the end: the name of the inherited socket
@@ -17,13 +17,15 @@ USAGE = """usage: python -m bourn.shell (--socket PATH | --fd N) [--dir PATH] [-
   --disable NAMES  shell plugins to leave out, with commas
   --private JOB    this is the host of one job only, started by the user's
   --plugin FILE    a file of further shell plugins for it; may be repeated
-  --grace SECONDS  how long to live on, with the jobs, when the broker is gone (default 0)"""
+  --grace SECONDS  how long to live on, with the jobs, when the broker is gone (default 0)
+  --spool PATH     a directory for what jobs write while the broker is gone; without one, they wait
+  --spool-limit N  how many bytes of it to keep there (default 1 GiB)"""
 
 
 def main(argv: list[str]) -> int:
     """Run a host until its broker ends it."""
     options = {"--socket": "", "--fd": "", "--unlink": "", "--dir": "", "--grace": "0", "--disable": ""}
-    options["--private"] = ""
+    options |= {"--private": "", "--spool": "", "--spool-limit": str(1 << 30)}
     files = []
     words = iter(argv)
     for word in words:
@@ -46,6 +48,7 @@ def main(argv: list[str]) -> int:
     from bourn.shell.host import Host
     from bourn.shell.orphans import adopt_orphans
     from bourn.shell.plugins import add_files, load_plugins
+    from bourn.shell.spool import Spool
 
     adopt_orphans()
     # Terminals are the users'; a task's limit of CPU time may touch the host for an instant.
@@ -58,6 +61,7 @@ def main(argv: list[str]) -> int:
         options["--dir"],
         add_files(plugins, files),
         grace=float(options["--grace"]),
+        spool=Spool(options["--spool"], int(options["--spool-limit"])) if options["--spool"] else None,
         disabled=disabled,
         private=bool(options["--private"]),
     )

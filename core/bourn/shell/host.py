@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 
     from bourn.hookspecs.shell import ShellPlugin
     from bourn.shell.loop import Timer
+    from bourn.shell.spool import Spool
     from bourn.shell.wire import Start, Stdin, ToHost
 
 SPAWNS_PER_TURN = 16
 """Jobs started before the loop looks at output, ends and the broker again."""
 NEWS_DELAY = 0.002
 """How long news of starts and output wait for company; the end of a job lets all of it go at once."""
+REPORT_SIZE = 4 << 20
+"""Characters of output that make a report on their own."""
 
 
 class _Spec:
@@ -53,6 +57,7 @@ class Host:
         plugins: list[ShellPlugin],
         *,
         grace: float = 0.0,
+        spool: Spool | None = None,
         disabled: Sequence[str] = (),
         private: bool = False,
     ) -> None:
@@ -72,6 +77,7 @@ class Host:
         self._private = private
         self._plugins = plugins
         self._grace = grace
+        self._patience = grace
         self._specs: dict[int, _Spec] = {}
         self._backlog: deque[tuple[Start, _Spec | None]] = deque()
         self._ready: list[int] = []
@@ -79,6 +85,8 @@ class Host:
         self._finished: list[tuple[int, float, int]] = []
         self._usage: list[tuple[int, float, float, float, int]] = []
         self._logs: dict[tuple[int, str], list[str]] = {}
+        self._logged = 0
+        self._held_back: set[int] = set()
         self._taken: list[int] = []
         self._messages: list[tuple[int, str]] = []
         self._unacked: deque[tuple[int, int, int]] = deque()
@@ -91,6 +99,7 @@ class Host:
             received=self._receive,
             lost=self._broker_lost,
             found=self._broker_found,
+            spool=spool,
         )
         # A host that nobody ever talks to ends by itself.
         self._giving_up: Timer | None = self.loop.later(max(grace, 10.0), self.end)
@@ -112,6 +121,9 @@ class Host:
     def log(self, job: ShellJob | PrivateJob, name: str, lines: str) -> None:
         """Add to a job's log in the next report."""
         self._logs.setdefault((job.id, name), []).append(lines)
+        self._logged += len(lines)
+        if self._logged > REPORT_SIZE:
+            self._report()
 
     def message(self, level: int, text: str) -> None:
         """Tell the broker's log something."""
@@ -170,6 +182,10 @@ class Host:
         for id, nodeid, status in batch.peers:
             if id in self.jobs:
                 self.jobs[id].peer_ended(nodeid, status)
+        if batch.keep:
+            self._patience = max(self._grace, batch.keep)
+        if batch.ping:
+            self._link.tell(FromHost(pong=batch.ping))
         if batch.end:
             self.end()
 
@@ -294,35 +310,73 @@ class Host:
         finished = self._finished
         self._started, self._finished, self._usage, self.failed, self._messages = [], [], [], [], []
         self._logs.clear()
+        self._logged = 0
         seq = self._link.report(message)
         for job in self.written:
             self._unacked.append((seq, job.id, job.flushed()))
-        self.written.clear()
         for id, _, _ in finished:
             self._ended.append((seq, id))
+        if self._link.spooled == seq:
+            self._safe(seq)
+        elif self._link.full and self.written:
+            self._hold_back()
+        self.written.clear()
 
     def _acknowledge(self, seq: int) -> None:
         self._link.acknowledge(seq)
-        unacked, ended = self._unacked, self._ended
+        self._safe(seq)
+        ended = self._ended
+        while ended and ended[0][0] <= seq:
+            self.jobs.pop(ended.popleft()[1], None)
+
+    def _safe(self, seq: int) -> None:
+        """The output in reports up to this number is durable, or on our own disk: its jobs may write on."""
+        unacked = self._unacked
         while unacked and unacked[0][0] <= seq:
             _, id, size = unacked.popleft()
             if id in self.jobs:
                 self.jobs[id].acknowledged(size)
-        while ended and ended[0][0] <= seq:
-            self.jobs.pop(ended.popleft()[1], None)
+
+    def _hold_back(self) -> None:
+        """Say of jobs, once an absence of the broker, that from here on they may have to wait to write."""
+        if not self._held_back:
+            text = (
+                "while no broker was there, the room on disk for its reports was used up: jobs wait to write"
+            )
+            self.message(logging.WARNING, text)
+        for job in self.written:
+            if job.id not in self._held_back:
+                self._held_back.add(job.id)
+                self.log(
+                    job, "guest.exec.eventlog", _event("output-held", "no room to keep it without a broker")
+                )
 
     def _greet(self) -> FromHost:
         jobs = [*self.jobs, *(start.id for start, _ in self._backlog)]
+        waiting = [id for id, job in self.jobs.items() if job.waits]
+        waiting += [start.id for start, _ in self._backlog if start.hold]
+        ready = [id for id, job in self.jobs.items() if job.prepared]
         fences = [(id, job.place.nodeid, *told) for id, job in self.jobs.items() for told in job.fences()]
-        return FromHost(jobs=jobs, host=self.name, pid=os.getpid(), fences=fences)
+        return FromHost(
+            jobs=jobs, host=self.name, pid=os.getpid(), fences=fences, waiting=waiting, ready=ready
+        )
 
     def _broker_found(self) -> None:
         if self._giving_up is not None:
             self._giving_up.cancel()
             self._giving_up = None
+        self._patience = self._grace
+        self._held_back.clear()
 
     def _broker_lost(self) -> None:
         if not self._grace:
             self.end()
-        else:
-            self._giving_up = self.loop.later(self._grace, self.end)
+            return
+        self._giving_up = self.loop.later(self._patience, self.end)
+        self._link.spill()
+        self._safe(self._link.spooled)
+
+
+def _event(name: str, note: str) -> str:
+    """Return a line of a job's exec eventlog (RFC 50)."""
+    return f'{{"timestamp":{time.time():.6f},"name":"{name}","context":{{"note":"{note}"}}}}\n'

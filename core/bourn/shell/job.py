@@ -280,6 +280,16 @@ class ShellJob:
             self._give_up(error)
         self._release()
 
+    @property
+    def waits(self) -> bool:
+        """Whether the job is held until all its nodes are ready."""
+        return self.place.hold and not (self._going or self.ended)
+
+    @property
+    def prepared(self) -> bool:
+        """Whether it is held, and could start as far as this node is concerned."""
+        return self.waits and not self._holds
+
     def go(self) -> None:
         """Start the tasks of a job that was held until all its nodes were ready."""
         if not self._going and not self.ended:

@@ -61,6 +61,10 @@ class PrivateJob:
         self.place = place
         self.status = 0
         self.ended = False
+        self.waits = place.hold
+        """Whether it is held until all the job's nodes are ready."""
+        self.prepared = False
+        """Whether it is held, and could start as far as this node is concerned."""
         self.process = _Process(self)
         self._folder = folder
         self._name = ""
@@ -80,6 +84,7 @@ class PrivateJob:
 
     def go(self) -> None:
         """Let the tasks start that were held."""
+        self.waits = self.prepared = False
         self._send(ToHost(go=[self.id]))
 
     def kill(self, signum: int) -> None:
@@ -210,6 +215,7 @@ class PrivateJob:
             self._fences.append((key, data))
             host.tell_fence(self, key, data)
         for id in report.ready:
+            self.prepared = self.waits
             host.ready(id)
         for level, text in report.messages:
             host.message(level, f"job {self.id}: {text}")
@@ -230,6 +236,7 @@ class PrivateJob:
 
     def _finish(self) -> None:
         self.ended = True
+        self.waits = self.prepared = False
         taken, self._taken = self._taken, {}
         for callback in taken.values():
             callback()

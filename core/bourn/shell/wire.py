@@ -82,6 +82,10 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     peers: list[tuple[int, int, int]] = []
     """(job id, nodeid, wait status): on another node of the job all tasks have ended. Told of the first such
     node and of the first that failed."""
+    keep: float = 0.0
+    """The broker ends on purpose and leaves the jobs running: wait so many seconds for the next one."""
+    ping: int = 0
+    """Answer with `FromHost.pong`: who doesn't for long hangs."""
     end: bool = False
     """Kill what runs, report nothing more, exit."""
 
@@ -112,10 +116,14 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     """Serial numbers of input that the tasks have read, or that nobody will read."""
     ready: list[int] = []
     """Jobs that are held and could start."""
+    waiting: list[int] = []
+    """In a first frame: those of `jobs` that are held and haven't been told to go, `ready` or not."""
     fences: list[tuple[int, int, str, dict[str, str]]] = []
     """(job id, nodeid, key, data): this node's part of an exchange; told again to each new broker."""
     messages: list[tuple[int, str]] = []
     """(logging level, text) for the broker's log."""
+    pong: int = 0
+    """The number of a ping."""
 
 
 to_host = msgspec.json.Decoder(ToHost)

@@ -37,7 +37,7 @@ def jobspec(command: Sequence[str], options: dict[str, Any] | None = None, **sys
 class HostClient:
     """A host process and the connection to it; `with` ends the host."""
 
-    def __init__(self, *, grace: float = 0.0) -> None:
+    def __init__(self, *, grace: float = 0.0, spool: int | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="bourn-test-")
         self.folder = self._folder.name
         self.path = f"{self.folder}/host.sock"
@@ -45,6 +45,8 @@ class HostClient:
         listener.bind(self.path)
         listener.listen(4)
         command = [sys.executable, "-m", "bourn.shell", "--fd", str(listener.fileno())]
+        if spool is not None:
+            command += ["--spool", self.folder, "--spool-limit", str(spool)]
         self.process = subprocess.Popen(
             [*command, "--dir", self.folder, "--grace", str(grace)],
             pass_fds=[listener.fileno()],
