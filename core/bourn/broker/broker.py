@@ -245,9 +245,11 @@ class Broker:
         if self.states.state is BrokerState.RUN:
             self._advance()  # cleanup
         if self.states.state is BrokerState.CLEANUP:
-            if self.attrs.get("broker.cleanup") != "keep":
-                limit = self.attrs.get("broker.cleanup-timeout")
-                await self.host.cleanup(parse_duration(limit) if limit else CLEANUP_SECONDS)
+            limit = self.attrs.get("broker.cleanup-timeout")
+            await self.host.cleanup(
+                parse_duration(limit) if limit else CLEANUP_SECONDS,
+                keep=self.attrs.get("broker.cleanup") == "keep",
+            )
             self._advance()  # shutdown
         if self.overlay is not None:
             await self.overlay.shut_down()

@@ -203,8 +203,9 @@ class ModuleHost:
         for again in order:
             await self.start(spec if again.name == name else again)
 
-    async def cleanup(self, limit: float) -> None:
-        """Let modules wind up what users have running, in the order of their start, in `limit` seconds.
+    async def cleanup(self, limit: float, *, keep: bool = False) -> None:
+        """Let modules wind up what users have running, in the order of their start, in `limit` seconds; with
+        `keep`, hand it over to the next broker.
 
         What a module winds up may need those that started after it: a job that is cancelled needs whoever
         runs it.
@@ -213,7 +214,7 @@ class ModuleHost:
             for live in list(self.live.values()):
                 if live.state == "running" and live.module is not None:
                     try:
-                        await live.module.cleanup()
+                        await (live.module.handover() if keep else live.module.cleanup())
                     except Exception as error:
                         log.error("module '%s' failed to clean up", live.name, exc_info=error)
         if scope.cancelled_caught:

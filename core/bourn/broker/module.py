@@ -66,7 +66,12 @@ class Module:
         """Wind up what users have running, before modules are stopped, when the instance ends on purpose.
 
         Modules are asked in the order of their start, one after the other. The broker skips this step where
-        the attribute `broker.cleanup` is `keep`.
+        the attribute `broker.cleanup` is `keep`; it calls `handover` instead.
+        """
+
+    async def handover(self) -> None:
+        """Prepare for the next broker on the state directory: the instance ends on purpose, and what users
+        have running is to go on.
         """
 
     def keeps(self) -> str:

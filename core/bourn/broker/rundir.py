@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PREFIX = "bourn-"
 NOTE = "rundir"
 """The file of a state directory that names the run directory of the broker that has it."""
+LINK = "local"
+"""What the link of a state directory to the socket of the broker that has it is called; with the rank behind
+it on ranks but 0."""
 SOCKET_PATH_MAX = 107
 """The longest path that a UNIX socket can be bound to (`sun_path` less its final zero)."""
 
@@ -95,12 +98,38 @@ def succeed(statedir: Path, rundir: Path) -> None:
         note.write_text(f"{rundir}\n")
 
 
-def leave(statedir: Path, rundir: Path) -> None:
-    """Take the note back: the run directory is gone."""
-    note = statedir / NOTE
+def lasting_uri(statedir: Path, rank: int, uri: str) -> str:
+    """Return an address of the broker at `uri` that its successor on the state directory has as well, by a
+    link there: `uri` itself where its path is too long for a socket, or no link can be made.
+    """
+    link = _link(statedir, rank)
+    scheme, socket_path = uri[:8], uri[8:]
+    if scheme != "local://" or len(os.fsencode(link)) > SOCKET_PATH_MAX:
+        return uri
+    new = link.with_name(f"{link.name}.new")
+    try:
+        new.unlink(missing_ok=True)
+        new.symlink_to(socket_path)
+        new.replace(link)
+    except OSError:
+        return uri
+    return f"local://{link}"
+
+
+def leave(statedir: Path, rundir: Path, rank: int = 0) -> None:
+    """Take the note and the link back: the run directory is gone."""
+    note, link = statedir / NOTE, _link(statedir, rank)
+    with suppress(OSError):
+        if link.readlink() == rundir / "local":
+            link.unlink()
     with suppress(OSError):
         if note.read_text().strip() == str(rundir):
             note.unlink()
+
+
+def _link(statedir: Path, rank: int) -> Path:
+    """Return the link of a rank: several may share a state directory."""
+    return statedir / (f"{LINK}-{rank}" if rank else LINK)
 
 
 def _check_length(path: Path) -> None:

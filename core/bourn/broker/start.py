@@ -94,8 +94,8 @@ def run_start(options: StartOptions) -> int:
             config=config,
             plugins=plugins,
             rundir=rundir,
-            statedir=None if rank else statedir,
-            attrs=_attributes(options, rundir, None if rank else statedir, session, parent),
+            statedir=statedir,
+            attrs=_attributes(options, rundir, statedir, session, parent),
             logring=logring,
             rank=rank,
             size=size,
@@ -105,6 +105,7 @@ def run_start(options: StartOptions) -> int:
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
     program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
     brood: Brood | None = None
+    rank = 0 if session is None else session.rank
 
     def clean(*, at_once: bool = False) -> None:
         program.reap_group()
@@ -112,11 +113,13 @@ def run_start(options: StartOptions) -> int:
             (brood.kill if at_once else brood.finish)()
         _remove(rundir, whole=made)
         if statedir is not None:
-            leave(statedir, rundir)
+            leave(statedir, rundir, rank)
 
     try:
         if options.test_size > 1:
-            session = brood = _fork_others(options, specs, broker_of, parent, rundir, guests=guests)
+            session = brood = _fork_others(
+                options, specs, broker_of, parent, rundir, statedir, guests=guests
+            )
         with Signals(at_once=partial(clean, at_once=True)) as signals:
             broker = broker_of(session, rundir)
             topology = options.attrs.get("tbon.topo")
@@ -188,6 +191,7 @@ def _fork_others(
     broker_of: Callable[[BootSession | None, Path], Broker],
     parent: Parent | None,
     rundir: Path,
+    statedir: Path | None,
     *,
     guests: bool,
 ) -> Brood:
@@ -203,6 +207,8 @@ def _fork_others(
 
         def clean() -> None:
             _remove(own, whole=True)
+            if statedir is not None:
+                leave(statedir, own, member.rank)
             if os.getppid() != launcher:
                 _remove(rundir, whole=True)  # rank 0 can't any more
 

@@ -110,12 +110,17 @@ def shutdown(argv: list[str]) -> int:
     """End the instance, and wait until it has."""
     parser = Parser(prog="bourn shutdown", description="Shut the instance down.")
     parser.add_argument("--background", action="store_true", help="don't wait for the end")
-    parser.add_argument("--keep", action="store_true", help="leave running jobs running, for a restart")
+    parser.add_argument(
+        "--keep-jobs",
+        "--keep",
+        action="store_true",
+        help="leave running jobs running: the next start on the state directory takes them up",
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     parser.add_argument("-y", "--yes", action="store_true", help="(accepted; nothing is asked)")
     args = parser.parse_args(argv)
     with Handle() as h:
-        h.rpc("broker.shutdown", {"keep": args.keep}).get()
+        h.rpc("broker.shutdown", {"keep": args.keep_jobs}).get()
         if not args.background:
             _until_gone(h)
     return 0

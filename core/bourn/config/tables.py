@@ -279,7 +279,15 @@ class ExecTable:
     term_signal: str = "SIGTERM"
     kill_signal: str = "SIGKILL"
     linger: Seconds = 30.0
-    """How long a shell host whose broker is gone keeps its jobs before it ends them."""
+    """With a state directory: how long a shell host whose broker has died keeps its jobs before it ends them,
+    and how long rank 0 waits for a rank that was lost to come back with its jobs."""
+    kept_linger: Seconds = 86400.0
+    """The same after `bourn shutdown --keep-jobs`."""
+    spool_limit: int = 1 << 30
+    """How many bytes of what jobs write a shell host keeps on disk while no broker is there; beyond it, jobs
+    wait to write."""
+    host_timeout: Seconds = 60.0
+    """After how long a shell host that says nothing, though asked, is killed, and its jobs fail."""
     mock: ExecMock = Factory(ExecMock)
 
 

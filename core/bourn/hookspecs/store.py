@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 EVENTLOG = "eventlog"
 EXEC_EVENTLOG = "guest.exec.eventlog"
+PARTS = "guest.exec.parts"
+"""Of a job on several nodes: the starts and ends that each of them has told."""
 OUTPUT = "guest.output"
 INPUT = "guest.input"
 RESOURCE_SET = "R"

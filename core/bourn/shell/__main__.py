@@ -12,26 +12,34 @@ from contextlib import suppress
 USAGE = """usage: python -m bourn.shell (--socket PATH | --fd N) [--dir PATH] [--grace SECONDS] [--spool PATH]
   --socket PATH    listen there (mode 0600)
   --fd N           listen on this inherited socket
-  --unlink PATH    remove this at the end: the name of the inherited socket
+  --unlink PATH    remove this at the end, as the name of the inherited socket; may be repeated
+  --name NAME      what no other host is called; made up without it
   --dir PATH       where jobs' temporary directories are made (default $TMPDIR)
   --disable NAMES  shell plugins to leave out, with commas
   --private JOB    this is the host of one job only, started by the user's
   --plugin FILE    a file of further shell plugins for it; may be repeated
   --grace SECONDS  how long to live on, with the jobs, when the broker is gone (default 0)
+  --timeout SECS   after how long the host of one job that doesn't answer is killed (default 60)
   --spool PATH     a directory for what jobs write while the broker is gone; without one, they wait
   --spool-limit N  how many bytes of it to keep there (default 1 GiB)"""
 
 
 def main(argv: list[str]) -> int:
     """Run a host until its broker ends it."""
-    options = {"--socket": "", "--fd": "", "--unlink": "", "--dir": "", "--grace": "0", "--disable": ""}
-    options |= {"--private": "", "--spool": "", "--spool-limit": str(1 << 30)}
-    files = []
+    options = {"--socket": "", "--fd": "", "--dir": "", "--grace": "0", "--disable": ""}
+    options |= {
+        "--private": "",
+        "--spool": "",
+        "--spool-limit": str(1 << 30),
+        "--timeout": "60",
+        "--name": "",
+    }
+    files: dict[str, list[str]] = {"--plugin": [], "--unlink": []}
     words = iter(argv)
     for word in words:
         value = next(words, None)
-        if word == "--plugin" and value is not None:
-            files.append(value)
+        if word in files and value is not None:
+            files[word].append(value)
             continue
         if word not in options or value is None:
             print(f"bourn.shell: {word}: unknown, or a value is missing\n{USAGE}", file=sys.stderr)
@@ -59,9 +67,11 @@ def main(argv: list[str]) -> int:
     host = Host(
         listener,
         options["--dir"],
-        add_files(plugins, files),
+        add_files(plugins, files["--plugin"]),
         grace=float(options["--grace"]),
         spool=Spool(options["--spool"], int(options["--spool-limit"])) if options["--spool"] else None,
+        name=options["--name"],
+        timeout=float(options["--timeout"]),
         disabled=disabled,
         private=bool(options["--private"]),
     )
@@ -71,8 +81,9 @@ def main(argv: list[str]) -> int:
     try:
         host.run()
     finally:
-        with suppress(OSError):
-            os.unlink(path or options["--unlink"])
+        for name in [path, *files["--unlink"]]:
+            with suppress(OSError):
+                os.unlink(name)
     return 0
 
 

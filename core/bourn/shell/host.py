@@ -33,6 +33,8 @@ SPAWNS_PER_TURN = 16
 """Jobs started before the loop looks at output, ends and the broker again."""
 NEWS_DELAY = 0.002
 """How long news of starts and output wait for company; the end of a job lets all of it go at once."""
+IDLE_GRACE = 2.0
+"""Seconds that a host without jobs or news waits for the next broker."""
 REPORT_SIZE = 4 << 20
 """Characters of output that make a report on their own."""
 
@@ -56,14 +58,18 @@ class Host:
         folder: str,
         plugins: list[ShellPlugin],
         *,
+        name: str = "",
         grace: float = 0.0,
         spool: Spool | None = None,
+        timeout: float = 60.0,
         disabled: Sequence[str] = (),
         private: bool = False,
     ) -> None:
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        self.name = f"{os.getpid()}-{time.time_ns()}"
+        self.name = name or f"{os.getpid()}-{time.time_ns()}"
         self.uri = ""
+        self.timeout = timeout
+        """Seconds after which the host of one job that doesn't answer is killed."""
         self.disabled = disabled
         """Names of plugins that were left out."""
         self.jobs: dict[int, ShellJob | PrivateJob] = {}
@@ -88,6 +94,8 @@ class Host:
         self._logged = 0
         self._held_back: set[int] = set()
         self._taken: list[int] = []
+        self._inputs: set[int] = set()
+        self._last_input = 0
         self._messages: list[tuple[int, str]] = []
         self._unacked: deque[tuple[int, int, int]] = deque()
         self._ended: deque[tuple[int, int]] = deque()
@@ -197,13 +205,26 @@ class Host:
             job.kill(signum)
 
     def _feed(self, stdin: Stdin) -> None:
+        serial, inputs = stdin.serial, self._inputs
+        if 0 < serial <= self._last_input:
+            # The broker couldn't know that we have it already.
+            if serial not in inputs:
+                self._taken.append(serial)
+            return
+        self._last_input = max(self._last_input, serial)
+        inputs.add(serial)
+
+        def taken() -> None:
+            inputs.discard(serial)
+            self._taken.append(serial)
+
         if stdin.id not in self.jobs:
             self._start_now(stdin.id)
         job = self.jobs.get(stdin.id)
         if job is not None and not job.ended:
-            job.feed_tasks(stdin.ranks, stdin.data, stdin.eof, lambda: self._taken.append(stdin.serial))
+            job.feed_tasks(stdin.ranks, stdin.data, stdin.eof, taken)
         else:
-            self._taken.append(stdin.serial)
+            taken()
 
     def _resize(self, id: int, ranks: str, rows: int, columns: int) -> None:
         if id not in self.jobs:
@@ -372,7 +393,8 @@ class Host:
         if not self._grace:
             self.end()
             return
-        self._giving_up = self.loop.later(self._patience, self.end)
+        busy = self.jobs or self._backlog or self._link.owes
+        self._giving_up = self.loop.later(self._patience if busy else min(self._grace, IDLE_GRACE), self.end)
         self._link.spill()
         self._safe(self._link.spooled)
 

@@ -1,7 +1,7 @@
 """The host's side of the connection to its broker: one at a time, resumed without a gap after a loss.
 
-Reports that no broker is there for go to disk (`bourn.shell.spool`). From there they are sent as fast as the next
-broker makes them durable, so that neither side ever holds much of them.
+Reports that no broker is there for go to disk (`bourn.shell.spool`). From there they are sent as fast as the
+next broker makes them durable, so that neither side ever holds much of them.
 """
 
 from __future__ import annotations
@@ -83,6 +83,11 @@ class Link:
         """Move to disk what is in memory, as far as there is room: nobody is there to take it."""
         if self._spool is not None:
             self._kept = deque((seq, self._put_away(seq, data)) for seq, data in self._kept)
+
+    @property
+    def owes(self) -> bool:
+        """Whether there are reports that nobody has acknowledged."""
+        return bool(self._kept)
 
     @property
     def full(self) -> bool:

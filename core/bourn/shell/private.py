@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bourn.errors import BournError
+from bourn.model.jobid import f58_digits
 from bourn.shell.loop import READ, WRITE
 from bourn.shell.orphans import signal_session
 from bourn.shell.tmpdirs import root_of
@@ -78,9 +79,13 @@ class PrivateJob:
         self._out = bytearray()
         self._blocked = False
         self._socket: socket.socket | None = None
+        self._heard = True
+        self._asked = 0.0
+        self._hung = False
         self._launch(spec, folder)
         again = msgspec.structs.replace(place, spec=1)
         self._send(ToHost(uri=host.uri, specs=[(1, spec.text)], start=[again]))
+        self._host.loop.later(host.timeout / 4, self._listen_for_life)
 
     def go(self) -> None:
         """Let the tasks start that were held."""
@@ -139,10 +144,12 @@ class PrivateJob:
         signal_session(process.pid, signal.SIGKILL)
         self._tidy()
         if not self.ended:
-            how = "by itself"
+            how = "ended by itself"
             if process.status and process.status & 0x7F:
-                how = f"by signal {signal.Signals(process.status & 0x7F).name}"
-            self._host.fail(self.id, f"the job's own shell host ended {how}")
+                how = f"ended by signal {signal.Signals(process.status & 0x7F).name}"
+            if self._hung:
+                how = f"didn't answer for {self._host.timeout:g} s and was killed"
+            self._host.fail(self.id, f"the job's own shell host {how}")
             self.status = int(signal.SIGKILL)
             self._finish()
 
@@ -167,7 +174,8 @@ class PrivateJob:
             self.process.pid = os.posix_spawn(
                 sys.executable,
                 command,
-                os.environ,
+                # By these it is found should the user's host die while it hangs.
+                {**os.environ, "BOURN_JOB_ID": "ƒ" + f58_digits(self.id), "BOURN_URI": self._host.uri},
                 file_actions=(
                     (dup2, self._host.null, 0),
                     (dup2, self._host.null, 1),
@@ -196,6 +204,7 @@ class PrivateJob:
         while self._socket is not None:
             try:
                 data = self._socket.recv(1 << 18)
+                self._heard = True
                 for body in self._splitter.feed(data):
                     self._received(from_host.decode(body))
             except BlockingIOError:
@@ -266,6 +275,22 @@ class PrivateJob:
         if self._socket is not None:
             self._host.loop.close(self._socket.detach())
             self._socket = None
+
+    def _listen_for_life(self) -> None:
+        """Ask a host that is silent for a sign of life; one that gives none for the timeout is killed."""
+        if self._socket is None:
+            return
+        now = time.monotonic()
+        if self._heard:
+            self._heard, self._asked = False, 0.0
+        elif not self._asked:
+            self._asked = now
+            self._send(ToHost(ping=1))
+        elif now - self._asked >= self._host.timeout:
+            self._hung = True
+            self._kill_host()
+            return
+        self._host.loop.later(self._host.timeout / 4, self._listen_for_life)
 
     def _tidy(self) -> None:
         # A host that is killed leaves its directories.

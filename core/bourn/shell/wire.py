@@ -53,7 +53,8 @@ class Stdin(msgspec.Struct, array_like=True):
     data: bytes
     eof: bool
     serial: int = 0
-    """Comes back in `FromHost.taken` when the tasks have room for more."""
+    """Comes back in `FromHost.taken` when the tasks have room for more. They rise; what comes twice counts
+    once."""
 
 
 class ToHost(msgspec.Struct, omit_defaults=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from typing import TYPE_CHECKING
 
 from bourn.errors import BournError
 from bourn.hookspecs.exec_method import Usage
+from bourn.hookspecs.store import PARTS
 from bourn.shell import stdio
 from bourn.shell.fences import Gathering
 from bourn.shell.waitstatus import worse
@@ -15,7 +17,7 @@ from bourn.shell.wire import Start, Stdin
 from bourn_plugins.job_exec.layout import NodeShare, block_map, split_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from bourn.hookspecs.exec_method import ExecPort, StartRequest
     from bourn.model.interned import InternedJobspec
@@ -27,24 +29,36 @@ class Placed:
     """A job of this method: where it runs and which nodes haven't reported yet."""
 
     __slots__ = (
+        "absent",
         "gathering",
         "header",
-        "holding",
         "request",
         "shares",
+        "started",
         "starting",
         "status",
+        "unknown",
+        "unready",
         "usage",
+        "waiting",
         "working",
     )
 
     def __init__(self, request: StartRequest, shares: list[NodeShare]) -> None:
         self.request = request
         self.shares = shares
-        self.holding = len(shares) if len(shares) > 1 else 0
-        """Nodes that aren't ready for the start, which all make together."""
+        self.unready = {share.rank for share in shares} if len(shares) > 1 else None
+        """Ranks that aren't ready for the start, which all make together."""
         self.starting = len(shares)
+        self.started = False
+        """Whether any of its nodes has started it, as far as was known at a restart."""
         self.working = {share.rank for share in shares}
+        self.unknown: set[int] = set()
+        """After a restart: ranks of which isn't known yet whether they still have it."""
+        self.absent: set[int] = set()
+        """Ranks that don't have it, while others are unknown."""
+        self.waiting = True
+        """Whether all ranks that have it hold it back, while others are unknown."""
         self.status = 0
         self.header = False
         """Whether the header of its output is in the log."""
@@ -69,15 +83,22 @@ class ShellMethod:
     def start(self, jobs: Sequence[StartRequest]) -> None:
         """Start jobs, one batch per user and node."""
         self._attach()
-        batches: dict[tuple[int, int], list[tuple[InternedJobspec, Start]]] = {}
+        placed = []
         for request in jobs:
             try:
-                placed = self._place(request)
+                placed.append(self._place(request))
             except BournError as error:
                 self._refuse(request.id, error.message)
-                continue
+        self._hand_out(placed)
+
+    def _hand_out(self, jobs: Iterable[Placed], ranks: Collection[int] | None = None) -> None:
+        """Hand jobs to the hosts of all their nodes, or of some ranks only."""
+        batches: dict[tuple[int, int], list[tuple[InternedJobspec, Start]]] = {}
+        for placed in jobs:
+            request = placed.request
             for rank, start in _starts(placed):
-                batches.setdefault((rank, request.userid), []).append((request.jobspec, start))
+                if ranks is None or rank in ranks:
+                    batches.setdefault((rank, request.userid), []).append((request.jobspec, start))
         for (rank, userid), batch in batches.items():
             try:
                 self._manager.start(rank, userid, batch)
@@ -87,24 +108,79 @@ class ShellMethod:
 
     def reattach(self, jobs: Sequence[tuple[StartRequest, bool]]) -> None:
         """Go on with jobs that their hosts still have; start anew what never started; give up the others."""
-        anew = []
-        now = time.time()
+        sought: dict[tuple[int, int], list[int]] = {}
         store = self._port.ctx.provider("store").store
         for request, started in jobs:
-            if self._manager.has_job(request.userid, request.id) and not self._elsewhere(request):
+            try:
                 placed = self._place(request)
-                placed.starting = 0 if started else placed.starting
-                placed.header = next(iter(store.events(request.id, "guest.output")), None) is not None
-                self._port.log(
-                    [(request.id, "guest.exec.eventlog", f'{{"timestamp":{now:.6f},"name":"reattach"}}\n')]
-                )
-            elif started:
-                self._refuse(
-                    request.id, "the job was lost: its shell host is gone since the broker's restart"
-                )
-            else:
-                anew.append(request)
-        self.start(anew)
+            except BournError as error:
+                self._refuse(request.id, error.message)
+                continue
+            placed.starting = 0 if started else placed.starting
+            placed.started = started
+            placed.header = next(iter(store.events(request.id, "guest.output")), None) is not None
+            if len(placed.shares) > 1:
+                _recall(placed, "".join(store.events(request.id, PARTS)))
+            placed.unknown = set(placed.working)
+            for rank in placed.unknown:
+                sought.setdefault((rank, request.userid), []).append(request.id)
+            if not placed.working:
+                self._over(placed, time.time())
+        self._attach(sought)
+
+    def host_found(self, rank: int, userid: int, greeting: FromHost, reason: str) -> None:
+        """Learn what a host of before has; a job goes on, or not, when all its nodes are known."""
+        has, waiting, ready = set(greeting.jobs or ()), set(greeting.waiting), set(greeting.ready)
+        for placed in list(self._jobs.values()):
+            id = placed.request.id
+            if placed.request.userid != userid or not (rank in placed.unknown or rank in placed.working):
+                continue
+            if rank in placed.working:
+                if id not in has:
+                    placed.absent.add(rank)
+                elif rank not in placed.unknown:
+                    continue
+                else:
+                    placed.waiting = placed.waiting and id in waiting
+                    if placed.unready and (id in ready or id not in waiting):
+                        placed.unready.discard(rank)
+            placed.unknown.discard(rank)
+            if not placed.unknown:
+                self._settle(placed, reason)
+
+    def _settle(self, placed: Placed, reason: str) -> None:
+        """Go on with a job of which is known which nodes have it."""
+        request, now = placed.request, time.time()
+        absent, placed.absent = placed.absent, set()
+        if not absent:
+            line = f'{{"timestamp":{now:.6f},"name":"reattach"}}\n'
+            self._port.log([(request.id, "guest.exec.eventlog", line)])
+            if placed.unready is not None and not placed.unready:
+                self._go(placed)
+        elif not placed.started and placed.waiting:
+            if placed.unready is not None:
+                placed.unready |= absent
+            self._hand_out([placed], absent)
+        else:
+            # Of a job that runs, or may run, elsewhere, a part can't be started again.
+            why = reason or "its shell host doesn't have it any more"
+            self._port.failed([(request.id, now, "exec", 0, f"the job was lost: {why}")])
+            for rank in absent:
+                self._manager.sweep(rank, [request.id])
+            placed.status = int(signal.SIGKILL)
+            placed.working -= absent
+            if not placed.working:
+                self._over(placed, now)
+
+    def _go(self, placed: Placed) -> None:
+        for rank in placed.working:
+            self._manager.go(rank, placed.request.userid, placed.request.id)
+
+    def _over(self, placed: Placed, t: float) -> None:
+        """Report the end of a job whose nodes have all ended it."""
+        id = placed.request.id
+        del self._jobs[id]
+        self._port.finished([(id, t, placed.status)], {id: placed.usage} if placed.usage else None)
 
     def kill(self, jobs: Sequence[tuple[int, int]]) -> None:
         """Signal all processes of jobs."""
@@ -149,11 +225,10 @@ class ShellMethod:
         """Let jobs start of which all nodes are ready."""
         for id in ids:
             placed = self._jobs.get(id)
-            if placed is not None and placed.holding:
-                placed.holding -= 1
-                if not placed.holding:
-                    for other in placed.working:
-                        self._manager.go(other, placed.request.userid, id)
+            if placed is not None and placed.unready:
+                placed.unready.discard(rank)
+                if not placed.unready and not placed.unknown:
+                    self._go(placed)
 
     def host_report(
         self, report: FromHost, mark: dict[str, object], durable: Callable[[], None], rank: int
@@ -161,7 +236,7 @@ class ShellMethod:
         """Take what a host reports and pass it on in one piece."""
         jobs, port = self._jobs, self._port
         if report.started:
-            port.started(self._all_started(report.started))
+            port.started(self._all_started(report.started, rank))
         if report.logs:
             port.log(self._with_headers(report.logs))
         if report.failed:
@@ -175,6 +250,7 @@ class ShellMethod:
                     continue
                 placed.working.discard(rank)
                 if len(placed.shares) > 1:
+                    port.log([(id, PARTS, _part("end", rank, t, status, usage.get(id)))])
                     _add_usage(placed, usage)
                     self._tell_peers(placed, rank, status)
                 placed.status = worse(placed.status, status)
@@ -204,22 +280,25 @@ class ShellMethod:
         lost = [(id, placed) for id in jobs if (placed := self._jobs.get(id)) is not None]
         now = time.time()
         self._port.failed([(id, now, "node-failure" if node else "exec", 0, reason) for id, _ in lost])
-        for id, placed in lost:
+        for _, placed in lost:
             placed.status = int(signal.SIGKILL)
+            placed.started = True
             placed.working.discard(rank)
+            placed.unknown.discard(rank)
+            if not placed.unknown:
+                placed.working -= placed.absent
             if not placed.working:
-                del self._jobs[id]
-                self._port.finished([(id, now, placed.status)])
+                self._over(placed, now)
         if node and lost:
             note = f"lost while it ran {len(lost)} job{'s' if len(lost) > 1 else ''}"
             drain = {"targets": str(rank), "reason": note, "mode": "update"}
             self._port.ctx.post("resource.drain", drain)
 
-    def _attach(self) -> None:
+    def _attach(self, sought: Mapping[tuple[int, int], Collection[int]] | None = None) -> None:
         # Only once the jobs of before are known, lest their reports fall through.
         if not self._attached:
             self._attached = True
-            self._manager.attach(self)
+            self._manager.attach(self, sought or {})
 
     def _place(self, request: StartRequest) -> Placed:
         system = request.jobspec.system
@@ -235,11 +314,6 @@ class ShellMethod:
         placed = self._jobs[request.id] = Placed(request, shares)
         return placed
 
-    def _elsewhere(self, request: StartRequest) -> bool:
-        """Whether a job has parts on other ranks, which don't outlive the broker."""
-        here = self._port.ctx.rank
-        return any(share.rank != here for share in split_job(request.R, request.jobspec.counts))
-
     def _tell_peers(self, placed: Placed, rank: int, status: int) -> None:
         """Tell the other nodes that this one has ended its tasks: the first, or the first that failed."""
         first = len(placed.working) == len(placed.shares) - 1
@@ -254,11 +328,14 @@ class ShellMethod:
         self._port.failed([(id, now, "exec", 0, note)])
         self._port.finished([(id, now, int(signal.SIGKILL))])
 
-    def _all_started(self, started: Iterable[tuple[int, float]]) -> Iterable[tuple[int, float]]:
+    def _all_started(self, started: Iterable[tuple[int, float]], rank: int) -> Iterable[tuple[int, float]]:
         for id, t in started:
             placed = self._jobs.get(id)
             if placed is not None:
                 placed.starting -= 1
+                placed.started = True
+                if len(placed.shares) > 1:
+                    self._port.log([(id, PARTS, _part("start", rank, t))])
                 if not placed.starting:
                     yield id, t
 
@@ -291,20 +368,48 @@ def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
         yield share.rank, start
 
 
+def _part(name: str, rank: int, t: float, status: int = 0, usage: Usage | None = None) -> str:
+    """Return a line of the log that a job on several nodes has of what each of them has told."""
+    context = {"rank": rank, "status": status, "usage": list(usage) if usage else None}
+    return json.dumps({"timestamp": t, "name": name, "context": context}) + "\n"
+
+
+def _recall(placed: Placed, log: str) -> None:
+    """Take up what a job's nodes told before a restart."""
+    for line in log.splitlines():
+        entry = json.loads(line)
+        context = entry["context"]
+        placed.started = True
+        if entry["name"] == "start":
+            placed.starting -= placed.starting > 0
+            continue
+        placed.status = worse(placed.status, context["status"])
+        placed.working.discard(context["rank"])
+        assert placed.unready is not None
+        placed.unready.discard(context["rank"])
+        if context["usage"]:
+            _sum_usage(placed, Usage(*context["usage"]))
+
+
 def _add_usage(placed: Placed, usage: dict[int, Usage]) -> None:
     """Add one node's usage to that of the others; `usage` holds the sum afterwards."""
     id = placed.request.id
-    one, other = usage.get(id), placed.usage
-    if one is not None and other is not None:
+    if id in usage:
+        _sum_usage(placed, usage[id])
+    if placed.usage is not None:
+        usage[id] = placed.usage
+
+
+def _sum_usage(placed: Placed, one: Usage) -> None:
+    other = placed.usage
+    if other is not None:
         one = Usage(
             max(one.wall, other.wall),
             one.user + other.user,
             one.system + other.system,
             max(one.maxrss, other.maxrss),
         )
-    placed.usage = one or other
-    if placed.usage is not None:
-        usage[id] = placed.usage
+    placed.usage = one
 
 
 def _expiration(request: StartRequest) -> float:

@@ -10,7 +10,7 @@ import trio
 
 from bourn.broker.module import ANYONE, Module, Request, Role, method
 from bourn.errors import BournError, suggest
-from bourn.hookspecs.store import EVENTLOG, EXEC_EVENTLOG, INPUT, OUTPUT, RESOURCE_SET, SIGNED_JOBSPEC
+from bourn.hookspecs.store import EVENTLOG, EXEC_EVENTLOG, INPUT, OUTPUT, PARTS, RESOURCE_SET, SIGNED_JOBSPEC
 from bourn.model.jobid import JobID
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from bourn_plugins.job_manager.engine import Engine
     from bourn_plugins.job_manager.job import Job
 
-_KEYS = ("jobspec", RESOURCE_SET, EVENTLOG, SIGNED_JOBSPEC, EXEC_EVENTLOG, OUTPUT, INPUT)
-_LOGS = (EVENTLOG, EXEC_EVENTLOG, OUTPUT, INPUT)
+_KEYS = ("jobspec", RESOURCE_SET, EVENTLOG, SIGNED_JOBSPEC, EXEC_EVENTLOG, PARTS, OUTPUT, INPUT)
+_LOGS = (EVENTLOG, EXEC_EVENTLOG, PARTS, OUTPUT, INPUT)
 _PRIVILEGED = int(Role.OWNER | Role.ADMIN)
 
 PIECE = 256 * 1024

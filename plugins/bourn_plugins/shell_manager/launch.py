@@ -1,4 +1,4 @@
-"""Starting a shell host, finding one by its socket, and ending what is left of one."""
+"""Starting a shell host, and finding one by its socket."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import signal
 import socket
 import struct
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import trio
 
 from bourn.errors import BournError
 
@@ -22,9 +19,14 @@ _UCRED = struct.Struct("3i")
 _CHILD_FD = 3
 
 
+SOCKET = ".sock"
+RECORD = ".host"
+"""What the name of the file ends in that says which process a host is; it begins like its socket's."""
+
+
 def socket_name(rank: int, userid: int) -> str:
     """Return the name of a host's socket in the instance's directory."""
-    return f"shell-{rank}-{userid}.sock"
+    return f"shell-{rank}-{userid}{SOCKET}"
 
 
 def connect(folder: Path, name: str) -> socket.socket:
@@ -46,12 +48,22 @@ def connect(folder: Path, name: str) -> socket.socket:
 
 
 def launch(
-    folder: Path, name: str, *, tmpdir: Path | None, grace: float, disable: Iterable[str] = ()
+    folder: Path,
+    name: str,
+    host: str,
+    *,
+    tmpdir: Path | None,
+    grace: float,
+    spool: int,
+    timeout: float,
+    disable: Iterable[str] = (),
 ) -> tuple[int, int, socket.socket]:
-    """Start a host; return its process id, a descriptor with what it prints, and a connection to it.
+    """Start the host called `host`; return its process id, a descriptor with what it prints, and a connection
+    to it.
 
     The host inherits a socket that listens already, so nobody waits for it to come up. It leads a session of
-    its own, to which its tasks belong as well: that is how they are found if it dies.
+    its own, to which its tasks belong as well: that is how they are found if it dies. With a grace time it
+    keeps up to `spool` bytes of reports on disk, in `folder`, while no broker is there.
     """
     listener = socket.socket(socket.AF_UNIX)
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -67,7 +79,10 @@ def launch(
             os.umask(mask)
         listener.listen(4)
         command = [sys.executable, "-m", "bourn.shell", "--fd", str(_CHILD_FD), "--unlink", str(path)]
-        command += ["--grace", str(grace), "--disable", ",".join(disable)]
+        command += ["--unlink", str(path.with_suffix(RECORD)), "--name", host]
+        command += ["--grace", str(grace), "--disable", ",".join(disable), "--timeout", str(timeout)]
+        if grace:
+            command += ["--spool", str(folder), "--spool-limit", str(spool)]
         if tmpdir is not None:
             command += ["--dir", str(tmpdir)]
         pid = os.posix_spawn(
@@ -99,55 +114,6 @@ def launch(
         os.close(null)
         listener.close()
     return pid, said_r, connection
-
-
-async def ended(pid: int) -> None:
-    """Wait until a process is gone; it is reaped if it is a child."""
-    if not pid:
-        return
-    try:
-        fd = os.pidfd_open(pid)
-    except OSError:
-        return
-    try:
-        await trio.lowlevel.wait_readable(fd)
-    finally:
-        os.close(fd)
-    _reap(pid)
-
-
-def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-
-
-def kill_session(leader: int) -> int:
-    """Kill every process of the session that `leader`, a shell host, led, and its descendants in others;
-    return how many there were.
-    """
-    found: set[int] = set()
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                # pid (command) state ppid pgrp session ...; the command may hold anything.
-                fields = file.read().rpartition(b")")[2].split(None, 4)
-        except OSError:
-            continue
-        if fields[0] != b"Z":
-            children.setdefault(int(fields[1]), []).append(int(name))
-            if int(fields[3]) == leader:
-                found.add(int(name))
-    family = [*found]
-    for pid in family:
-        family += [child for child in children.get(pid, ()) if child not in found]
-        found.update(family)
-    for pid in found:
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-    return len(found)
 
 
 class _Short:

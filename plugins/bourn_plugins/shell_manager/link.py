@@ -1,8 +1,10 @@
-"""The broker's side of a connection to a shell host: batches out, reports in."""
+"""The broker's side of a connection to a shell host: batches out, reports in, and is it alive?"""
 
 from __future__ import annotations
 
+import select
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,8 +20,15 @@ if TYPE_CHECKING:
 class HostLink:
     """One connection. `send` never waits; `run` hands each report to a callback until the host is gone."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, timeout: float = inf) -> None:
         self._sock = sock
+        self._timeout = timeout
+        self._pings = 0
+        self._asked = 0.0
+        """When it was first asked for a sign of life that hasn't come; 0: it isn't waited for."""
+        self._heard = False
+        self.hung = False
+        """Whether it was given up since it has said nothing for the timeout."""
         self._received: Callable[[FromHost], None]
         self._out: deque[memoryview] = deque()
         self._room = trio.Event()
@@ -46,6 +55,8 @@ class HostLink:
         self._received = received
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write)
+            if self._timeout < inf:
+                nursery.start_soon(self._listen_for_life)
             try:
                 await self._read()
             except (OSError, trio.ClosedResourceError, FrameError, msgspec.DecodeError):
@@ -65,10 +76,31 @@ class HostLink:
                 continue
             if not data:
                 return
+            self._heard = True
             for body in splitter.feed(data):
                 self._received(from_host.decode(body))
             if len(data) < 1 << 18:
                 await trio.lowlevel.wait_readable(sock)
+
+    async def _listen_for_life(self) -> None:
+        """Ask a host that is silent for a sign of life; one that gives none for the timeout is given up."""
+        while not self.closed:
+            await trio.sleep(self._timeout / 4)
+            if self._heard:
+                self._heard, self._asked = False, 0.0
+            elif not self._asked:
+                self._asked = trio.current_time()
+                self._pings += 1
+                self.send(ToHost(ping=self._pings))
+            elif trio.current_time() - self._asked >= self._timeout and not self._waiting():
+                self.hung = True
+                self.close()
+
+    def _waiting(self) -> bool:
+        """Whether something it said waits to be read: then it was us who stood still."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     async def _write(self) -> None:
         while not self.closed:

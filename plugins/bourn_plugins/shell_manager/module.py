@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-import shutil
+import time
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
@@ -13,30 +12,22 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from bourn.broker.module import LATER, Module, method
-from bourn.config.tables import ExecTable, PluginsTable
+from bourn.config.tables import ExecTable
 from bourn.errors import BournError
-from bourn.shell.tmpdirs import root_of
 from bourn.shell.wire import FromHost
-from bourn_plugins.shell_manager import launch
 from bourn_plugins.shell_manager.host import Outbox
-from bourn_plugins.shell_manager.link import HostLink
+from bourn_plugins.shell_manager.local import END_TIME, LocalHosts
+from bourn_plugins.shell_manager.process import HostProcess
 from bourn_plugins.shell_manager.remote import Relay, RemoteLink
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from bourn.broker.module import ModuleContext
     from bourn.broker.request import Later, Request
     from bourn.model.interned import InternedJobspec
     from bourn.shell.wire import Start, Stdin
-
-END_TIME = 3.0
-"""Seconds that a host has to end its jobs and itself before it is killed."""
-GREETING_TIME = 5.0
-"""Seconds that a host from before a restart has to answer."""
-_SOCKET = re.compile(r"shell-(\d+)-(\d+)\.sock")
+    from bourn_plugins.shell_manager.link import HostLink
 
 
 class ReportSink(Protocol):
@@ -57,6 +48,11 @@ class ReportSink(Protocol):
         """These jobs, which were to be held, could start on a rank."""
         ...
 
+    def host_found(self, rank: int, userid: int, greeting: FromHost, reason: str) -> None:
+        """A host that was sought, or was out of reach, has told what it has: `greeting.jobs`, and which of
+        them are held. Where there is none any more, `reason` says what is known of that."""
+        ...
+
     def host_lost(self, jobs: Sequence[int], reason: str, rank: int, *, node: bool) -> None:
         """A host ended without being told to; these jobs' processes there are gone. `node`: so is the
         broker."""
@@ -69,85 +65,107 @@ class Host:
     def __init__(self, rank: int, userid: int, outbox: Outbox) -> None:
         self.rank = rank
         self.userid = userid
+        self.process: HostProcess | None = None
+        """Of our own rank; None until a host that was found has said who it is."""
         self.pid = 0
         self.name = ""
         self.outbox = outbox
         self.link: HostLink | RemoteLink | None = None
         self.jobs: set[int] = set()
-        self.taken: dict[int, Callable[[], None]] = {}
-        """What to call when input, by serial number, has been taken."""
+        self.waiting: set[int] = set()
+        """Those that are held until all their nodes are ready."""
+        self.ready: set[int] = set()
+        """Those of them that are ready here."""
+        self.sought = False
+        """Whether it may have jobs of before, which its next greeting tells."""
+        self.heard = 0
+        """Number of the last report that was taken."""
+        self.inputs: dict[int, tuple[Stdin, Callable[[], None]]] = {}
+        """Input that hasn't been taken, by serial number, and what to call then."""
         self.greeted = trio.Event()
         self.ending = False
 
 
 class ShellManager(Module):
-    """Starts, keeps and ends shell hosts: those of its own rank, and on rank 0 by way of the other ranks'
-    shell-managers theirs as well. Used by direct calls of an exec method; the requests that it answers are
-    those of rank 0's shell-manager.
-
-    With a state directory the hosts' sockets lie there, and hosts and jobs outlive a broker that dies by
-    ``[exec] linger``; without one they end with it.
+    """Starts, keeps and ends shell hosts: those of its own rank (`LocalHosts`), and on rank 0 by way of the
+    other ranks' shell-managers theirs as well. Used by direct calls of an exec method; the requests that it
+    answers are those of rank 0's shell-manager.
     """
 
     def __init__(self, ctx: ModuleContext) -> None:
         super().__init__(ctx)
-        table = ctx.config.table("exec", ExecTable)
-        # The hosts of other ranks end with rank 0, which is where it is known what they did.
-        lasting = ctx.statedir if ctx.rank == 0 else None
-        self._folder: Path = lasting or ctx.rundir
-        self._grace = table.linger if lasting else 0.0
-        self._disabled = ctx.config.table("plugins", PluginsTable).disable
+        self._table = ctx.config.table("exec", ExecTable)
+        self._local = LocalHosts(ctx)
+        self._patience = self._table.linger if self._local.outlive else 0.0
+        """Seconds that ranks that can't be reached have to come back with their hosts."""
         self._hosts: dict[tuple[int, int], Host] = {}
         """By rank and user."""
+        self._gone: dict[int, str] = {}
+        """Why there is no host any more that there was before the restart, by user."""
         self._relays: dict[int, Relay] = {}
         """By user: hosts of this rank that rank 0 uses."""
-        self._serials = count(1)
+        self._serials = count(time.time_ns())  # higher than those of a broker before
         self._sink: ReportSink | None = None
-        self._outlived = lasting is not None
-        """Whether hosts may live on when this broker ends without a `cleanup`."""
         self._early: list[tuple[Host, FromHost]] = []
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Find hosts of before, have one ready for the owner's first job, end them all at the end."""
-        if self._outlived:
-            await self._find()
-        try:
-            if self.ctx.rank == 0:  # the others wait for the first job: it may never come there
+        if self.ctx.rank == 0:
+            if self._local.take_note():
+                self._patience = self._table.kept_linger
+            for userid in self._local.users():
+                await self._find(userid)
+            try:  # the other ranks wait for the first job: it may never come there
                 self._host(0, os.getuid())
-        except BournError as error:
-            # The first job will tell; an instance of mocked jobs never needs one.
-            self.ctx.log.warning("%s", error.message)
+            except BournError as error:
+                # The first job will tell; an instance of mocked jobs never needs one.
+                self.ctx.log.warning("%s", error.message)
         task_status.started()
         try:
             await trio.sleep_forever()
         finally:
-            if not self._outlived:
-                # Their connections are closed now, which ends them.
-                with trio.CancelScope(shield=True):
-                    await self._bury(list(self._hosts.values()))
+            # Their connections are closed now, which ends them unless they outlive us.
             with trio.CancelScope(shield=True):
+                if not self._local.outlive:
+                    await self._bury(list(self._hosts.values()))
                 for relay in list(self._relays.values()):
-                    await self._bury_process(relay.userid, relay.pid)
+                    if relay.process is not None and (relay.ending or not self._local.outlive):
+                        await self._local.bury(relay.userid, relay.process)
 
     async def cleanup(self) -> None:
-        """End the hosts; jobs have been cancelled before."""
-        for relay in self._relays.values():
-            relay.request.end()
+        """End the hosts; jobs have been cancelled before. Those of other ranks than 0 are ended by rank 0."""
+        if not self._local.outlive:
+            for relay in self._relays.values():
+                relay.request.end()
         hosts = list(self._hosts.values())
         for host in hosts:
             host.ending = True
-            if host.greeted.is_set() or host.jobs:
+            if host.greeted.is_set() or host.jobs or host.process is None:
                 host.outbox.end()
             else:
                 # It is still starting up, and nobody wants to wait for that.
-                launch.kill_session(host.pid)
-                (self._folder / launch.socket_name(self.ctx.rank, host.userid)).unlink(missing_ok=True)
+                self._local.kill(host.userid, host.process)
         self._flush()
         await self._bury(hosts)
 
-    def attach(self, sink: ReportSink) -> None:
-        """Hand all reports to `sink`, those included that came before."""
+    async def handover(self) -> None:
+        """Have the hosts wait for the next broker as long as they are to after an end on purpose."""
+        if self._local.outlive and self.ctx.rank == 0:
+            self._local.leave_note()
+            for host in self._hosts.values():
+                host.outbox.keep(self._table.kept_linger)
+            self._flush()
+
+    def attach(self, sink: ReportSink, sought: Mapping[tuple[int, int], Collection[int]]) -> None:
+        """Hand all reports to `sink`, those included that came before.
+
+        Args:
+            sought: by rank and user the jobs that a host is to have from before a restart. What becomes of
+                each host is told by `ReportSink.host_found`, now if it is known already, or `host_lost`.
+        """
         self._sink = sink
+        for (rank, userid), ids in sought.items():
+            self._seek(sink, rank, userid, ids)
         early, self._early = self._early, []
         for host, report in early:
             self._received(host, report)
@@ -156,21 +174,39 @@ class ShellManager(Module):
         """Keep reports again, until the next `attach`; the hosts keep theirs, too."""
         self._sink = None
 
-    def has_job(self, userid: int, id: int) -> bool:
-        """Return whether the user's host of this rank runs a job, or holds the unacknowledged end of it."""
-        host = self._hosts.get((self.ctx.rank, userid))
-        return host is not None and id in host.jobs
+    def _seek(self, sink: ReportSink, rank: int, userid: int, ids: Collection[int]) -> None:
+        host = self._hosts.get((rank, userid))
+        if host is None and rank != self.ctx.rank:
+            host = self._remote(rank, userid, find=True)
+        if host is not None and host.sought:
+            host.jobs.update(ids)
+            return
+        # Of our own rank it was looked for at the start.
+        greeting = FromHost(jobs=[])
+        if host is not None:
+            greeting = FromHost(jobs=[*host.jobs], waiting=[*host.waiting], ready=[*host.ready])
+        sink.host_found(rank, userid, greeting, self._gone.get(userid, ""))
+
+    def sweep(self, rank: int, jobs: Sequence[int]) -> None:
+        """Kill what is left on a rank of jobs whose host is gone."""
+        if rank == self.ctx.rank:
+            self._local.sweep(jobs)
+        else:
+            self.ctx.post("shell-manager.relay-sweep", {"jobs": jobs}, nodeid=rank)
 
     def start(self, rank: int, userid: int, jobs: Sequence[tuple[InternedJobspec, Start]]) -> None:
         """Start jobs on a rank; BournError when there is no host and none can be started."""
         host = self._host(rank, userid)
         host.jobs.update(start.id for _, start in jobs)
+        host.waiting.update(start.id for _, start in jobs if start.hold)
         host.outbox.start(jobs)
         self.ctx.soon(self._flush)
 
     def go(self, rank: int, userid: int, id: int) -> None:
         """Let a job start that was held."""
         if host := self._hosts.get((rank, userid)):
+            host.waiting.discard(id)
+            host.ready.discard(id)
             host.outbox.go(id)
             self.ctx.soon(self._flush)
 
@@ -184,7 +220,7 @@ class ShellManager(Module):
         """Write to the standard input of a job's tasks; `taken` is called when they have room for more."""
         if host := self._hosts.get((rank, userid)):
             data.serial = next(self._serials)
-            host.taken[data.serial] = taken
+            host.inputs[data.serial] = (data, taken)
             host.outbox.stdin(data)
             self.ctx.soon(self._flush)
 
@@ -214,16 +250,25 @@ class ShellManager(Module):
 
     @method(streaming=True)
     def relay(self, request: Request) -> Later:
-        """`{userid}`: start a shell host for rank 0 and stream its reports (`bourn.shell.wire.FromHost`).
+        """`{userid, find?}`: stream the reports (`bourn.shell.wire.FromHost`) of a user's shell host to rank
+        0, after an empty one that says that there is a host.
 
-        The host ends with the stream. EIO when it dies.
+        A host from before is taken up, or else one is started: not with `find`, which is ENOENT where there
+        is none. The host ends with the stream unless hosts outlive their brokers. EIO when it dies.
         """
         userid = request.get("userid", int)
         if userid in self._relays:
             raise BournError(f"user {userid}'s shell host on rank {self.ctx.rank} is in use", errno.EBUSY)
-        pid, sock = self._launch(userid)
-        relay = self._relays[userid] = Relay(request, userid, pid, sock)
-        request.on_cancel = relay.link.close
+        link = self._local.find(userid) if userid in self._local.users() else None
+        process = None
+        if link is None:
+            if request.get("find", bool, False):
+                text = f"the shell host of user {userid} on rank {self.ctx.rank} is gone"
+                raise BournError(text, errno.ENOENT)
+            process, link = self._local.start(userid)
+        relay = self._relays[userid] = Relay(request, userid, process, link)
+        request.on_cancel = link.close
+        relay.opened()
         self.ctx.nursery.start_soon(self._serve_relay, relay)
         return LATER
 
@@ -232,14 +277,38 @@ class ShellManager(Module):
         """`{userid, batch}`: hand a batch (`bourn.shell.wire.ToHost`) to a host that is relayed."""
         relay = self._relays.get(request.get("userid", int))
         if relay is not None:
-            relay.send(request.get("batch", dict), self._uri())
+            relay.send(request.get("batch", dict), self._local.uri)
+
+    @method(name="relay-sweep")
+    def relay_sweep(self, request: Request) -> None:
+        """`{jobs}`: kill what is left here of jobs whose host is gone."""
+        self._local.sweep(request.get("jobs", list))
 
     async def _serve_relay(self, relay: Relay) -> None:
         await relay.link.run(relay.received)
+        errnum, text = await self._end_relay(relay)
+        # Only now: until nothing is left of one host there is no other.
         self._relays.pop(relay.userid, None)
-        told = relay.request.done or relay.ending
-        await self._bury_process(relay.userid, relay.pid, grace=END_TIME if told else 0.0)
-        relay.request.error(errno.EIO, f"the shell host of user {relay.userid} (process {relay.pid}) died")
+        relay.request.error(errnum, text)
+
+    async def _end_relay(self, relay: Relay) -> tuple[int, str]:
+        """See to a host whose connection has ended; return the error that says why."""
+        gone = relay.request.done
+        if gone and self._local.outlive and not relay.ending:
+            return errno.ECANCELED, "nobody wants to know"
+        process = relay.process or self._local.recorded(relay.userid)
+        silent = not (gone or relay.ending or relay.known or relay.link.hung)
+        if process is None or (silent and process.alive):
+            # It has hung up before it said anything: its broker of before is still there.
+            return errno.EAGAIN, f"user {relay.userid}'s shell host hasn't been let go of yet"
+        await self._local.bury(relay.userid, process, grace=END_TIME if gone or relay.ending else 0.0)
+        return errno.EIO, self._obituary(relay.userid, process.pid, hung=relay.link.hung)
+
+    def _obituary(self, userid: int, pid: int, *, hung: bool) -> str:
+        who = f"the shell host of user {userid} (process {pid})"
+        if hung:
+            return f"{who} didn't answer for {self._local.timeout:g} s and was killed"
+        return f"{who} died"
 
     def stats(self) -> dict[str, object]:
         """Return the hosts: rank, user, process and number of jobs."""
@@ -254,65 +323,73 @@ class ShellManager(Module):
         host = self._hosts.get((rank, userid))
         if host is None:
             if rank != self.ctx.rank:
-                return self._adopt(rank, userid, RemoteLink(self.ctx, rank, userid))
-            pid, sock = self._launch(userid)
-            host = self._adopt(rank, userid, HostLink(sock))
-            host.pid = pid
+                return self._remote(rank, userid)
+            process, link = self._local.start(userid)
+            host = self._adopt(rank, userid, link)
+            host.process, host.pid = process, process.pid
         return host
 
-    def _launch(self, userid: int) -> tuple[int, socket.socket]:
-        if userid != os.getuid():
-            raise BournError(
-                f"user {userid}'s jobs can't be run: this instance runs those of user {os.getuid()} only"
-            )
-        name = launch.socket_name(self.ctx.rank, userid)
-        # What outlives the broker must not lie where the broker cleans up.
-        tmpdir = None if self._outlived else self.ctx.rundir
-        pid, said, sock = launch.launch(
-            self._folder, name, tmpdir=tmpdir, grace=self._grace, disable=self._disabled
+    def _remote(self, rank: int, userid: int, *, find: bool = False) -> Host:
+        link = RemoteLink(
+            self.ctx,
+            rank,
+            userid,
+            find=find,
+            patience=self._patience,
+            renewed=lambda: self._renew(self._hosts[rank, userid]),
         )
-        self.ctx.nursery.start_soon(self._listen, pid, said)
-        return pid, sock
+        host = self._adopt(rank, userid, link)
+        host.sought = find
+        return host
 
     def _adopt(self, rank: int, userid: int, link: HostLink | RemoteLink) -> Host:
-        uri, mark = (self._uri(), self._mark(userid)) if rank == self.ctx.rank else ("-", None)
-        host = self._hosts[rank, userid] = Host(rank, userid, Outbox(uri, mark))
+        host = self._hosts[rank, userid] = Host(rank, userid, self._outbox(rank, self._mark(rank, userid)))
         host.link = link
         self.ctx.nursery.start_soon(self._serve, host)
         self.ctx.soon(self._flush)
         return host
 
-    def _uri(self) -> str:
-        return str(self.ctx.attrs.get("local-uri") or "")
+    def _renew(self, host: Host) -> None:
+        """A host can be reached again: tell it anew what it may not have been told, and still matters."""
+        host.sought = True
+        host.outbox = self._outbox(host.rank, (host.name, host.outbox.acknowledged) if host.name else None)
+        for data, _ in host.inputs.values():
+            host.outbox.stdin(data)
+        self.ctx.soon(self._flush)
 
-    async def _find(self) -> None:
-        for path in sorted(self._folder.glob(f"shell-{self.ctx.rank}-*.sock")):
-            match = _SOCKET.fullmatch(path.name)
-            if match is None:
-                continue
-            userid = int(match[2])
-            try:
-                sock = launch.connect(self._folder, path.name)
-            except OSError:
-                path.unlink(missing_ok=True)
-                continue
-            host = self._adopt(self.ctx.rank, userid, HostLink(sock))
-            with trio.move_on_after(GREETING_TIME):
-                await host.greeted.wait()
-                self.ctx.log.info("took up the shell host of user %d, process %d", userid, host.pid)
-                continue
-            self.ctx.log.error("the shell host of user %d doesn't answer", userid)
-            del self._hosts[self.ctx.rank, userid]
-            if host.link is not None:
-                host.link.close()
+    def _outbox(self, rank: int, mark: tuple[str, int] | None) -> Outbox:
+        return Outbox(self._local.uri if rank == self.ctx.rank else "-", mark)
 
-    def _mark(self, userid: int) -> tuple[str, int] | None:
+    async def _find(self, userid: int) -> None:
+        rank = self.ctx.rank
+        process = self._local.recorded(userid)
+        link = self._local.find(userid)
+        if link is None:
+            if process is not None:
+                who = f"the shell host of user {userid} (process {process.pid})"
+                self._gone[userid] = f"{who} died while no broker was there"
+            return
+        host = self._adopt(rank, userid, link)
+        host.process, host.ending = process, True
+        with trio.move_on_after(self._local.timeout):
+            await host.greeted.wait()
+            host.ending = False
+            self.ctx.log.info("took up the shell host of user %d, process %d", userid, host.pid)
+            return
+        self._gone[userid] = self._obituary(userid, process.pid if process else 0, hung=True)
+        self.ctx.log.error("%s", self._gone[userid])
+        self._hosts.pop((rank, userid), None)
+        link.close()
+        self._local.kill(userid, process)
+
+    def _mark(self, rank: int, userid: int) -> tuple[str, int] | None:
         store = self.ctx.provider("store")
-        found = store.store.meta(self._mark_key(userid)) if store is not None and self._outlived else None
+        known = store is not None and self._local.outlive
+        found = store.store.meta(self._mark_key(rank, userid)) if known else None
         return (str(found[0]), int(found[1])) if isinstance(found, list | tuple) else None
 
-    def _mark_key(self, userid: int) -> str:
-        return f"shell-host.{self.ctx.rank}.{userid}"
+    def _mark_key(self, rank: int, userid: int) -> str:
+        return f"shell-host.{rank}.{userid}"
 
     async def _serve(self, host: Host) -> None:
         link = host.link
@@ -322,47 +399,34 @@ class ShellManager(Module):
             del self._hosts[host.rank, host.userid]
         if host.ending:
             return
-        node = False
+        jobs, node = sorted(host.jobs), False
         if isinstance(link, RemoteLink):
             reason, node = link.reason, link.node_lost
-            self.ctx.log.error("%s; it had %d jobs", reason, len(host.jobs))
+            if link.missing:
+                if self._sink is not None:
+                    self._sink.host_found(host.rank, host.userid, FromHost(jobs=[]), reason)
+                return
+            if not node:
+                self.sweep(host.rank, jobs)
+            self.ctx.log.error("%s; it had %d jobs", reason, len(jobs))
         else:
-            killed = launch.kill_session(host.pid) if host.pid else 0
-            self._tidy_after(host)
-            reason = f"the shell host of user {host.userid} (process {host.pid}) died"
-            self.ctx.log.error("%s; it had %d jobs, %d processes were killed", reason, len(host.jobs), killed)
+            killed = self._local.kill(host.userid, host.process, jobs)
+            reason = self._obituary(host.userid, host.pid, hung=link.hung)
+            self.ctx.log.error("%s; it had %d jobs, %d processes were killed", reason, len(jobs), killed)
         if self._sink is not None:
-            self._sink.host_lost(sorted(host.jobs), reason, host.rank, node=node)
-
-    def _tidy_after(self, host: Host) -> None:
-        """Remove what a host that died would have removed; without a state directory the broker does."""
-        if self._outlived:
-            (self._folder / launch.socket_name(self.ctx.rank, host.userid)).unlink(missing_ok=True)
-            if host.name:
-                shutil.rmtree(root_of("", host.name), ignore_errors=True)
-
-    async def _listen(self, pid: int, said: int) -> None:
-        # What a host prints is trouble: it ends up in the broker's log.
-        rest = b""
-        async with trio.lowlevel.FdStream(said) as stream:
-            async for data in stream:
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    self.ctx.log.error("shell host: %s", line.decode("utf-8", "replace"))
-        if rest:
-            self.ctx.log.error("shell host: %s", rest.decode("utf-8", "replace"))
-        await launch.ended(pid)
+            self._sink.host_lost(jobs, reason, host.rank, node=node)
 
     def _received(self, host: Host, report: FromHost) -> None:
         if report.jobs is not None:
-            host.pid, host.name = report.pid, report.host
-            host.jobs.update(report.jobs)
-            host.greeted.set()
+            self._greeted(host, report)
+            report.ready = []
         for serial in report.taken:
-            if taken := host.taken.pop(serial, None):
-                taken()
-        if report.ready and self._sink is not None:
-            self._sink.host_ready(report.ready, host.rank)
+            if found := host.inputs.pop(serial, None):
+                found[1]()
+        if report.ready:
+            host.ready.update(report.ready)
+            if self._sink is not None:
+                self._sink.host_ready(report.ready, host.rank)
         if report.fences:
             if self._sink is None:
                 self._early.append((host, FromHost(fences=report.fences)))
@@ -370,16 +434,39 @@ class ShellManager(Module):
                 self._sink.host_fences(report.fences)
         if not report.seq:
             return
-        for level, text in report.messages:
-            self.ctx.log.log(level, "%s", text)
         if self._sink is None:
             self._early.append((host, report))
             return
+        if report.seq <= host.heard:
+            return  # it was told again since it isn't durable yet
+        host.heard = report.seq
+        for level, text in report.messages:
+            self.ctx.log.log(level, "%s", text)
         host.jobs.difference_update(id for id, _, _ in report.finished)
+        if host.waiting:
+            host.waiting &= host.jobs
+            host.ready &= host.jobs
         mark: dict[str, object] = {}
-        if self._outlived and host.rank == self.ctx.rank:
-            mark[self._mark_key(host.userid)] = [host.name, report.seq]
+        if self._local.outlive:
+            mark[self._mark_key(host.rank, host.userid)] = [host.name, report.seq]
         self._sink.host_report(report, mark, partial(self._durable, host, report), host.rank)
+
+    def _greeted(self, host: Host, greeting: FromHost) -> None:
+        host.pid = greeting.pid
+        if host.name != greeting.host:
+            host.name, host.heard = greeting.host, 0
+        if host.rank == self.ctx.rank and (host.process is None or host.process.pid != host.pid):
+            host.process = HostProcess.of(host.pid, host.name)
+        host.greeted.set()
+        if not (host.sought or host.rank == self.ctx.rank):
+            return  # it was started for the jobs that we know of
+        host.waiting, host.ready = set(greeting.waiting), set(greeting.ready)
+        if not host.sought:
+            host.jobs.update(greeting.jobs or ())
+        elif self._sink is not None:
+            host.sought = False
+            host.jobs = set(greeting.jobs or ())
+            self._sink.host_found(host.rank, host.userid, greeting, "")
 
     def _durable(self, host: Host, report: FromHost) -> None:
         host.outbox.durable(report)
@@ -396,18 +483,9 @@ class ShellManager(Module):
             for host in hosts:
                 if isinstance(host.link, RemoteLink):
                     await host.link.ended.wait()
-                else:
-                    await launch.ended(host.pid)
+                elif host.process is not None:
+                    await host.process.ended()
         for host in hosts:
-            remote = isinstance(host.link, RemoteLink)
-            if not remote and host.pid and launch.kill_session(host.pid):
-                self.ctx.log.error("the shell host of user %d didn't end by itself", host.userid)
-                self._tidy_after(host)
-        for host in hosts:
+            if host.process is not None:
+                await self._local.bury(host.userid, host.process, grace=0.0)
             self._hosts.pop((host.rank, host.userid), None)
-
-    async def _bury_process(self, userid: int, pid: int, grace: float = END_TIME) -> None:
-        with trio.move_on_after(grace):
-            await launch.ended(pid)
-        if launch.kill_session(pid):
-            self.ctx.log.error("what the shell host of user %d left was killed", userid)

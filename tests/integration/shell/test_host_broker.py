@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from bourn.shell.wire import Splitter, Start, ToHost, frame, from_host
+from bourn_plugins.shell_manager.process import HostProcess
 from tests.integration.shell.host_client import HostClient, jobspec
 
 
@@ -153,10 +154,9 @@ def test_a_killed_host_takes_no_report_with_it():
     with HostClient() as host:
         host.run(["sh", "-c", "echo $$; exec sleep 1000"])
         host.until(lambda: host.text(1).endswith("\n"))
+        process = HostProcess.of(host.process.pid)
         host.process.send_signal(signal.SIGKILL)
         drain(host)
-        # What is left is found by its session, which the host led.
-        from bourn_plugins.shell_manager.launch import kill_session
-
         host.process.wait()
-        assert kill_session(host.process.pid) == 1
+        # What is left is found by its session, which the host led.
+        assert process.kill_family() == 1

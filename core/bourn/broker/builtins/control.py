@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bourn.broker.builtins.base import Builtin
 from bourn.broker.message import NODE_ANY
 from bourn.broker.module import ANYONE, LATER, method
+from bourn.errors import BournError
 from bourn.model.idset import mask_text
 
 if TYPE_CHECKING:
@@ -40,14 +41,18 @@ class ControlModule(Builtin):
 
     @method()
     def shutdown(self, request: Request) -> Later | None:
-        """`{keep?, reason?}`: end the instance; with `keep` running jobs are left running. The connection
-        ends with it. Sent to a rank other than 0 by its number, it ends that broker only.
+        """`{keep?, reason?}`: end the instance; with `keep` running jobs are left running, for the next start on
+        the state directory (EINVAL without one). The connection ends with it. Sent to a rank other than 0 by
+        its number, it ends that broker only.
         """
         if self.broker.rank and request.nodeid == NODE_ANY:
             request.nodeid = 0
             self.broker.send(request)
             return LATER
         if request.get("keep", bool, False):
+            if self.broker.statedir is None:
+                text = "jobs can't outlive this instance: start it with -S statedir=DIR"
+                raise BournError(text)
             self.broker.attrs.set("broker.cleanup", "keep")
         self.broker.stop(request.get("reason", str, "") or f"user {request.userid} asked for it")
         return None
