@@ -30,6 +30,7 @@ class Placed:
 
     __slots__ = (
         "absent",
+        "fallen",
         "gathering",
         "header",
         "request",
@@ -57,6 +58,8 @@ class Placed:
         """After a restart: ranks of which isn't known yet whether they still have it."""
         self.absent: set[int] = set()
         """Ranks that don't have it, while others are unknown."""
+        self.fallen: list[tuple[int, int]] = []
+        """Ranks that had ended their tasks before a restart, and how (wait status)."""
         self.waiting = True
         """Whether all ranks that have it hold it back, while others are unknown."""
         self.status = 0
@@ -155,6 +158,8 @@ class ShellMethod:
         if not absent:
             line = f'{{"timestamp":{now:.6f},"name":"reattach"}}\n'
             self._port.log([(request.id, "guest.exec.eventlog", line)])
+            for rank, status in placed.fallen:
+                self._peer_ended(placed, rank, status)  # its shells may not have been told
             if placed.unready is not None and not placed.unready:
                 self._go(placed)
         elif not placed.started and placed.waiting:
@@ -318,9 +323,12 @@ class ShellMethod:
         """Tell the other nodes that this one has ended its tasks: the first, or the first that failed."""
         first = len(placed.working) == len(placed.shares) - 1
         if first or (status and not placed.status):
-            nodeid = next(n for n, share in enumerate(placed.shares) if share.rank == rank)
-            for other in placed.working:
-                self._manager.peer_ended(other, placed.request.userid, placed.request.id, nodeid, status)
+            self._peer_ended(placed, rank, status)
+
+    def _peer_ended(self, placed: Placed, rank: int, status: int) -> None:
+        nodeid = next(n for n, share in enumerate(placed.shares) if share.rank == rank)
+        for other in placed.working:
+            self._manager.peer_ended(other, placed.request.userid, placed.request.id, nodeid, status)
 
     def _refuse(self, id: int, note: str) -> None:
         now = time.time()
@@ -385,6 +393,7 @@ def _recall(placed: Placed, log: str) -> None:
             continue
         placed.status = worse(placed.status, context["status"])
         placed.working.discard(context["rank"])
+        placed.fallen.append((context["rank"], context["status"]))
         assert placed.unready is not None
         placed.unready.discard(context["rank"])
         if context["usage"]:
