@@ -117,9 +117,7 @@ def run_start(options: StartOptions) -> int:
 
     try:
         if options.test_size > 1:
-            session = brood = _fork_others(
-                options, specs, broker_of, parent, rundir, statedir, guests=guests
-            )
+            session = brood = _fork_others(options, specs, broker_of, parent, rundir, statedir, guests=guests)
         with Signals(at_once=partial(clean, at_once=True)) as signals:
             broker = broker_of(session, rundir)
             topology = options.attrs.get("tbon.topo")

@@ -41,9 +41,9 @@ class ControlModule(Builtin):
 
     @method()
     def shutdown(self, request: Request) -> Later | None:
-        """`{keep?, reason?}`: end the instance; with `keep` running jobs are left running, for the next start on
-        the state directory (EINVAL without one). The connection ends with it. Sent to a rank other than 0 by
-        its number, it ends that broker only.
+        """`{keep?, reason?}`: end the instance; with `keep` running jobs are left running, for the next start
+        on the state directory (EINVAL without one). The connection ends with it. Sent to a rank other than 0
+        by its number, it ends that broker only.
         """
         if self.broker.rank and request.nodeid == NODE_ANY:
             request.nodeid = 0
