@@ -46,7 +46,7 @@ class Edit:
         self._plugins = plugins
         self._snapshot = Snapshot(graph)
 
-    def run(self, changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def run(self, changes: Iterable[object]) -> list[dict[str, Any]]:
         """Make changes; return them with what was found out on the way, so that they can be repeated."""
         done: list[dict[str, Any]] = []
         try:
@@ -67,7 +67,9 @@ class Edit:
         """Make the graph what it was before the first change."""
         self._snapshot.restore()
 
-    def _change(self, change: Mapping[str, Any]) -> dict[str, Any]:
+    def _change(self, change: object) -> dict[str, Any]:
+        if not isinstance(change, dict):
+            raise BournError(f"a change is an object with 'op', not {change!r:.60}")
         op = change.get("op")
         found = _OPS.get(op) if isinstance(op, str) else None
         if found is None:
