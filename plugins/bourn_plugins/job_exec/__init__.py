@@ -22,6 +22,7 @@ def bourn_modules() -> Iterable[ModuleSpec]:
         "bourn_plugins.job_exec.module:JobExec",
         ranks="0",
         requires=("job-manager", "shell-manager", "store"),
+        after=("hierarchy",),
     )
 
 

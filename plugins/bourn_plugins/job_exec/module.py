@@ -88,6 +88,9 @@ class JobExec(Module):
 
         The response comes when the tasks have room for more.
         """
+        hierarchy = self.ctx.provider("hierarchy")
+        if hierarchy is not None and hierarchy.has(request.get("id", int)):
+            return hierarchy.pass_on(request)  # type: ignore[no-any-return]
         id, job = self._running(request)
         text = request.get("data", str, "")
         if request.get("encoding", str, "UTF-8") == "base64":
@@ -108,8 +111,11 @@ class JobExec(Module):
         return LATER
 
     @method(allow=Role.OWNER | Role.USER)
-    def resize(self, request: Request) -> None:
+    def resize(self, request: Request) -> Later | None:
         """Set the size of tasks' terminals: {id, ranks="all", rows, columns}."""
+        hierarchy = self.ctx.provider("hierarchy")
+        if hierarchy is not None and hierarchy.has(request.get("id", int)):
+            return hierarchy.pass_on(request)  # type: ignore[no-any-return]
         id, job = self._running(request)
         rows, columns = request.get("rows", int), request.get("columns", int)
         if not (0 < rows < 1 << 16 and 0 < columns < 1 << 16):
@@ -118,6 +124,7 @@ class JobExec(Module):
         if resize is None:
             raise BournError(f"{request.topic}: job {id} has no terminal")
         resize(id, request.get("ranks", str, "all"), rows, columns)
+        return None
 
     def stats(self) -> dict[str, object]:
         """Return how many jobs run, by method, and counts since the start."""

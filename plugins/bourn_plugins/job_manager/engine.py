@@ -92,6 +92,8 @@ class Engine:
         self.publish: Callable[[list[tuple[int, str, float]]], None] = lambda transitions: None
         """Told of durable changes of state (id, state, time), while `wanted` says so."""
         self.wanted: Callable[[], bool] = lambda: False
+        self.standing: set[int] = set()
+        """Active jobs that are parts of the instance itself, for which nobody waits when it is drained."""
         self.running = 0
         """How many jobs have had resources and are not inactive."""
         self.stuck: BournError | None = None
@@ -445,6 +447,7 @@ class Engine:
 
     def _forget(self, job: Job) -> None:
         self.jobs.pop(job.id, None)
+        self.standing.discard(job.id)
         for callback in self.on_gone:
             _safely(callback, job)
         subscribers = self.hooks.subscribers
@@ -457,7 +460,7 @@ class Engine:
 
     def move_expiration(self, job: Job, expiration: float) -> str | None:
         """Move the end of a running job (epoch seconds, 0 = none): None, or why the scheduler refuses."""
-        scheduler = self.sched.scheduler
+        scheduler = self.sched.front or self.sched.scheduler
         reason = scheduler.expiration(job.id, expiration) if scheduler is not None else None
         if reason is None:
             self.post(job, "resource-update", {"expiration": expiration})

@@ -29,6 +29,8 @@ class ExecLink:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.executor: Executor | None = None
+        self.front: Executor | None = None
+        """Stands before the executor, if set: it answers for some jobs itself and passes the others on."""
         self._unstarted: dict[int, Job] = {}
 
     def attach(self, executor: Executor) -> None:
@@ -44,6 +46,7 @@ class ExecLink:
             and job.id not in unstarted
             and job.id not in starting
         ]
+        executor = self.front or executor
         executor.exec_hello(self, [(_request(job), bool(job.facts & STARTED)) for job in running])
         cancelled = [job.id for job in running if job.asked & ASKED_EXEC_CANCEL]
         if cancelled:
@@ -56,9 +59,11 @@ class ExecLink:
 
     def start(self, jobs: list[Job]) -> None:
         """Hand out jobs whose allocation is durable."""
-        executor = self.executor
+        executor = None if self.executor is None else self.front or self.executor
         handed = []
         for job in jobs:
+            if job.facts & STARTED:
+                continue  # who runs it has told of that already
             if job.state is not _RUN:
                 # An exception came before the start; nobody has been told of the job.
                 job.asked &= ~(ASKED_START | ASKED_EXEC_CANCEL)
@@ -94,18 +99,18 @@ class ExecLink:
                 ids.append(job.id)
         # If nobody runs jobs now, the next one is told after its hello.
         if ids and self.executor is not None:
-            self.executor.cancel(ids)
+            (self.front or self.executor).cancel(ids)
 
     def kill(self, jobs: Sequence[tuple[int, int]]) -> None:
         """Send signals to running jobs: (id, signal number)."""
         if self.executor is None:
             raise BournError("no module provides 'job-exec'", errno.ENOSYS)
-        self.executor.kill(jobs)
+        (self.front or self.executor).kill(jobs)
 
     def expiration(self, job: Job, expiration: float) -> None:
         """Move the end of a running job (epoch seconds, 0 = none)."""
         if self.executor is not None:
-            self.executor.expiration(job.id, expiration)
+            (self.front or self.executor).expiration(job.id, expiration)
 
     def exec_report(
         self,

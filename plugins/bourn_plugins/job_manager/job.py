@@ -102,6 +102,11 @@ class Job:
         """What the scheduler and plugins say about it."""
         return self.notes or _EMPTY
 
+    @property
+    def handed_down(self) -> bool:
+        """Whether a child of this instance has it: what it holds is the child's, and so is its running."""
+        return self.notes is not None and "child" in self.notes.get("exec", _EMPTY)
+
     def attr(self, key: str, default: Any = None) -> Any:
         """Look up a dotted key of the jobspec, this job's own changes included."""
         if self.overrides:

@@ -180,9 +180,13 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.engine.sched.sched_ready(scheduler)
         self.ctx.nursery.start_soon(self._see, scheduler)
 
-    def alloc_success(self, jobs: Sequence[tuple[int, dict[str, Any], dict[str, Any] | None]]) -> None:
+    def alloc_success(
+        self,
+        jobs: Sequence[tuple[int, dict[str, Any], dict[str, Any] | None]],
+        times: Mapping[int, float] | None = None,
+    ) -> None:
         """Take grants of the scheduler."""
-        self.engine.sched.alloc_success(jobs)
+        self.engine.sched.alloc_success(jobs, times)
 
     def alloc_deny(self, jobs: Sequence[tuple[int, str]]) -> None:
         """Take refusals of the scheduler."""

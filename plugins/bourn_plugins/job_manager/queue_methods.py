@@ -89,11 +89,11 @@ class QueueMethods(EngineModule):
     def check_empty(self) -> None:
         """Answer those who wait for the end of jobs, if there are none any more."""
         engine = self.engine
-        if self._draining and not engine.jobs:
+        if self._draining and len(engine.jobs) <= len(engine.standing):
             waiters, self._draining[:] = list(self._draining), []
             for request in waiters:
                 request.respond()
-        if self._idling and not engine.running:
+        if self._idling and engine.running <= sum(1 for id in engine.standing if engine.jobs[id].t_run):
             waiters, self._idling[:] = list(self._idling), []
             for request in waiters:
                 request.respond()

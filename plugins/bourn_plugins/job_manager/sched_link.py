@@ -11,7 +11,7 @@ from bourn_plugins.job_manager.job import ALLOC_BYPASS, ALLOCATED, ASKED_ALLOC, 
 from bourn_plugins.job_manager.machine import merge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bourn.hookspecs.sched import Scheduler
     from bourn_plugins.job_manager.engine import Engine
@@ -27,6 +27,8 @@ class SchedLink:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.scheduler: Scheduler | None = None
+        self.front: Scheduler | None = None
+        """Stands before the scheduler, if set: it answers for some jobs itself and passes the others on."""
         self.lives: Callable[[Scheduler], bool] = lambda scheduler: True
         """Says whether an attached scheduler is still there."""
         self._ready = False
@@ -58,7 +60,9 @@ class SchedLink:
 
     def free(self, job: Job) -> None:
         """Give back what a job has. A scheduler that comes later isn't told of the job in its hello."""
-        if self.scheduler is not None and job.R is not None and not job.flags & ALLOC_BYPASS:
+        if job.R is None or job.flags & ALLOC_BYPASS or (self.front is None and job.handed_down):
+            return
+        if self.scheduler is not None:
             self._frees.append(FreeRequest(job.id, job.R))
 
     def prioritize(self, job: Job) -> None:
@@ -102,6 +106,8 @@ class SchedLink:
         if not self.lives(scheduler):
             self.detach(scheduler)
             return
+        if self.front is not None:
+            scheduler = self.front
         try:
             if self._frees:
                 frees, self._frees = self._frees, []
@@ -119,7 +125,7 @@ class SchedLink:
                     scheduler.alloc(requests)
         except Exception:
             log.exception("the scheduler failed; it is detached, and jobs wait for the next one")
-            self.detach(scheduler)
+            self.detach()
 
     def _requests(self, jobs: list[Job]) -> list[AllocRequest]:
         waiting = self._waiting
@@ -145,7 +151,10 @@ class SchedLink:
         return [
             HelloJob(job.id, job.R, job.priority, job.userid, job.t_run, job.spec)
             for job in self._engine.jobs.values()
-            if job.facts & ALLOCATED and job.R is not None and not job.flags & ALLOC_BYPASS
+            if job.facts & ALLOCATED
+            and job.R is not None
+            and not job.flags & ALLOC_BYPASS
+            and not job.handed_down
         ]
 
     def sched_ready(self, scheduler: Scheduler) -> None:
@@ -169,8 +178,12 @@ class SchedLink:
                 self._engine.pump(job)
         self._engine.kick()
 
-    def alloc_success(self, jobs: Sequence[tuple[int, dict[str, Any], dict[str, Any] | None]]) -> None:
-        """Take grants: (id, R, annotations or None)."""
+    def alloc_success(
+        self,
+        jobs: Sequence[tuple[int, dict[str, Any], dict[str, Any] | None]],
+        times: Mapping[int, float] | None = None,
+    ) -> None:
+        """Take grants: (id, R, annotations or None); `times` says when they were made, where not now."""
         engine = self._engine
         engine.now()
         for id, R, notes in jobs:
@@ -188,7 +201,8 @@ class SchedLink:
                 if job.notes and "sched" in job.notes:
                     # What was said about its waiting is past.
                     job.notes = merge(job.notes, {"sched": None})
-                engine.post(job, "alloc", {"annotations": notes} if notes else None)
+                t = times.get(id) if times else None
+                engine.post(job, "alloc", {"annotations": notes} if notes else None, t)
         engine.kick()
 
     def alloc_deny(self, jobs: Sequence[tuple[int, str]]) -> None:

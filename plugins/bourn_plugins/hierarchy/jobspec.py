@@ -1,0 +1,89 @@
+"""The jobspecs of a level: of its children, and of jobs as they are handed down. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bourn.model.jobspec_build import from_nest_command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bourn_plugins.hierarchy.shape import Part
+    from bourn_plugins.hierarchy.table import HierarchyTable
+
+MARK = "hierarchy"
+"""The attribute of a child's jobspec, `attributes.system.hierarchy.child`: its place."""
+ATTRIBUTE = "hierarchy.child"
+"""The broker attribute that makes an instance a child of a hierarchy."""
+_OURS = ("dependencies", "queue", "begin-time")
+"""What a jobspec says to the instance that it was submitted to, and not to its children."""
+_INHERITED = (
+    "policy", "policy-options", "misfits", "on-child-failure", "retries", "idle", "backlog", "rejoin",
+)  # fmt: skip
+
+
+def child_jobspec(
+    index: int, part: Part, table: Mapping[str, Any], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the jobspec of the child in place `index`; `table` is `[hierarchy]` as it was written."""
+    conf = child_configuration(part, table)
+    nodes = part.nnodes if part.whole else None
+    obj = from_nest_command(
+        ["sleep", "infinity"],
+        num_slots=part.nnodes if part.whole else 1,
+        cores_per_slot=part.cores,
+        gpus_per_slot=part.gpus or None,
+        num_nodes=nodes,
+        exclusive=part.whole,
+        broker_opts=[f"-S{ATTRIBUTE}={index}"],
+        conf=conf or None,
+        environment=environment,
+        name=f"child-{index}",
+    )
+    system: dict[str, Any] = obj["attributes"]["system"]
+    system[MARK] = {"child": index}
+    return obj
+
+
+def child_configuration(part: Part, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a child's configuration: `child` of ours, and how it hands jobs down itself."""
+    conf = dict(table.get("child") or {})
+    if not part.below:
+        conf.pop("hierarchy", None)
+        return conf
+    inherited = {key: table[key] for key in _INHERITED if key in table}
+    if "child" in table:
+        inherited["child"] = table["child"]
+    conf["hierarchy"] = {**inherited, **conf.get("hierarchy", {}), "shape": part.below}
+    return conf
+
+
+def place_of(system: Mapping[str, Any]) -> int | None:
+    """Return the place of the child that a job is, None for any other job."""
+    mark = system.get(MARK)
+    index = mark.get("child") if type(mark) is dict else None
+    return index if type(index) is int else None
+
+
+def handed_down(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a jobspec as a child gets it: without what this instance has seen to."""
+    attributes = obj["attributes"] or {}
+    system = attributes.get("system") or {}
+    if not any(key in system for key in _OURS):
+        return obj
+    left = {key: value for key, value in system.items() if key not in _OURS}
+    return {**obj, "attributes": {**attributes, "system": left}}
+
+
+def overrides_down(overrides: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return a job's own keys as a child gets them."""
+    if not overrides:
+        return None
+    ours = tuple(f"attributes.system.{key}" for key in _OURS)
+    return {key: value for key, value in overrides.items() if not key.startswith(ours)} or None
+
+
+def effective(table: HierarchyTable, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `[hierarchy]` with its shape, as children inherit from it."""
+    return {**raw, "shape": table.shape}

@@ -1,0 +1,65 @@
+"""What goes down to one child, put together until the end of a turn.
+
+A message is an object with some of these keys, acted upon in this order: `specs` [[number, jobspec]], `jobs`
+[[id, number of its jobspec, urgency, flags, t_submit, overrides or null]], `urgency` [[id, urgency]],
+`expiration` [[id, seconds since the epoch]], `kill` [[id, signal]], `cancel` [[id, type, note]], `call`
+[[tag, topic, payload]], `ack` (number of the last report that is durable), `stop`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bourn_plugins.hierarchy.jobspec import handed_down, overrides_down
+
+if TYPE_CHECKING:
+    from bourn.broker.request import Request
+    from bourn.hookspecs.sched import AllocRequest
+    from bourn.model.interned import InternedJobspec
+
+KEPT = 4096
+"""Jobspecs that both ends remember; then numbers are given anew."""
+
+
+class Link:
+    """The open stream to a child."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._numbers: dict[InternedJobspec, int] = {}
+        self._out: dict[str, Any] = {}
+
+    def hand_down(self, job: AllocRequest, urgency: int, flags: int = 0) -> None:
+        """Give the child a job."""
+        number = self._numbers.get(job.jobspec)
+        if number is None:
+            if len(self._numbers) >= KEPT:
+                self._numbers.clear()
+            number = self._numbers[job.jobspec] = len(self._numbers)
+            self.tell("specs", [number, handed_down(job.jobspec.obj)])
+        overrides = overrides_down(job.overrides)
+        self.tell("jobs", [job.id, number, urgency, flags, job.t_submit, overrides])
+
+    def tell(self, what: str, item: Any) -> None:
+        """Add an item to a list of the message."""
+        self._out.setdefault(what, []).append(item)
+
+    def acknowledge(self, seq: int) -> None:
+        """Say that all reports up to this one are durable."""
+        self.request.respond({"ack": seq})
+
+    def stop(self) -> None:
+        """Ask the child to end."""
+        self._out["stop"] = True
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what there is."""
+        if self._out:
+            out, self._out = self._out, {}
+            self.request.respond(out)
+
+    def close(self) -> None:
+        """End the stream."""
+        self.request.on_cancel = None
+        self.request.end()

@@ -1,0 +1,186 @@
+"""A child's connection to its parent: jobs come down, reports go up."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from bourn.broker.nesting import remote_uri
+from bourn.client.aio import Handle
+from bourn.errors import BournError, RPCError
+from bourn.model.interned import INTERNED, IngestedJob, InternedJobspec
+from bourn.model.jobid import JobID
+from bourn.model.states import State
+from bourn_plugins.hierarchy.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bourn.broker.module import ModuleContext
+    from bourn_plugins.job_manager.engine import Engine
+    from bourn_plugins.job_manager.module import JobManager
+
+log = logging.getLogger("bourn.hierarchy")
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between attempts to reach a parent that is gone."""
+
+
+class Uplink:
+    """Joins the parent, again and again if the connection is lost, until the instance ends."""
+
+    def __init__(self, ctx: ModuleContext, manager: JobManager) -> None:
+        self._ctx = ctx
+        self._manager = manager
+        self._engine: Engine = manager.engine
+        self._mirror = Mirror()
+        self._specs: dict[int, InternedJobspec] = {}
+        self._handle: Handle | None = None
+        self._jobid = int(JobID.parse(ctx.attrs["jobid"]))
+        self._parent = ctx.attrs["parent-uri"]
+        self._statedir: str | None = None
+
+    async def run(self) -> None:
+        """Follow the parent."""
+        self._engine.watchers.append(self._rows)
+        pause = FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    await self._join()
+                    pause = FIRST_PAUSE
+                except BournError as error:
+                    log.info("the parent instance isn't there: %s", error.message)
+                await trio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        finally:
+            self._engine.watchers.remove(self._rows)
+
+    def stats(self) -> dict[str, object]:
+        """Return how many jobs of the parent are here."""
+        return {"parent-jobs": len(self._mirror.jobs), "joined": self._handle is not None}
+
+    async def _join(self) -> None:
+        R = (await self._ctx.rpc("resource.status"))["R"]
+        request = {
+            "child": self._jobid,
+            "R": R,
+            "uri": remote_uri(self._ctx.attrs["local-uri"]),
+            "have": self._mirror.have(),
+        }
+        async with Handle(self._address()) as handle, handle.stream("hierarchy.join", request) as stream:
+            welcome = await anext(stream)
+            self._statedir = welcome["statedir"]
+            self._specs.clear()
+            for report in self._mirror.again(welcome["seen"]):
+                handle.post("hierarchy.report", {"child": self._jobid, **report})
+            self._handle = handle
+            try:
+                async for message in stream:
+                    self._receive(message)
+            finally:
+                self._handle = None
+
+    def _address(self) -> str:
+        """Return where the parent is; one that was restarted notes it in its state directory."""
+        if self._statedir is not None and not Path(self._parent.removeprefix("local://")).exists():
+            try:
+                rundir = (Path(self._statedir) / "rundir").read_text().strip()
+            except OSError:
+                return self._parent
+            return f"local://{os.path.join(rundir, 'local')}"
+        return self._parent
+
+    # Down
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        engine = self._engine
+        engine.now()
+        if "ack" in message:
+            self._mirror.acknowledge(message["ack"])
+            if len(message) == 1:
+                return
+        for number, obj in message.get("specs", ()):
+            self._specs[number] = INTERNED.intern_obj(obj)
+        if "jobs" in message:
+            self._take(message["jobs"])
+        for id, urgency in message.get("urgency", ()):
+            job = engine.jobs.get(id)
+            if job is not None and job.state in State.PENDING and job.urgency != urgency:
+                engine.post(job, "urgency", {"urgency": urgency, "userid": job.userid})
+                engine.reprioritize([job])
+        for id, t in message.get("expiration", ()):
+            job = engine.jobs.get(id)
+            if job is not None and job.state is State.RUN:
+                reason = engine.move_expiration(job, t)
+                if reason is not None:
+                    log.warning("job %s: its time limit can't be moved: %s", JobID(id), reason)
+        for id, signum in message.get("kill", ()):
+            if id in engine.jobs:
+                self._kill(id, signum)
+        for id, kind, note in message.get("cancel", ()):
+            job = engine.jobs.get(id)
+            if job is not None and job.state not in (State.CLEANUP, State.INACTIVE):
+                engine.post(job, "exception", {"type": kind, "severity": 0, "note": note})
+        for call in message.get("call", ()):
+            self._ctx.nursery.start_soon(self._call, *call)
+        if message.get("stop"):
+            self._ctx.post("broker.shutdown", {})
+        engine.kick()
+
+    def _take(self, jobs: Sequence[Sequence[Any]]) -> None:
+        owner = self._ctx.owner
+        items = [
+            IngestedJob(id, owner, urgency, flags, t_submit, self._specs[number], overrides)
+            for id, number, urgency, flags, t_submit, overrides in jobs
+            if self._mirror.add(id)
+        ]
+        if items:
+            self._submit(items)
+
+    def _submit(self, items: list[IngestedJob]) -> None:
+        def done(error: BournError | None) -> None:
+            if error is None:
+                return
+            if len(items) > 1:
+                for item in items:
+                    self._submit([item])
+            else:
+                self._mirror.deny(items[0].id, error.message)
+                self._ctx.soon(self._send)
+
+        self._manager.submit(items, done)
+
+    def _kill(self, id: int, signum: int) -> None:
+        try:
+            self._engine.exec.kill([(id, signum)])
+        except BournError as error:
+            log.warning("job %s can't be sent signal %d: %s", JobID(id), signum, error.message)
+
+    async def _call(self, tag: int, topic: str, payload: Any) -> None:
+        """Call a service here for the parent."""
+        answer: dict[str, Any] = {"child": self._jobid, "tag": tag}
+        try:
+            answer["payload"] = await self._ctx.rpc(topic, payload)
+        except RPCError as error:
+            answer.update(errnum=error.errnum, text=error.message)
+        if self._handle is not None:
+            self._handle.post("hierarchy.answer", answer)
+
+    # Up
+
+    def _rows(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        if self._mirror.jobs and self._mirror.rows(rows):
+            self._ctx.soon(self._send)
+
+    def _send(self) -> None:
+        report = self._mirror.collect()
+        if report is not None and self._handle is not None:
+            try:
+                self._handle.post("hierarchy.report", {"child": self._jobid, **report})
+            except BournError as error:
+                log.info("the parent instance is gone: %s", error.message)
