@@ -25,6 +25,7 @@ FAMILIES = {
     "ingest_feasibility": {"job_ingest"},
     "ingest_require_instance": {"job_ingest"},
     "ingest_schema": {"job_ingest"},
+    "hierarchy": {"job_manager"},
     "job_exec": {"shell_manager"},
     "job_info": {"job_manager"},
     "job_list": {"job_manager"},

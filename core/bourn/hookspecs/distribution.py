@@ -55,7 +55,8 @@ class DistributionPolicy(Protocol):
     def choose(self, job: AllocRequest, children: Sequence[Child]) -> int | None:
         """Return the position in `children` of the one that gets the job, or None to keep it back for now.
 
-        `children` holds those that are up and big enough for the job; it isn't empty.
+        `children` holds those that are up, big enough for the job and have room for more; it isn't empty. A
+        job that is kept back is asked for again when something has changed, and so are those like it.
         """
         ...
 
@@ -75,12 +76,11 @@ class DistributionPolicySpec:
 def bourn_distribution_policies() -> Iterable[DistributionPolicySpec]:
     """Register ways to hand jobs to the children of an instance.
 
-    Called: not in this version, in which an instance raises no children by itself; then once, when its
-    scheduler starts.
-    Process: broker, rank 0; and the simulator.
-    Order: one is picked by name; order doesn't matter.
+    Called: once, when an instance with a hierarchy starts, or is given one (``bourn tree``).
+    Process: broker, rank 0, of each instance that has children.
+    Order: ``[hierarchy] policy`` picks one by name; order doesn't matter.
     Errors: an exception leaves this plugin's policies out; if the chosen one is missing the instance doesn't
-    start. A policy that raises, or returns a position that isn't there, is recorded and the job goes round
+    start. A policy that raises, or returns a position that isn't there, is logged and the job goes round
     robin.
     Since: 0.1
 

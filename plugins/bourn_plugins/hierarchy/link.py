@@ -46,7 +46,7 @@ class Link:
 
     def acknowledge(self, seq: int) -> None:
         """Say that all reports up to this one are durable."""
-        self.request.respond({"ack": seq})
+        self._out["ack"] = seq
 
     def stop(self) -> None:
         """Ask the child to end."""

@@ -194,7 +194,7 @@ class Hierarchy(Module):
         from bourn_plugins.hierarchy.fit import Capacity
         from bourn_plugins.hierarchy.front import ExecFront, SchedFront
         from bourn_plugins.hierarchy.overseer import Overseer
-        from bourn_plugins.hierarchy.shape import divide, parse_shape
+        from bourn_plugins.hierarchy.shape import plan
 
         table = Config({"hierarchy": dict(raw)}).table("hierarchy", HierarchyTable)
         owned = self.ctx.plugins.pick(bourn_distribution_policies, table.policy, "[hierarchy] policy")
@@ -207,7 +207,7 @@ class Hierarchy(Module):
         nodes = [(len(rset.cores(rank)), len(rset.gpus(rank))) for rank in rset.ranks]
         children = [
             Child(index, part, Capacity(((part.cores, part.gpus),) * part.nnodes, part.whole))
-            for index, part in enumerate(divide(nodes, parse_shape(table.shape)))
+            for index, part in enumerate(plan(nodes, table.shape))
         ]
         if table.max is not None and table.max < 1:
             raise ConfigError(f"[hierarchy] max = {table.max}: at least 1")

@@ -326,9 +326,14 @@ class Overseer:
         self._deny(child, report.get("deny") or ())
         link = self.links.get(child)
         jobid = child.jobid
-        acknowledge = (lambda: link.acknowledge(seq)) if link is not None else None
+
+        def durable() -> None:
+            if link is not None:
+                link.acknowledge(seq)
+                self._changed()
+
         meta = {SEEN + str(jobid): seq} if self._durable else None
-        engine.exec.exec_report(events, report.get("logs") or (), acknowledge, meta)
+        engine.exec.exec_report(events, report.get("logs") or (), durable, meta)
         self._changed()
 
     # Inside

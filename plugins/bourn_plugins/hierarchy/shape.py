@@ -68,6 +68,15 @@ def divide(nodes: Sequence[tuple[int, int]], shape: Shape) -> list[Part]:
     return _within_nodes(nodes, shares, below)
 
 
+def plan(nodes: Sequence[tuple[int, int]], text: str) -> list[Part]:
+    """Divide nodes by a shape; ConfigError if that can't be done on this level or any below."""
+    parts = divide(nodes, parse_shape(text))
+    for part in parts:
+        if part.below:
+            plan([(part.cores, part.gpus)] * part.nnodes, part.below)
+    return parts
+
+
 def _by_nodes(nodes: Sequence[tuple[int, int]], shares: Sequence[int], below: Sequence[str]) -> list[Part]:
     parts, at = [], 0
     for count, inner in zip(_proportions(len(nodes), shares, "nodes"), below, strict=True):

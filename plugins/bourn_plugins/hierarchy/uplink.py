@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bourn.hierarchy")
 
+PACE = 0.01
+"""Seconds between reports while there is much to report; the first of a burst goes at once."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between attempts to reach a parent that is gone."""
 
@@ -43,10 +45,13 @@ class Uplink:
         self._jobid = int(JobID.parse(ctx.attrs["jobid"]))
         self._parent = ctx.attrs["parent-uri"]
         self._statedir: str | None = None
+        self._due = trio.Event()
+        self._resting = True
 
     async def run(self) -> None:
         """Follow the parent."""
         self._engine.watchers.append(self._rows)
+        self._ctx.nursery.start_soon(self._pace)
         pause = FIRST_PAUSE
         try:
             while True:
@@ -79,6 +84,7 @@ class Uplink:
             for report in self._mirror.again(welcome["seen"]):
                 handle.post("hierarchy.report", {"child": self._jobid, **report})
             self._handle = handle
+            self._due.set()
             try:
                 async for message in stream:
                     self._receive(message)
@@ -102,6 +108,7 @@ class Uplink:
         engine.now()
         if "ack" in message:
             self._mirror.acknowledge(message["ack"])
+            self._due.set()
             if len(message) == 1:
                 return
         for number, obj in message.get("specs", ()):
@@ -177,9 +184,22 @@ class Uplink:
         if self._mirror.jobs and self._mirror.rows(rows):
             self._ctx.soon(self._send)
 
+    async def _pace(self) -> None:
+        """After a report has been acknowledged, send the next, but not at once: it carries more then."""
+        while True:
+            await self._due.wait()
+            self._due = trio.Event()
+            await trio.sleep(PACE)
+            self._resting = False
+            self._send()
+
     def _send(self) -> None:
+        """Report what there is, unless a report is on its way or was a moment ago."""
+        if self._handle is None or self._resting:
+            return
         report = self._mirror.collect()
-        if report is not None and self._handle is not None:
+        if report is not None:
+            self._resting = True
             try:
                 self._handle.post("hierarchy.report", {"child": self._jobid, **report})
             except BournError as error:
