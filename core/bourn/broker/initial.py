@@ -72,7 +72,13 @@ class InitialProgram:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def run(self, stop: trio.Event) -> int:
-        """Run it to its end, or end it once `stop` is set; return its status as a shell would."""
+        """Run it to its end, or end it once `stop` is set; return its status as a shell would. Without a
+        command the instance just stays up until then.
+        """
+        if not self.command:
+            await stop.wait()
+            self.was_ended = True
+            return 0
         try:
             # Not in a thread: a signal must find the process known as soon as it runs.
             self._process = process = subprocess.Popen(  # noqa: ASYNC220

@@ -49,7 +49,7 @@ class StartOptions:
 
     Attributes given with `-S` that mean something here: `statedir`, `rundir`, `instance-level`,
     `broker.cleanup` (`cancel`, the default, or `keep`), `broker.cleanup-timeout` (a duration, 5m by default),
-    `log-stderr-level`.
+    `broker.rc2_none` (1: no initial program; the instance is up until it is told to end), `log-stderr-level`.
     """
 
     command: list[str] = Factory(list)
@@ -103,6 +103,8 @@ def run_start(options: StartOptions) -> int:
         )
 
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]
+    if options.attrs.get("broker.rc2_none", "0") != "0":
+        command = []
     program = InitialProgram(command, environment(os.environ, f"local://{rundir / 'local'}"))
     brood: Brood | None = None
     rank = 0 if session is None else session.rank

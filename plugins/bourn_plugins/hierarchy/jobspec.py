@@ -8,6 +8,7 @@ from bourn.model.jobspec_build import from_nest_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from bourn_plugins.hierarchy.shape import Part
     from bourn_plugins.hierarchy.table import HierarchyTable
@@ -16,6 +17,8 @@ MARK = "hierarchy"
 """The attribute of a child's jobspec, `attributes.system.hierarchy.child`: its place."""
 ATTRIBUTE = "hierarchy.child"
 """The broker attribute that makes an instance a child of a hierarchy."""
+STATEDIR = "hierarchy.statedir"
+"""The broker attribute that tells a child where a parent that was restarted notes its new address."""
 _OURS = ("dependencies", "queue", "begin-time")
 """What a jobspec says to the instance that it was submitted to, and not to its children."""
 _INHERITED = (
@@ -24,19 +27,26 @@ _INHERITED = (
 
 
 def child_jobspec(
-    index: int, part: Part, table: Mapping[str, Any], environment: Mapping[str, str]
+    index: int,
+    part: Part,
+    table: Mapping[str, Any],
+    environment: Mapping[str, str],
+    statedir: Path | None = None,
 ) -> dict[str, Any]:
     """Return the jobspec of the child in place `index`; `table` is `[hierarchy]` as it was written."""
     conf = child_configuration(part, table)
+    opts = ["-Sbroker.rc2_none=1", f"-S{ATTRIBUTE}={index}"]
+    if statedir is not None:
+        opts.append(f"-S{STATEDIR}={statedir}")
     nodes = part.nnodes if part.whole else None
     obj = from_nest_command(
-        ["sleep", "infinity"],
+        [],
         num_slots=part.nnodes if part.whole else 1,
         cores_per_slot=part.cores,
         gpus_per_slot=part.gpus or None,
         num_nodes=nodes,
         exclusive=part.whole,
-        broker_opts=[f"-S{ATTRIBUTE}={index}"],
+        broker_opts=opts,
         conf=conf or None,
         environment=environment,
         name=f"child-{index}",

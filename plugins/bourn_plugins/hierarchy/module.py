@@ -127,7 +127,7 @@ class Hierarchy(Module):
 
     @method(allow=Role.OWNER, streaming=True)
     def join(self, request: Request) -> Later:
-        """A child comes: `{child, R, uri, have}` -> `{seen, statedir}`, then messages (`link`)."""
+        """A child comes: `{child, R, uri, have}` -> `{seen}`, then messages (`link`)."""
         from bourn_plugins.hierarchy.link import Link
 
         overseer, child = self._child(request)
@@ -135,9 +135,7 @@ class Hierarchy(Module):
         link = Link(request)
         request.on_cancel = lambda: overseer.left(child, link)
         child.uri = request.get("uri", str, "")
-        statedir = self.ctx.statedir
-        seen = overseer.joined(child, link, R, have)
-        request.respond({"seen": seen, "statedir": None if statedir is None else str(statedir)})
+        request.respond({"seen": overseer.joined(child, link, R, have)})
         link.flush()
         return LATER
 
@@ -215,6 +213,7 @@ class Hierarchy(Module):
         def complain(text: str) -> None:
             self.ctx.log.error("distribution policy '%s' (%s): %s", table.policy, owned.record.owner, text)
 
+        self._check_child(table.child)
         manager = self.ctx.provider("job-manager")
         engine = manager.engine
         distributor = Distributor(children, policy, table.backlog, complain)
@@ -227,6 +226,19 @@ class Hierarchy(Module):
         engine.exec.front = ExecFront(engine.exec, overseer)
         self._overseer, self._table, self._raw = overseer, table, dict(raw)
         self.ctx.nursery.start_soon(self._tend)
+
+    def _check_child(self, child: Mapping[str, Any]) -> None:
+        """Refuse now a configuration that each child would refuse when it starts."""
+        from bourn.broker.settings import ConnectorTable, TbonTable
+
+        tables: dict[str, Any] = {"connector": ConnectorTable, "tbon": TbonTable}
+        for _, spec in self.ctx.plugins.collect("bourn_modules"):
+            if spec.config_table and spec.config:
+                tables[spec.config_table] = spec.config
+        try:
+            Config(child).check(tables)
+        except ConfigError as error:
+            raise ConfigError(f"[hierarchy.child] {error.message}") from None
 
     def _end(self) -> None:
         overseer, self._overseer = self._overseer, None
@@ -290,7 +302,7 @@ class Hierarchy(Module):
         if (await self.ctx.rpc("broker.state"))["state"] not in ("init", "quorum", "run"):
             child.not_before = float("inf")  # the instance ends
             return
-        spec = child_jobspec(child.index, child.part, self._raw, os.environ)
+        spec = child_jobspec(child.index, child.part, self._raw, os.environ, self.ctx.statedir)
         try:
             reply = await self.ctx.rpc("job-ingest.submit", {"jobspecs": [spec], "jobs": [{"jobspec": 0}]})
         except BournError as error:

@@ -18,7 +18,7 @@ from bourn_plugins.hierarchy.child import Child, ChildState, Entry, largest
 from bourn_plugins.hierarchy.fit import Capacity
 from bourn_plugins.hierarchy.jobspec import place_of
 from bourn_plugins.hierarchy.rank_map import lift, ranks_of
-from bourn_plugins.job_manager.job import FINISHED, STARTED
+from bourn_plugins.job_manager.job import ALLOCATED, FINISHED, STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -347,8 +347,8 @@ class Overseer:
             if entry is None or entry.child is not child or entry.running:
                 continue
             self.distributor.started(entry)
-            job = jobs.get(id)
-            if job is not None and job.state is State.SCHED:
+            # One that is being cancelled as well: the job manager then says that it's over.
+            if not self._facts(id) & ALLOCATED:
                 granted.append((id, lift(R, child.ranks), notes))
                 times[id] = t
         if granted:
@@ -359,6 +359,8 @@ class Overseer:
 
     def _event(self, entry: Entry, name: str, context: Any, t: float, events: list[ExecEvent]) -> None:
         id = entry.request.id
+        if not self._facts(id) & ALLOCATED:
+            return  # it was cancelled here before its child had given it anything
         if name == "exception":
             if entry.cancelled or entry.recalled or not entry.running:
                 return  # it is this instance's own, or what a job ends with that never ran
@@ -380,7 +382,7 @@ class Overseer:
         id = entry.request.id
         job = self.engine.jobs.get(id)
         if entry.running:
-            if job is not None and job.R is not None:
+            if job is not None and job.R is not None and job.facts & ALLOCATED:
                 release = ("release", {"ranks": ranks_of(job.R), "final": True}, t)
                 if entry.held is not None:
                     # The rest is told when the prolog is over; until then the job stays ours.

@@ -34,7 +34,7 @@ class HierarchyTable:
     """How many there are at most; by default as many as the shape has."""
     idle: Seconds = 60.0
     """How long a child beyond ``min`` may have nothing to do before it's ended."""
-    backlog: int = 32
+    backlog: int = 4
     """How many jobs may wait in a child, besides twice its cores and what it has finished within a
     second."""
     rejoin: Seconds = 30.0

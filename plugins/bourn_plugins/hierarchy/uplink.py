@@ -15,6 +15,7 @@ from bourn.errors import BournError, RPCError
 from bourn.model.interned import INTERNED, IngestedJob, InternedJobspec
 from bourn.model.jobid import JobID
 from bourn.model.states import State
+from bourn_plugins.hierarchy.jobspec import STATEDIR
 from bourn_plugins.hierarchy.mirror import Mirror
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Uplink:
         self._handle: Handle | None = None
         self._jobid = int(JobID.parse(ctx.attrs["jobid"]))
         self._parent = ctx.attrs["parent-uri"]
-        self._statedir: str | None = None
+        self._statedir = ctx.attrs.get(STATEDIR)
         self._due = trio.Event()
         self._resting = True
 
@@ -79,7 +80,6 @@ class Uplink:
         }
         async with Handle(self._address()) as handle, handle.stream("hierarchy.join", request) as stream:
             welcome = await anext(stream)
-            self._statedir = welcome["statedir"]
             self._specs.clear()
             for report in self._mirror.again(welcome["seen"]):
                 handle.post("hierarchy.report", {"child": self._jobid, **report})
