@@ -33,6 +33,74 @@ def test_never(resources: dict[str, Any], reason: str) -> None:
     assert reasons(nodes=4, cores=4, gpus=1).never(compile_request(jobspec([resources]))) == reason
 
 
+GPU = slot(1, res("core", 1), res("gpu", 1))
+
+
+@pytest.mark.parametrize(
+    ("resources", "reason"),
+    [
+        ([res("rack", 1, res("node", 3, GPU))], "needs 3 nodes in a rack; the largest has 2"),
+        ([slot(1, res("node", 3))], "needs 3 nodes in a rack; the largest has 2"),
+        ([res("rack", 3, res("node", 1, GPU))], "needs 3 racks, the instance has 2"),
+        ([slot(3, res("rack", 1))], "needs 3 racks, the instance has 2"),
+        ([slot(9, res("core", 1), res("gpu", 1))], "needs 9 gpus, the instance has 8"),
+        ([slot(3, res("core", 3), res("gpu", 2)), res("pfs", 1)], None),
+        ([slot(5, res("core", 3))], "needs 5 slots of 3 cores; 4 fit"),
+        ([slot(1, res("core", 3), res("gpu", 3))], "no node has 3 gpu; the most is 2"),
+        (
+            [res("rack", 1, slot(1, res("node", 1)), res("ssd", 201, exclusive=True))],
+            "no rack has 201 GB of ssd; the most is 200",
+        ),
+        ([GPU, res("pfs", 1001, exclusive=True)], "needs 1001 GB of pfs, the instance has 1000"),
+        ([GPU, res("fpga", 1)], "needs 1 fpga, the instance has none"),
+        (
+            [res("cluster", 1, res("node", 1, GPU))],
+            "a cluster has its nodes in a rack: name the rack between them",
+        ),
+        (
+            [res("rack", 2, res("node", 1), exclusive=True), res("node", 1)],
+            "needs 2 racks with 1 node and 1 node, which don't exist together",
+        ),
+    ],
+)
+def test_never_in_racks_with_storage(resources: list[dict[str, Any]], reason: str | None) -> None:
+    found = reasons(racks=2, nodes=2, cores=4, gpus=2, ssds=2, pfs=1)
+    assert found.never(compile_request(jobspec(resources))) == reason
+
+
+@pytest.mark.parametrize(
+    ("resources", "reason"),
+    [
+        (res("node", 2, GPU), "needs 2 nodes that meet the constraints, the instance has 1"),
+        (slot(1, res("core", 5)), "needs 5 cores in a node that meets the constraints; the largest has 4"),
+        (
+            res("node", 1, slot(1, res("gpu", 3))),
+            "no node that meets the constraints has 3 gpu; the most is 2",
+        ),
+        (slot(2, res("core", 3)), "needs 6 cores that meet the constraints, the instance has 4"),
+        (slot(2, res("core", 1), res("gpu", 1)), None),
+    ],
+)
+def test_never_where_the_constraints_are_met(resources: dict[str, Any], reason: str | None) -> None:
+    found = reasons(racks=2, nodes=2, cores=4, gpus=2)
+    request = compile_request(jobspec([resources], constraints={"hostlist": ["node1"], "ranks": ["1"]}))
+    assert found.never(request) == reason
+
+
+def test_never_together_in_one_node() -> None:
+    graph = cluster(nodes=1, cores=8)
+    root = graph.roots["containment"].index
+    node = graph.vertex("node", root, id=1, rank=1)
+    for k in range(2):
+        graph.vertex("core", node, id=k, rank=1)
+        graph.vertex("gpu", node, id=k, rank=1)
+    found = Reasons(Engine(graph, Chooser(stock.match_policy("low").factory({}))))
+    four = slot(1, res("core", 4), res("gpu", 1))
+    for resources in (four, res("node", 1, four)):
+        reason = found.never(compile_request(jobspec([resources])))
+        assert reason == "no node has 4 cores and 1 gpu together"
+
+
 def test_what_is_down_is_told_apart_from_what_is_in_use() -> None:
     found = reasons(nodes=2, cores=4)
     engine = found.engine
@@ -67,7 +135,7 @@ def test_constraints_count() -> None:
     request = compile_request(
         jobspec([res("node", 2, slot(1, res("core", 1)))], constraints={"hostlist": ["node3"]})
     )
-    assert found.never(request) == "needs 2 nodes with 1 slot of 1 core; 1 fit that meet the constraints"
+    assert found.never(request) == "needs 2 nodes that meet the constraints, the instance has 1"
     request = compile_request(
         jobspec([res("node", 1, slot(1, res("core", 1)))], constraints={"properties": ["x"]})
     )
