@@ -17,6 +17,7 @@ from bourn._version import __version__
 
 if TYPE_CHECKING:
     from bourn.client import job, kvs, resource
+    from bourn.client.array import JobArray
     from bourn.client.executor import Executor, JobException, WorkerLost
     from bourn.client.handle import Handle
     from bourn.client.jobfields import JobInfo
@@ -31,6 +32,7 @@ _WHERE = {
     "Handle": "client.handle:Handle",
     "Hostlist": "model:Hostlist",
     "IdSet": "model:IdSet",
+    "JobArray": "client.array:JobArray",
     "JobException": "client.executor:JobException",
     "JobID": "model:JobID",
     "JobInfo": "client.jobfields:JobInfo",
@@ -51,6 +53,7 @@ __all__ = [
     "Handle",
     "Hostlist",
     "IdSet",
+    "JobArray",
     "JobException",
     "JobID",
     "JobInfo",

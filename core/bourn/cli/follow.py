@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from bourn.cli.progressbar import ProgressBar
-    from bourn.cli.submit import Item
+    from bourn.cli.submit import Item, Sent
     from bourn.client.handle import Future, Handle
     from bourn.client.progress import JobProgress
     from bourn.model.jobid import JobID
@@ -52,15 +52,18 @@ class Follower:
         self._bar: ProgressBar | None = None
         self._zero = time.time()
 
-    def submit(self, items: Sequence[Item], submit: Callable[[], list[JobID]]) -> int:
+    def submit(self, items: Sequence[Item], submit: Callable[[], Sent]) -> int:
         """Submit, follow, and return the worst exit status."""
         journal = self._open_journal(live=True)
         try:
-            ids = submit()
+            sent = submit()
+            ids = sent.ids
             several = len(ids) > 1
+            if self._args.array and not self._args.quiet:
+                print("\n".join(map(str, sent.arrays)))
             for id, item in zip(ids, items, strict=True):
                 out = self._file(item.args.log, sys.stdout.buffer)
-                if not self._args.quiet:
+                if not self._args.quiet and not self._args.array:
                     out.write(f"{id}\n".encode())
                 err = self._file(item.args.log_stderr, out if item.args.log else sys.stderr.buffer)
                 prefix = f"{id}: " if several else ""

@@ -67,6 +67,7 @@ def _parser() -> Parser:
     add("--json", action="store_true", help="print JSON")
     add("--stats", action="store_true", help="print counts of jobs first")
     add("--stats-only", action="store_true", help="print counts of jobs only")
+    add("--members", action="store_true", help="list the members of job arrays, not the arrays")
     add("-R", "--recursive", action="store_true", help="list the jobs of nested instances, too")
     add("jobids", nargs="*", metavar="JOBID", help="only these jobs")
     return parser
@@ -75,16 +76,24 @@ def _parser() -> Parser:
 def _query(h: Handle, args: argparse.Namespace, attrs: Iterable[str]) -> JobList:
     from bourn.cli.select import userid
 
-    if args.jobids:
+    if args.jobids and not args.members:
         from bourn.model.jobid import JobID
 
         return JobList(h, attrs=list(attrs), ids=[JobID.parse(word) for word in args.jobids])
+    array = None
+    if args.jobids:
+        from bourn.errors import BournError
+        from bourn.model.jobid import JobID
+
+        if len(args.jobids) > 1:
+            raise BournError("--members lists those of one array")
+        array = JobID.parse(args.jobids[0])
     since = 0.0
     if args.since:
         from bourn.cli.when import parse_when
 
         since = parse_when(args.since)
-    filters = args.filter or ("" if args.all or args.since else DEFAULT_FILTER)
+    filters = args.filter or ("" if args.all or args.since or array else DEFAULT_FILTER)
     hosts = ranks = None
     if args.include:
         if all(c in "0123456789-,[]" for c in args.include):
@@ -102,6 +111,8 @@ def _query(h: Handle, args: argparse.Namespace, attrs: Iterable[str]) -> JobList
         ranks=ranks,
         since=since,
         max_entries=args.count,
+        arrays=not args.members,
+        array=array,
     )
 
 
@@ -143,7 +154,7 @@ def _print_json(h: Handle, args: argparse.Namespace) -> None:
     itself.
     """
     chunks = _query(h, args, ["all"]).chunks()
-    if len(args.jobids) == 1:
+    if len(args.jobids) == 1 and not args.members:
         print(json.dumps(to_dict(next(chunks)[0]), ensure_ascii=False))
         return
     if args.sort:

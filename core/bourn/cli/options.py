@@ -81,6 +81,11 @@ def add_submit_options(parser: Parser) -> None:
     add = parser.add_argument_group("many jobs").add_argument
     add("--cc", metavar="IDSET", help="submit a copy for each id; {cc} and $BOURN_JOB_CC tell them apart")
     add("--bcc", metavar="IDSET", help="like --cc, without $BOURN_JOB_CC")
+    add(
+        "--array",
+        metavar="IDSET",
+        help="submit a job array: like --cc, as one object whose id is printed",
+    )
     add("--wait", action="store_true", help="wait until all jobs have finished; exit with the worst status")
     add("--wait-event", metavar="NAME", help="wait until all jobs have posted this event")
     add("--watch", action="store_true", help="show the jobs' output, and wait")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bourn.client.array import ArrayResult, JobArray, submit_array
 from bourn.client.submission import DEBUG, NOVALIDATE, WAITABLE, Submission
 from bourn.model.jobid import JobID
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from bourn.model.event import Event
 
 __all__ = [
+    "ArrayResult",
+    "JobArray",
     "JobResult",
     "SubmitFuture",
     "cancel",
@@ -42,6 +45,7 @@ __all__ = [
     "raise_",
     "result",
     "submit",
+    "submit_array",
     "submit_async",
     "submit_many",
     "timeleft",

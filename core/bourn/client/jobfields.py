@@ -3,8 +3,8 @@
 A record is the dictionary that the `job-list` service returns: id, userid, urgency, priority, t_submit,
 t_depend, t_run, t_cleanup, t_inactive, state, result, waitstatus, name, queue, bank, project, cwd, ntasks,
 ncores, nnodes, ranks, nodelist, duration, expiration, success, exception_{occurred,severity,type,note},
-annotations, dependencies. What isn't known is missing. The functions take a record and return a value, ""
-when there is none.
+annotations, dependencies; of an array also members and counts. What isn't known is missing. The functions
+take a record and return a value, "" when there is none.
 """
 
 from __future__ import annotations
@@ -96,9 +96,23 @@ def annotation(job: Record, *path: str) -> Any:
     return "" if value is None else value
 
 
+def members(job: Record) -> str:
+    """Return the members of a job array in brackets; "" for a job."""
+    return f"[{job['members']}]" if "members" in job else ""
+
+
+def counts(job: Record) -> str:
+    """Return how many members of an array are in which state, as `90 pending, 8 running`."""
+    return ", ".join(f"{count} {name}" for name, count in job["counts"].items() if count)
+
+
 def contextual_info(job: Record) -> str:
-    """Return what matters in this state: why the job waits, or where it runs or ran."""
+    """Return what matters in this state: why the job waits, or where it runs or ran; of an array, how many
+    of its members are where.
+    """
     state = job["state"]
+    if "counts" in job:
+        return counts(job)
     if not state & PENDING:
         return job.get("nodelist") or ""
     if state == State.DEPEND:
@@ -148,14 +162,15 @@ def _plain(name: str) -> Callable[[Record], Any]:
 
 FIELDS: dict[str, tuple[str, Callable[[Record], Any]]] = {
     "id": ("JOBID", lambda job: JobID(job["id"])),
-    "id.f58": ("JOBID", lambda job: JobID(job["id"]).f58),
-    "id.f58plain": ("JOBID", lambda job: JobID(job["id"]).f58_ascii),
+    "id.f58": ("JOBID", lambda job: JobID(job["id"]).f58 + members(job)),
+    "id.f58plain": ("JOBID", lambda job: JobID(job["id"]).f58_ascii + members(job)),
     "id.dec": ("JOBID", lambda job: str(job["id"])),
     "id.hex": ("JOBID", lambda job: JobID(job["id"]).hex),
     "id.dothex": ("JOBID", lambda job: JobID(job["id"]).dothex),
     "id.words": ("JOBID", lambda job: JobID(job["id"]).words),
     "id.emoji": ("JOBID", lambda job: JobID(job["id"]).emoji),
     "id.kvs": ("JOBID", lambda job: JobID(job["id"]).kvs),
+    "members": ("MEMBERS", _plain("members")),
     "userid": ("UID", _plain("userid")),
     "username": ("USER", username),
     "urgency": ("URG", _plain("urgency")),
@@ -228,7 +243,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "status_abbrev": ("state", "result"),
     "result_abbrev": ("result",),
     "contextual_time": ("state", "duration", *_RUNTIME),
-    "contextual_info": ("state", "nodelist", "dependencies", "urgency", "priority", "annotations"),
+    "id": ("members",),
+    "contextual_info": ("counts", "state", "nodelist", "dependencies", "urgency", "priority", "annotations"),
     "inactive_reason": (
         "state",
         "result",
@@ -250,7 +266,7 @@ def attrs_of(names: Iterable[str]) -> list[str]:
         elif name.startswith("exception."):
             attrs.add(name.replace(".", "_"))
         else:
-            attrs.update(_NEEDS.get(name, () if name.startswith("id.") else (name,)))
+            attrs.update(_NEEDS.get(name, ("members",) if name.startswith("id.") else (name,)))
     return sorted(attrs)
 
 

@@ -32,6 +32,8 @@ class JobList:
         since: of inactive jobs, only those that ended later than this (seconds since 1970).
         max_entries: how many jobs; 0 for all.
         constraint: a further constraint of RFC 43.
+        arrays: tell of arrays instead of their members.
+        array: only the members of this array; RPCError ENOENT when it isn't one.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class JobList:
         since: float = 0.0,
         max_entries: int = 0,
         constraint: dict[str, Any] | None = None,
+        arrays: bool = False,
+        array: JobID | int | None = None,
     ) -> None:
         self._h = h
         self._attrs = list(attrs)
@@ -57,6 +61,10 @@ class JobList:
         for key, value in (("userid", user), ("name", name), ("hostlist", hosts), ("ranks", ranks)):
             if value is not None:
                 self._request[key] = value
+        if arrays:
+            self._request["arrays"] = True
+        if array is not None:
+            self._request["array"] = int(array)
         if queue is not None:
             self._request["queue"] = queue.split(",")
         words = filters if isinstance(filters, str) else ",".join(filters)

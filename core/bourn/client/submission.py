@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bourn.model.jobid import JobID
+from bourn.model.jobid import JobID, member_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from bourn.client.handle import Handle
     from bourn.model.jobspec import Jobspec
@@ -29,6 +29,7 @@ class Submission:
     def __init__(self) -> None:
         self.jobspecs: list[Any] = []
         self.jobs: list[dict[str, Any]] = []
+        self.arrays: list[dict[str, Any]] = []
         self._index: dict[Any, int] = {}
         self._keep: list[object] = []
         self._size = 0
@@ -56,6 +57,23 @@ class Submission:
             job["set"] = settings
         self.jobs.append(job)
 
+    def add_array(
+        self,
+        jobspec: JobspecLike,
+        members: str,
+        *,
+        urgency: int = 16,
+        flags: int = 0,
+        key: str | None = None,
+    ) -> None:
+        """Add an array of jobs; `members` is the idset of their numbers."""
+        array: dict[str, Any] = {"jobspec": self._intern(jobspec), "members": members, "urgency": urgency}
+        if flags:
+            array["flags"] = flags
+        if key is not None:
+            array["key"] = key
+        self.arrays.append(array)
+
     @property
     def full(self) -> bool:
         """Whether it is time to send: another jobspec might not fit into a frame."""
@@ -63,10 +81,13 @@ class Submission:
 
     def payload(self) -> dict[str, Any]:
         """Return the request's payload."""
-        return {"jobspecs": self.jobspecs, "jobs": self.jobs}
+        payload: dict[str, Any] = {"jobspecs": self.jobspecs, "jobs": self.jobs}
+        if self.arrays:
+            payload["arrays"] = self.arrays
+        return payload
 
     def send(self, h: Handle) -> list[JobID]:
-        """Submit, wait until all is durable, and return the ids in order."""
+        """Submit, wait until all is durable, and return the ids in order, those of arrays last."""
         return [JobID(id) for id in h.rpc("job-ingest.submit", self.payload()).get()["ids"]]
 
     def _intern(self, jobspec: JobspecLike) -> int:
@@ -82,6 +103,11 @@ class Submission:
             if self.jobspecs[1:]:
                 self._size += len(json.dumps(obj))
         return index
+
+
+def member_ids(array: int, members: Iterable[int]) -> list[JobID]:
+    """Return the ids of an array's members."""
+    return [JobID(member_id(array, number)) for number in members]
 
 
 def as_object(jobspec: JobspecLike) -> Any:

@@ -52,6 +52,38 @@ class NewJob(NamedTuple):
     duration: float = 0.0  # seconds, 0 = unlimited
 
 
+class ArrayRow(NamedTuple):
+    """A job array: members become jobs, with rows of their own, when their turn comes.
+
+    A member's id is `bourn.model.jobid.member_id(id, number)`: greater than `id` and at most `last`.
+    """
+
+    id: int
+    last: int  # the greatest id of a member
+    userid: int
+    urgency: int
+    flags: int
+    t_submit: float
+    spec_hash: bytes
+    spec_json: bytes
+    members: str  # idset of their numbers
+    idem_key: str | None = None
+    name: str | None = None
+    queue: str | None = None
+    ntasks: int | None = None
+    duration: float = 0.0
+    signed: str | None = None  # J
+    ending: str | None = None  # JSON: context of the exception that ends members that haven't begun
+    t_inactive: float = 0.0  # when the last member ended; 0 while any is left
+
+
+class ArrayUpdate(NamedTuple):
+    """Columns of an array that have changed: urgency, ending, t_inactive."""
+
+    id: int
+    columns: dict[str, Any]
+
+
 class JobDone(NamedTuple):
     """The last word on a job; it leaves the active set. Times are seconds since 1970, 0 = never got there."""
 
@@ -144,6 +176,7 @@ class JobQuery:
     since: float = 0.0  # only jobs with t_inactive later than this
     min_id: int | None = None
     max_id: int | None = None
+    members: bool = True  # False leaves members of arrays out
     limit: int = 0
 
 
@@ -173,6 +206,8 @@ class Batch:
     logs: list[tuple[int, str, str]] = Factory(list)  # (jobid, log name, lines): THE journal
     done: list[JobDone] = Factory(list)
     updates: list[JobUpdate] = Factory(list)
+    arrays: list[ArrayRow] = Factory(list)
+    array_updates: list[ArrayUpdate] = Factory(list)
     purge: list[int] = Factory(list)  # inactive jobs to forget, with their logs
     kvs: list[KvsTxn] = Factory(list)
     resource: list[str] = Factory(list)  # lines of the resource eventlog
@@ -181,6 +216,7 @@ class Batch:
     def __bool__(self) -> bool:
         return bool(
             self.logs or self.jobs or self.done or self.updates or self.purge
+            or self.arrays or self.array_updates
             or self.kvs or self.resource or self.meta
         )  # fmt: skip
 
@@ -236,7 +272,16 @@ class Store(Protocol):
         """Return a job's jobspec with its overrides laid over it, freshly decoded."""
 
     def job_by_key(self, userid: int, idem_key: str) -> int | None:
-        """Return the id of the job that a user submitted under an idempotency key."""
+        """Return the id of the job or array that a user submitted under an idempotency key."""
+
+    def arrays(self, *, active: bool | None = None) -> list[ArrayRow]:
+        """Return the arrays there are, by id: those with members that have not ended, the others, or all."""
+
+    def array_jobs(self, array: int, last: int) -> list[int]:
+        """Return the ids of an array's members that have become jobs, in order."""
+
+    def array_results(self, array: int, last: int) -> dict[int, int]:
+        """Count an array's inactive members by result."""
 
     def events(self, jobid: int, log: str = EVENTLOG) -> Iterator[str]:
         """Yield the rows of one log of a job; joined, they are the log."""

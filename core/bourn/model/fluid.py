@@ -63,6 +63,14 @@ class FluidGenerator:
             n -= size
         return ids
 
+    def block(self, n: int, now_ms: int) -> int:
+        """Return the first of `n` ids that begin with a millisecond and go on through the next ones."""
+        self._ms = self._check(max(self._ms + 1, now_ms - self.epoch_ms))
+        first = self._ms << _SHIFT | self._generator
+        millis, self._sequence = divmod(n, _SEQUENCES)
+        self._ms = self._check(self._ms + millis)
+        return first
+
     def _check(self, ms: int) -> int:
         if ms >= _MAX_MS:
             raise BournError(f"the instance is {ms} ms old, more than job ids can hold (2**40 ms, 34 years)")

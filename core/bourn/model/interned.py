@@ -13,6 +13,8 @@ from bourn.model.counts import Counts, jobspec_counts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bourn.model.idset import IdSet
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -65,6 +67,20 @@ class IngestedJob(NamedTuple):
     """The idempotency key, unique per user."""
     signed: str | None = None
     """J: the jobspec as the user signed it (RFC 15), if he did."""
+
+
+class IngestedArray(NamedTuple):
+    """A job array that ingest has accepted: members that differ in their number only."""
+
+    id: int
+    userid: int
+    urgency: int
+    flags: int
+    t_submit: float
+    jobspec: InternedJobspec
+    members: IdSet
+    key: str | None = None
+    signed: str | None = None
 
 
 class InternTable:

@@ -18,6 +18,25 @@ def f58_digits(value: int) -> str:
     return _F58[value] + digits
 
 
+MAX_MEMBERS = 1 << 22
+"""Members of a job array have numbers below this."""
+
+
+def member_id(array: int, number: int) -> int:
+    """Return the id of a member of a job array: arrays have a block of ids to themselves, after their own.
+
+    An array's id has the sequence number 0 of its millisecond (RFC 19); its members follow, 1,024 in each.
+    """
+    millis, sequence = divmod(number + 1, 1024)
+    return array + (millis << 24) + sequence
+
+
+def member_number(array: int, member: int) -> int:
+    """Return which member of an array a job is."""
+    distance = member - array
+    return (distance >> 24) * 1024 + (distance & 1023) - 1
+
+
 def encode_dothex(value: int) -> str:
     """Return sixteen hex digits in four groups, as in `job.<dothex>` keys."""
     digits = f"{value:016x}"
@@ -112,6 +131,13 @@ _FORMS = ("dec", "hex", "dothex", "kvs", "f58", "f58_ascii", "words", "emoji")
 
 def _decode(text: str) -> int:
     word = text.strip()
+    if word[-1:].isdigit() or word[-1:] == "]":
+        array, mark, number = word.rstrip("]").rpartition("[" if word[-1] == "]" else ".")
+        # `ƒA[7]` or `ƒA.7` is a member of an array; four groups of hex digits are one id.
+        if mark and "." not in array and number.isdigit() and array:
+            if int(number) >= MAX_MEMBERS:
+                raise BournError(f"{text!r}: members of an array have numbers below {MAX_MEMBERS}")
+            return member_id(_decode(array), int(number))
     try:
         if "." in word:
             groups = word.removeprefix("job.").split(".")

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import trio
 
 from bourn.errors import BournError
-from bourn.hookspecs.store import Batch, JobDone, JobQuery, KvsTxn, NewJob, StoreOptions
+from bourn.hookspecs.store import (
+    ArrayRow,
+    ArrayUpdate,
+    Batch,
+    JobDone,
+    JobQuery,
+    KvsTxn,
+    NewJob,
+    StoreOptions,
+)
 from bourn.testing.ensure import ensure, ensure_name
 
 if TYPE_CHECKING:
@@ -85,6 +94,14 @@ async def _write(store: Store, what: str) -> None:
     )
     await store.commit(Batch(done=[JobDone(2, 2, 10.0, waitstatus=256)]))
     await store.commit(Batch(purge=[2]))
+    arrays = [
+        ArrayRow(100 * n, 100 * n + 9, 1000, 16, 0, 1.0, digest, SPEC, "0-8", f"array{n}") for n in (1, 2)
+    ]
+    await store.commit(Batch(arrays=arrays))
+    member = NewJob(101, 1000, 16, 0, 1.0, digest, SPEC)
+    await store.commit(Batch(jobs=[member], done=[JobDone(101, 4, 8.0)]))
+    changes = [ArrayUpdate(100, {"t_inactive": 11.0}), ArrayUpdate(200, {"urgency": 20, "ending": "{}"})]
+    await store.commit(Batch(array_updates=changes))
     await store.commit(
         Batch(kvs=[KvsTxn("primary", [("put", "a.b", "1"), ("put", "a.c", "2"), ("unlink", "a.c")])])
     )
@@ -100,7 +117,17 @@ def _note(told: list[int], id: int, what: str) -> Callable[[BournError | None], 
 
 def _read(store: Store, what: str) -> None:
     ensure([job.id for job in store.active_jobs()] == [3, 4, 5], f"{what}: the active jobs are wrong")
-    ensure(store.max_jobid() == 5, f"{what}: the greatest id is 5, not {store.max_jobid()}")
+    ensure(store.max_jobid() == 209, f"{what}: the greatest id is 209, not {store.max_jobid()}")
+    ensure([row.id for row in store.arrays()] == [100, 200], f"{what}: the arrays are {store.arrays()}")
+    ensure([row.id for row in store.arrays(active=False)] == [100], f"{what}: array 100 has ended")
+    [left] = store.arrays(active=True)
+    ensure(
+        (left.spec_json, left.urgency, left.ending, left.members) == (SPEC, 20, "{}", "0-8"),
+        f"{what}: array 200 is {left}",
+    )
+    ensure(store.array_jobs(100, 109) == [101], f"{what}: one member of array 100 is a job")
+    ensure(store.array_results(100, 109) == {4: 1}, f"{what}: the member of array 100 was cancelled")
+    ensure(store.job_by_key(1000, "array2") == 200, f"{what}: doesn't find array 200 by its key")
     job = store.job(3)
     ensure(job is not None and job.spec_json == SPEC, f"{what}: job 3 lost its jobspec: {job}")
     ensure(store.job(2) is None, f"{what}: job 2 was purged and is there")
@@ -117,7 +144,9 @@ def _read(store: Store, what: str) -> None:
     newer = [row.seq for row in store.journal(sequence[1])]
     ensure(newer == sequence[2:], f"{what}: the journal since {sequence[1]} is {newer}")
     finished = list(store.query_jobs(JobQuery()))
-    ensure([record.id for record in finished] == [1], f"{what}: the inactive jobs are {finished}")
+    ensure([record.id for record in finished] == [1, 101], f"{what}: the inactive jobs are {finished}")
+    alone = [record.id for record in store.query_jobs(JobQuery(members=False))]
+    ensure(alone == [1], f"{what}: the inactive jobs that are no members of arrays are {alone}")
     ensure(list(store.query_jobs(JobQuery(results=2))) == [], f"{what}: a query by result finds another")
     ensure(store.meta("answer") == [42], f"{what}: lost a fact")
     ensure(store.meta("question") is None, f"{what}: made up a fact")

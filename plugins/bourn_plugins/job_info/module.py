@@ -159,7 +159,7 @@ class JobInfo(Module):
 
     def _check_access(self, request: Request, id: int) -> None:
         job = self.engine.jobs.get(id)
-        row = job or self.engine.store.job(id)
+        row = job or self.engine.store.job(id) or self.engine.member(id)
         if row is None:
             raise BournError(f"no such job {JobID(id)}", errno.ENOENT)
         if not request.rolemask & _PRIVILEGED and request.userid != row.userid:

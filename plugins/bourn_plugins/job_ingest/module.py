@@ -18,7 +18,7 @@ from bourn.model.fluid import FluidGenerator
 from bourn_plugins.job_ingest.envelope import unwrap
 from bourn_plugins.job_ingest.ledger import Ack, Ledger
 from bourn_plugins.job_ingest.pipeline import Pipeline, select
-from bourn_plugins.job_ingest.request import items
+from bourn_plugins.job_ingest.request import arrays, items
 from bourn_plugins.job_ingest.submission import Entry, Submission
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bourn.broker.request import Later
     from bourn.config import Config
     from bourn.hookspecs.signing import Signer
-    from bourn.model.interned import IngestedJob
+    from bourn.model.interned import IngestedArray, IngestedJob
     from bourn_plugins.job_ingest.ledger import Flight, Key
 
 EPOCH = "job-ingest.epoch-ms"
@@ -60,17 +60,20 @@ class JobIngest(Module):
 
     @method(allow=Role.OWNER | Role.USER)
     def submit(self, request: Request) -> Later:
-        """Accept all jobs of a request, or none; answered with their ids once they are durable.
+        """Accept all jobs and arrays of a request, or none; answered with their ids once they are durable.
 
-        Payload: {jobspecs: [object | J], jobs: [{jobspec: index, urgency?, flags?, key?, set?}]}.
-        Response: {ids: [integer]}, in the order of `jobs`. The error names the job and the reason.
+        Payload: {jobspecs: [object | J], jobs: [{jobspec: index, urgency?, flags?, key?, set?}],
+        arrays?: [{jobspec: index, members: idset, urgency?, flags?, key?}]}.
+        Response: {ids: [integer]}, in the order of `jobs`, then of `arrays`. The error names the job and the
+        reason.
         """
         jobspecs = request.get("jobspecs", list)
         jobs = request.get("jobs", list)
+        sets = request.get("arrays", list, [])
         try:
-            self._submit(request, jobspecs, jobs)
+            self._submit(request, jobspecs, jobs, sets)
         except BournError:
-            self._refused += len(jobs)
+            self._refused += len(jobs) + len(sets)
             raise
         return LATER
 
@@ -106,7 +109,7 @@ class JobIngest(Module):
         reason: str | None = scheduler.feasibility(jobspec) if scheduler is not None else None
         return reason
 
-    def _submit(self, request: Request, jobspecs: list[Any], jobs: list[Any]) -> None:
+    def _submit(self, request: Request, jobspecs: list[Any], jobs: list[Any], sets: list[Any]) -> None:
         most = self.ctx.config.table("ingest", IngestTable).max_jobs
         if most and len(jobs) > most:
             raise BournError(f"{len(jobs)} jobs in one request; [ingest] max-jobs is {most}", errno.E2BIG)
@@ -125,6 +128,13 @@ class JobIngest(Module):
         except BournError as err:
             where = f"job {position}: " if len(jobs) > 1 else ""
             raise BournError(f"{where}{err.message}", err.errnum) from None
+        try:
+            for item in arrays(sets, len(jobspecs), request.is_owner):
+                submission.add(item)
+                position += 1
+        except BournError as err:
+            where = f"array {position - len(jobs)}: " if len(sets) > 1 else ""
+            raise BournError(f"{where}{err.message}", err.errnum) from None
         ids = submission.number(self._fluid, time.time())
 
         def answer(error: BournError | None) -> None:
@@ -133,25 +143,27 @@ class JobIngest(Module):
             else:
                 request.respond({"ids": ids})
 
-        own = self._ledger.start(submission.keys) if submission.jobs else None
+        new = submission.jobs or submission.arrays
+        own = self._ledger.start(submission.keys) if new else None
         flights = submission.flights | {own} if own else submission.flights
         ack = Ack(answer, len(flights))
         for flight in flights:
             flight.acks.append(ack)
         if own:
-            self._hand_over(submission.jobs, own)
+            self._hand_over(submission.jobs, submission.arrays, own)
 
-    def _hand_over(self, jobs: list[IngestedJob], flight: Flight) -> None:
+    def _hand_over(self, jobs: list[IngestedJob], sets: list[IngestedArray], flight: Flight) -> None:
         """Give jobs to the job manager; whatever comes of it, the flight lands."""
+        count = len(jobs) + len(sets)
         try:
             manager = self.ctx.provider("job-manager")
             if manager is None:
                 raise BournError("the job manager isn't running; jobs can't be submitted now", errno.EAGAIN)
-            manager.submit(jobs, lambda error: self._landed(flight, len(jobs), error))
+            manager.submit(jobs, lambda error: self._landed(flight, count, error), sets)
         except BournError as err:
-            self._landed(flight, len(jobs), err)
+            self._landed(flight, count, err)
         except Exception as err:
-            self._landed(flight, len(jobs), BournError(f"the job manager failed: {err!r}", errno.EIO))
+            self._landed(flight, count, BournError(f"the job manager failed: {err!r}", errno.EIO))
             raise
 
     def _landed(self, flight: Flight, njobs: int, error: BournError | None) -> None:

@@ -6,7 +6,9 @@ import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bourn.errors import BournError, suggest
-from bourn.model.flags import OWNER_ONLY, SUBMIT_FLAGS
+from bourn.model.flags import OWNER_ONLY, SUBMIT_FLAGS, WAITABLE
+from bourn.model.idset import IdSet
+from bourn.model.jobid import MAX_MEMBERS
 from bourn.model.overrides import check_overrides
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ GUEST_MAX_URGENCY = 16
 MAX_KEY = 256
 
 _KEYS = frozenset(("jobspec", "urgency", "flags", "key", "set"))
+_ARRAY_KEYS = frozenset(("jobspec", "members", "urgency", "flags", "key"))
 _KNOWN_FLAGS = sum(SUBMIT_FLAGS.values())
 
 
@@ -30,6 +33,8 @@ class Item(NamedTuple):
     flags: int = 0
     key: str | None = None
     overrides: dict[str, Any] | None = None
+    members: IdSet | None = None
+    """Of an array."""
 
 
 def items(jobs: list[Any], n_jobspecs: int, is_owner: bool) -> Iterator[Item]:
@@ -39,20 +44,14 @@ def items(jobs: list[Any], n_jobspecs: int, is_owner: bool) -> Iterator[Item]:
             raise BournError(
                 f"must be an object with jobspec and, optionally, urgency, flags, key, set, not {job!r}"
             )
-        index = job.get("jobspec")
-        if type(index) is not int or not 0 <= index < n_jobspecs:
-            raise BournError(
-                f"'jobspec' must be an index into jobspecs, of which there are {n_jobspecs}, not {index!r}"
-            )
+        index = _index(job, n_jobspecs)
         if len(job) == 1:
             yield Item(index)
             continue
         if not job.keys() <= _KEYS:
             unknown = next(key for key in job if key not in _KEYS)
             raise BournError(f"unknown key '{unknown}'{suggest(str(unknown), _KEYS)}")
-        key = job.get("key")
-        if key is not None and (type(key) is not str or not key or len(key) > MAX_KEY):
-            raise BournError(f"key must be a string of 1 to {MAX_KEY} characters, not {key!r:.80}")
+        key = _key(job)
         overrides = job.get("set")
         if overrides is not None:
             check_overrides(overrides)
@@ -63,6 +62,42 @@ def items(jobs: list[Any], n_jobspecs: int, is_owner: bool) -> Iterator[Item]:
             key,
             overrides or None,
         )
+
+
+def arrays(items: list[Any], n_jobspecs: int, is_owner: bool) -> Iterator[Item]:
+    """Yield the arrays of a request, in order, as `items` does jobs."""
+    for array in items:
+        if type(array) is not dict or not array.keys() <= _ARRAY_KEYS:
+            raise BournError(f"must be an object with {', '.join(sorted(_ARRAY_KEYS))}, not {array!r:.80}")
+        text = array.get("members")
+        if type(text) is not str:
+            raise BournError(f"members must be an idset, as '1-100', not {text!r:.80}")
+        members = IdSet(text)
+        if not members:
+            raise BournError("members: the set is empty")
+        if members.last() >= MAX_MEMBERS:
+            raise BournError(f"members must have numbers below {MAX_MEMBERS}, not {members.last()}")
+        flags = check_flags(array.get("flags", 0), is_owner)
+        if flags & WAITABLE:
+            raise BournError("an array needs no flag waitable: wait for it by its id")
+        urgency = check_urgency(array.get("urgency", DEFAULT_URGENCY), is_owner)
+        yield Item(_index(array, n_jobspecs), urgency, flags, _key(array), None, members)
+
+
+def _index(job: dict[str, Any], n_jobspecs: int) -> int:
+    index = job.get("jobspec")
+    if type(index) is not int or not 0 <= index < n_jobspecs:
+        raise BournError(
+            f"'jobspec' must be an index into jobspecs, of which there are {n_jobspecs}, not {index!r}"
+        )
+    return index
+
+
+def _key(job: dict[str, Any]) -> str | None:
+    key = job.get("key")
+    if key is not None and (type(key) is not str or not key or len(key) > MAX_KEY):
+        raise BournError(f"key must be a string of 1 to {MAX_KEY} characters, not {key!r:.80}")
+    return key
 
 
 def check_urgency(urgency: object, is_owner: bool) -> int:

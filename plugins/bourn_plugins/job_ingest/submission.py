@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bourn.model.interned import IngestedJob
+from bourn.model.interned import IngestedArray, IngestedJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,8 @@ class Submission:
         """Hand-overs of earlier requests that the answer must wait for."""
         self.jobs: list[IngestedJob] = []
         """The new jobs, once they are numbered."""
+        self.arrays: list[IngestedArray] = []
+        """The new arrays, once they are numbered."""
         self.keys: list[tuple[Key, int]] = []
         """The new jobs' keys and ids."""
 
@@ -71,7 +73,7 @@ class Submission:
             if job is not None:
                 self._slots.append(job)
                 return
-        index, urgency, flags, key, overrides = item
+        index, urgency, flags, key, overrides, _ = item
         entry = self._entries.get(index)
         if entry is None:
             entry = self._entries[index] = self._entry(index)
@@ -89,17 +91,30 @@ class Submission:
 
     def number(self, fluid: FluidGenerator, now: float) -> list[int]:
         """Give the new jobs ids, submitted at `now`; return the ids of all jobs, in the request's order."""
-        numbers = fluid.batch(len(self._new), int(now * 1000))
+        numbers = self._numbers(fluid, int(now * 1000))
         userid = self._userid
         for jobid, (item, jobspec, overrides, signed) in zip(numbers, self._new, strict=True):
-            _, urgency, flags, key, _ = item
-            self.jobs.append(IngestedJob(jobid, userid, urgency, flags, now, jobspec, overrides, key, signed))
+            _, urgency, flags, key, _, members = item
+            if members is None:
+                self.jobs.append(
+                    IngestedJob(jobid, userid, urgency, flags, now, jobspec, overrides, key, signed)
+                )
+            else:
+                self.arrays.append(
+                    IngestedArray(jobid, userid, urgency, flags, now, jobspec, members, key, signed)
+                )
             if key is not None:
                 self.keys.append(((userid, key), jobid))
         if len(numbers) == len(self._slots):
             return numbers
         number_of = {id(new): jobid for new, jobid in zip(self._new, numbers, strict=True)}
         return [job if isinstance(job, int) else number_of[id(job)] for job in self._slots]
+
+    def _numbers(self, fluid: FluidGenerator, now_ms: int) -> list[int]:
+        """Return an id for each new job; an array's is followed by a block for its members."""
+        blocks = [new.item.members for new in self._new if new.item.members is not None]
+        numbers = fluid.batch(len(self._new) - len(blocks), now_ms)
+        return numbers + [fluid.block(members.last() + 2, now_ms) for members in blocks]
 
     def _find(self, key: str) -> int | New | None:
         """Return the job of a key: of this request, or of one before."""

@@ -16,15 +16,29 @@ from bourn.broker.module import ANYONE, Module, Request, method
 from bourn.broker.request import is_int
 from bourn.errors import BournError, suggest
 from bourn.hookspecs.store import JobQuery
+from bourn.model.idset import IdSet
+from bourn.model.jobid import JobID, member_id
 from bourn.model.states import Result, State
+from bourn_plugins.job_manager.arrays import counts_of
 
 from .constraint import compile_constraint, narrow
-from .records import ATTRS, INACTIVE, Record, active_record, inactive_record, project
+from .records import (
+    ATTRS,
+    INACTIVE,
+    Record,
+    active_array_record,
+    active_record,
+    inactive_array_record,
+    inactive_record,
+    project,
+    waiting_record,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from bourn.hookspecs.store import JobDone, Store
+    from bourn.hookspecs.store import ArrayRow, JobDone, Store
+    from bourn_plugins.job_manager.arrays import ArrayDesk, JobArray
     from bourn_plugins.job_manager.job import Job
 
 PIECE = 200
@@ -51,11 +65,29 @@ class JobListModule(Module):
         store: Store = self.ctx.provider("store").store
         return store
 
-    def _active(self) -> list[Record]:
+    @property
+    def _arrays(self) -> ArrayDesk | None:
+        manager = self.ctx.provider("job-manager")
+        return None if manager is None else manager.arrays
+
+    def _active(self, members: bool = True) -> list[Record]:
+        """Return the active jobs; without members of arrays, the arrays themselves."""
         manager = self.ctx.provider("job-manager")
         if manager is None:
             return []
-        return [active_record(job, _summary) for job in manager.list_active()]
+        jobs = manager.list_active()
+        arrays = manager.arrays
+        if members or not arrays:
+            return [active_record(job, _summary) for job in jobs]
+        of = arrays.of
+        found = [active_record(job, _summary) for job in jobs if of(job.id) is None]
+        return found + [active_array_record(array) for array in arrays.arrays.values()]
+
+    def _waiting(self, arrays: Iterable[JobArray]) -> Iterator[Record]:
+        """Yield the members of arrays that are no jobs yet."""
+        for array in arrays:
+            for number in IdSet.from_mask(array.waiting):
+                yield waiting_record(array, member_id(array.id, number))
 
     @method(allow=ANYONE, streaming=True, name="list")
     async def list_jobs(self, request: Request) -> None:
@@ -64,6 +96,8 @@ class JobListModule(Module):
         `attrs`: the attributes wanted, ["all"] by default. `max_entries`: 1000 by default, 0 for all.
         `since`: inactive jobs later than this only. `constraint`: a tree as in RFC 43; `userid`, `name`,
         `queue`, `states`, `results`, `id`, `hostlist` and `ranks` are short for one of that operator.
+        `arrays`: tell of arrays instead of their members, with the attributes `members` (an idset) and
+        `counts`; `array`: only of the members of this one.
         """
         attrs = _attrs(request)
         limit = request.get("max_entries", int, DEFAULT_ENTRIES)
@@ -73,7 +107,14 @@ class JobListModule(Module):
         matches = compile_constraint(constraint)
         since = request.get("since", float, 0.0)
         piece: list[Record] = []
-        for count, record in enumerate(self._all(constraint, matches, since), 1):
+        array = request.get("array", int, None)
+        if array is not None:
+            found = self._members(array, constraint, matches, since)
+        elif request.get("arrays", bool, False):
+            found = self._all_arrays(constraint, matches, since)
+        else:
+            found = self._all(constraint, matches, since)
+        for count, record in enumerate(found, 1):
             piece.append(project(record, attrs))
             if len(piece) == PIECE:
                 request.respond({"jobs": piece})
@@ -96,11 +137,60 @@ class JobListModule(Module):
                 record["state"] == INACTIVE and record.get("t_inactive", 0.0) <= since
             ):
                 yield record
+        arrays = self._arrays
+        if arrays:
+            yield from filter(matches, self._waiting(arrays.arrays.values()))
         query = narrow(JobQuery(since=since), constraint)
         if query is not None:
             for row in self._store.query_jobs(query):
                 if row.id not in told and matches(record := inactive_record(row)):
                     yield record
+
+    def _members(
+        self, id: int, constraint: dict[str, Any], matches: Callable[[Record], bool], since: float
+    ) -> Iterator[Record]:
+        """Yield the members of one array: those that are jobs, by id, then those that are none yet."""
+        array = self._arrays.arrays.get(id) if self._arrays else None
+        row = array or self._ended_array(id)
+        if row is None:
+            raise BournError(f"there is no job array {JobID(id)}", errno.ENOENT)
+        first, last = row.id, row.last
+        active = [record for record in self._active() if first < record["id"] <= last]
+        yield from filter(matches, sorted(active, key=order))
+        if array is not None:
+            yield from filter(matches, self._waiting([array]))
+        query = narrow(JobQuery(since=since, min_id=first + 1, max_id=last), constraint)
+        told = {record["id"] for record in active}
+        if query is not None:
+            for job in self._store.query_jobs(query):
+                if job.id not in told and matches(record := inactive_record(job)):
+                    yield record
+
+    def _all_arrays(
+        self, constraint: dict[str, Any], matches: Callable[[Record], bool], since: float
+    ) -> Iterator[Record]:
+        """Yield jobs and arrays, no members, in the order of `_all`."""
+        active = sorted(self._active(members=False), key=order)
+        told = {record["id"] for record in active}
+        yield from filter(matches, active)
+        query = narrow(JobQuery(since=since, members=False), constraint)
+        if query is None:
+            return
+        ended = sorted(self._store.arrays(active=False), key=lambda row: row.t_inactive)
+        for job in self._store.query_jobs(query):
+            while ended and ended[-1].t_inactive >= job.t_inactive:
+                yield from filter(matches, self._ended_records(ended.pop(), since, told))
+            if job.id not in told and matches(record := inactive_record(job)):
+                yield record
+        while ended:
+            yield from filter(matches, self._ended_records(ended.pop(), since, told))
+
+    def _ended_records(self, row: ArrayRow, since: float, told: set[int]) -> Iterator[Record]:
+        if row.t_inactive > since and row.id not in told:
+            yield inactive_array_record(row, counts_of(row, self._store))
+
+    def _ended_array(self, id: int) -> ArrayRow | None:
+        return next((row for row in self._store.arrays(active=False) if row.id == id), None)
 
     @method(allow=ANYONE, name="list-id")
     def list_id(self, request: Request) -> dict[str, Any]:
@@ -118,10 +208,16 @@ class JobListModule(Module):
         job = manager.engine.jobs.get(jobid) if manager is not None else None
         if job is not None:
             return active_record(job, _summary)
+        arrays = self._arrays
+        if arrays and jobid in arrays.arrays:
+            return active_array_record(arrays.arrays[jobid])
+        if arrays and (array := arrays.waiting_in(jobid)) is not None:
+            return waiting_record(array, jobid)
         row = self._store.inactive_job(jobid)
         if row is None:
-            from bourn.model.jobid import JobID
-
+            ended = self._ended_array(jobid)
+            if ended is not None:
+                return inactive_array_record(ended, counts_of(ended, self._store))
             raise BournError(f"job {JobID(jobid)} does not exist", errno.ENOENT)
         return inactive_record(row)
 
@@ -134,6 +230,9 @@ class JobListModule(Module):
         for record in active:
             for tally in _tallies(total, queues, record.get("queue")):
                 tally.state(record["state"], record.get("result", 0), 1)
+        for array in self._arrays.arrays.values() if self._arrays else ():
+            for tally in _tallies(total, queues, array.facts.queue):
+                tally.state(int(State.SCHED), 0, array.waiting.bit_count())
         for row in self._store.job_stats():
             for tally in _tallies(total, queues, row.queue):
                 tally.state(INACTIVE, row.result, row.jobs)

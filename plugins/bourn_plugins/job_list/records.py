@@ -12,6 +12,8 @@ from bourn.model.states import Result, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from bourn.hookspecs.store import ArrayRow
+    from bourn_plugins.job_manager.arrays import JobArray
     from bourn_plugins.job_manager.job import Job
 
 Record = dict[str, Any]
@@ -24,6 +26,8 @@ ATTRS = frozenset(JobRecord._fields) | {
     "success",
     "exception_occurred",
     "dependencies",
+    "members",
+    "counts",
 }
 _TIMES = ("t_depend", "t_run", "t_cleanup", "t_inactive", "expiration")
 
@@ -78,6 +82,65 @@ def active_record(job: Job, summarize: Callable[[Job], JobDone]) -> Record:
     if job.state == INACTIVE:  # its end is on the way to the store
         record["success"] = job.result == COMPLETED
     return record
+
+
+def active_array_record(array: JobArray) -> Record:
+    """Return what is known of an array with members left: it runs when one of them does."""
+    counts = array.counts
+    facts = array.facts
+    record: Record = {
+        "id": array.id,
+        "userid": array.userid,
+        "urgency": array.urgency,
+        "priority": array.urgency,
+        "t_submit": array.t_submit,
+        "state": int(State.RUN if counts["running"] else State.SCHED),
+        "name": facts.name,
+        "ntasks": facts.ntasks,
+        "duration": facts.duration,
+        "exception_occurred": array.ending is not None,
+        "members": str(array.members),
+        "counts": counts,
+    }
+    for key in ("queue", "cwd", "project", "bank"):
+        if (value := getattr(facts, key)) is not None:
+            record[key] = value
+    return record
+
+
+def inactive_array_record(row: ArrayRow, counts: dict[str, int]) -> Record:
+    """Return what is known of an array whose members have ended: it ended as badly as any of them."""
+    result = next(
+        (r for r in (Result.FAILED, Result.TIMEOUT, Result.CANCELED) if counts[r.name.lower()]),  # type: ignore[union-attr]
+        Result.COMPLETED,
+    )
+    record: Record = {
+        "id": row.id,
+        "userid": row.userid,
+        "urgency": row.urgency,
+        "priority": 0,
+        "t_submit": row.t_submit,
+        "t_inactive": row.t_inactive,
+        "state": INACTIVE,
+        "result": int(result),
+        "success": result is Result.COMPLETED,
+        "name": row.name,
+        "ntasks": row.ntasks,
+        "duration": row.duration,
+        "exception_occurred": row.ending is not None,
+        "members": row.members,
+        "counts": counts,
+    }
+    if row.queue is not None:
+        record["queue"] = row.queue
+    return record
+
+
+def waiting_record(array: JobArray, id: int) -> Record:
+    """Return what is known of a member of an array that is no job yet."""
+    record = active_array_record(array)
+    del record["members"], record["counts"]
+    return {**record, "id": id, "state": int(State.SCHED), "exception_occurred": False}
 
 
 def project(record: Record, attrs: Collection[str] | None) -> Record:

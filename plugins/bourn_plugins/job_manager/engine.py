@@ -30,7 +30,8 @@ from bourn_plugins.job_manager.turn import Submission, Turn, job_done
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from bourn.hookspecs.store import JobUpdate, NewJob, Store
+    from bourn.hookspecs.store import ArrayRow, ArrayUpdate, JobUpdate, NewJob, Store
+    from bourn_plugins.job_manager.arrays import ArrayDesk
     from bourn_plugins.job_manager.hooks import Hooks
     from bourn_plugins.job_manager.queues import Queues
 
@@ -85,6 +86,8 @@ class Engine:
         """Told of the journal's new rows (id, log name, lines) once they are durable."""
         self.on_gone: list[Callable[[Job], None]] = []
         """Told of each job that has become inactive, once that is durable."""
+        self.arrays: ArrayDesk | None = None
+        """Where the members of arrays are that are no jobs yet."""
         self.sched = SchedLink(self)
         self.exec = ExecLink(self)
         self.timer_changed: Callable[[], None] = lambda: None
@@ -227,6 +230,8 @@ class Engine:
                 self._turn.transitions.append((job.id, state.name or "", t))
             if state is _RUN:
                 self.running += 1
+                if self.arrays:
+                    self.arrays.allocated(job.id)
                 self._turn.batch.logs.append((job.id, RESOURCE_SET, encode_json(job.R) + "\n"))
             elif state is _INACTIVE:
                 if job.t_run:
@@ -272,12 +277,17 @@ class Engine:
     # Submission
 
     def submit(
-        self, submission: Submission, rows: Sequence[NewJob], logs: Sequence[tuple[int, str, str]] = ()
+        self,
+        submission: Submission,
+        rows: Sequence[NewJob],
+        logs: Sequence[tuple[int, str, str]] = (),
+        arrays: Sequence[ArrayRow] = (),
     ) -> None:
         """Take accepted jobs with their rows; `done` is called when they are durable."""
         turn = self._turn
         turn.batch.jobs.extend(rows)
         turn.batch.logs.extend(logs)
+        turn.batch.arrays.extend(arrays)
         turn.submissions.append(submission)
         wait = bool(self.hooks.new)
         for job in submission.jobs:
@@ -319,6 +329,8 @@ class Engine:
         """End the turn: tell the scheduler, and write unless a commit runs."""
         if self._later:
             self._catch_up()
+        if self.arrays:
+            self.arrays.top_up()
         self.sched.tell()
         if self.stuck is not None:
             self._stop_jobs(self._turn)
@@ -397,6 +409,8 @@ class Engine:
         submissions = [*turn.submissions, *self._turn.submissions]
         turn.submissions.clear()
         self._turn.submissions.clear()
+        turn.batch.arrays.clear()
+        self._turn.batch.arrays.clear()
         ids = {job.id for submission in submissions for job in submission.jobs}
         if ids:
             turn.drop(ids)
@@ -437,6 +451,14 @@ class Engine:
         self.retry_at = 0.0
         if self.stuck is not None and self._inflight is not None:
             self.store.write(self._inflight.batch, self._committed)
+        else:
+            self.kick()
+
+    def look_again(self) -> float:
+        """See to it that a turn is ended a while from now; return when."""
+        self.retry_at = self.retry_at or self.now() + RETRY
+        self.timer_changed()
+        return self.retry_at
 
     def _withdraw(self, jobs: list[Job]) -> None:
         for job in jobs:
@@ -492,6 +514,11 @@ class Engine:
         self._turn.batch.updates.append(update)
         self.kick()
 
+    def update_array(self, update: ArrayUpdate) -> None:
+        """Have columns of an array follow what happened to it."""
+        self._turn.batch.array_updates.append(update)
+        self.kick()
+
     def write_meta(self, key: str, value: Any) -> None:
         """Keep a named value."""
         self._turn.batch.meta[key] = value
@@ -506,9 +533,13 @@ class Engine:
                 self.hooks.tell(subscribers, id)
         self.kick()
 
+    def member(self, id: int) -> Job | None:
+        """Make a member of an array that was no job yet into one; None if the id is of no such member."""
+        return self.arrays.make(id) if self.arrays else None
+
     def find(self, id: int) -> Job:
         """Return an active job; ENOENT if there is none, EINVAL if the job has ended."""
-        job = self.jobs.get(id)
+        job = self.jobs.get(id) or self.member(id)
         if job is not None and job.state is not _INACTIVE:
             return job
         from bourn.model.jobid import JobID

@@ -13,6 +13,7 @@ from bourn_plugins.job_manager.turn import Submission
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from bourn.hookspecs.store import ArrayRow
     from bourn.model.interned import IngestedJob, InternedJobspec
 
 __all__ = ["Intake", "facts_of"]
@@ -70,8 +71,15 @@ class Intake:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def submit(self, items: Sequence[IngestedJob], done: Callable[[BournError | None], None]) -> None:
-        """Accept all jobs, durably, or none; `done` gets None or the reason, perhaps before this returns."""
+    def submit(
+        self,
+        items: Sequence[IngestedJob],
+        done: Callable[[BournError | None], None],
+        arrays: Sequence[ArrayRow] = (),
+    ) -> None:
+        """Accept all jobs and arrays, durably, or none; `done` gets None or the reason, perhaps before this
+        returns.
+        """
         engine = self.engine
         engine.now()
         if engine.stuck is not None:
@@ -94,17 +102,7 @@ class Intake:
                     entry = (facts, engine.queues.refuse(facts.queue))
                     known[id(spec)] = entry
                 facts, reason = entry
-            job = Job(
-                item.id,
-                item.userid,
-                item.urgency,
-                item.flags,
-                item.t_submit,
-                spec,
-                overrides,
-                facts.name,
-                facts.queue,
-            )
+            job = _job(item, facts)
             jobs.append(job)
             if reason is None and (plugins or facts.dependencies):
                 reason = self._check(job, facts)
@@ -113,28 +111,41 @@ class Intake:
                 where = f"job {len(jobs) - 1}: " if len(items) > 1 else ""
                 done(BournError(where + reason))
                 return
-            rows.append(
-                NewJob(
-                    item.id,
-                    item.userid,
-                    item.urgency,
-                    item.flags,
-                    item.t_submit,
-                    spec.hash,
-                    spec.json,
-                    encode_json(overrides) if overrides else None,
-                    item.key,
-                    facts.name,
-                    facts.queue,
-                    facts.cwd,
-                    facts.project,
-                    facts.bank,
-                    facts.ntasks,
-                    facts.duration,
-                )
-            )
-        signed = [(item.id, SIGNED_JOBSPEC, item.signed + "\n") for item in items if item.signed]
-        engine.submit(Submission(jobs, done), rows, signed)
+            rows.append(_row(item, facts))
+        engine.submit(Submission(jobs, done), rows, _signed(items), arrays)
+
+    def take(
+        self, items: Sequence[IngestedJob], facts: Facts, done: Callable[[BournError | None], None]
+    ) -> None:
+        """Make members of an array into jobs: what they have in common was checked with the array.
+
+        One that a plugin refuses now is ended by an exception.
+        """
+        engine = self.engine
+        plugins = bool(engine.hooks.create or engine.hooks.validate or facts.dependencies)
+        jobs: list[Job] = []
+        refused: list[tuple[Job, str]] = []
+        for item in items:
+            job = _job(item, facts)
+            jobs.append(job)
+            if plugins:
+                reason = self._check(job, facts)
+                if reason is not None:
+                    refused.append((job, reason))
+        rows = [_row(item, facts) for item in items]
+        engine.submit(Submission(jobs, done), rows, _signed(items))
+        for job, reason in refused:
+            engine.post(job, "exception", {"type": "refused", "severity": 0, "note": reason})
+
+    def probe(self, item: IngestedJob) -> str | None:
+        """Say what a job would be refused for, without taking it."""
+        facts = facts_of(item.jobspec, None)
+        if not (self.engine.hooks.create or self.engine.hooks.validate or facts.dependencies):
+            return None
+        job = _job(item, facts)
+        reason = self._check(job, facts)
+        self._undo([job])
+        return reason
 
     def _check(self, job: Job, facts: Facts) -> str | None:
         """Ask plugins; events that they post meanwhile wait in the job's queue."""
@@ -154,3 +165,43 @@ class Intake:
         for job in jobs:
             if self.engine.jobs.pop(job.id, None) is not None:
                 self.engine.hooks.tell(destroy, job)
+
+
+def _job(item: IngestedJob, facts: Facts) -> Job:
+    return Job(
+        item.id,
+        item.userid,
+        item.urgency,
+        item.flags,
+        item.t_submit,
+        item.jobspec,
+        item.overrides or None,
+        facts.name,
+        facts.queue,
+    )
+
+
+def _row(item: IngestedJob, facts: Facts) -> NewJob:
+    spec = item.jobspec
+    return NewJob(
+        item.id,
+        item.userid,
+        item.urgency,
+        item.flags,
+        item.t_submit,
+        spec.hash,
+        spec.json,
+        encode_json(item.overrides) if item.overrides else None,
+        item.key,
+        facts.name,
+        facts.queue,
+        facts.cwd,
+        facts.project,
+        facts.bank,
+        facts.ntasks,
+        facts.duration,
+    )
+
+
+def _signed(items: Sequence[IngestedJob]) -> list[tuple[int, str, str]]:
+    return [(item.id, SIGNED_JOBSPEC, item.signed + "\n") for item in items if item.signed]

@@ -15,11 +15,13 @@ from bourn.hookspecs.store import JobUpdate
 from bourn.model.jobid import JobID
 from bourn.model.overrides import LABELS, apply_overrides
 from bourn.model.states import State
+from bourn_plugins.job_manager.arrays import counts_of
 from bourn_plugins.job_manager.base import PRIVILEGED, EngineModule
 from bourn_plugins.job_manager.job import IMMUTABLE, STARTED, Job
 
 if TYPE_CHECKING:
     from bourn.broker.request import Later
+    from bourn_plugins.job_manager.arrays import ArrayDesk, JobArray
     from bourn_plugins.job_manager.waiting import WaitRoom
 
 DURATION = "attributes.system.duration"
@@ -38,17 +40,50 @@ class JobMethods(EngineModule):
     """The part of the service that acts upon jobs."""
 
     waiting: WaitRoom
+    arrays: ArrayDesk
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._array_waiters: dict[int, list[Request]] = {}
+
+    def array_for(self, request: Request, id: int) -> JobArray | None:
+        """Return an array that has members left and that the sender may act upon; None for any other id."""
+        array = self.arrays.arrays.get(id)
+        if array is not None and not request.rolemask & PRIVILEGED and request.userid != array.userid:
+            raise BournError(
+                f"array {JobID(id)} belongs to user {array.userid}, not to user {request.userid}", errno.EPERM
+            )
+        return array
+
+    def array_ended(self, array: JobArray) -> None:
+        """Answer those who wait for an array."""
+        for request in self._array_waiters.pop(array.id, ()):
+            request.respond(array_report(array.id, array.counts))
+
+    def _ended_array(self, id: int | None) -> dict[str, Any] | None:
+        store = self.engine.store
+        row = next((row for row in store.arrays(active=False) if row.id == id), None) if id else None
+        return None if row is None else array_report(row.id, counts_of(row, store))
 
     @method(allow=ANYONE)
     def urgency(self, request: Request) -> Later:
-        """Set a pending job's urgency: {id, urgency} -> {old_urgency}. 0 holds, 31 expedites; guests up to
-        16."""
-        job = self.job_for(request, request.get("id", int))
+        """Set the urgency of a pending job or array: {id, urgency} -> {old_urgency}.
+
+        0 holds, 31 expedites; guests may go up to 16.
+        """
+        id = request.get("id", int)
+        array = self.array_for(request, id)
+        job = None if array else self.job_for(request, id)
         urgency = request.get("urgency", int)
         if not 0 <= urgency <= 31:
             raise BournError(f"urgency {urgency} is not from 0 to 31")
         if urgency > 16 and not request.rolemask & PRIVILEGED:
             raise BournError("only the instance's owner can set an urgency above 16", errno.EPERM)
+        if array is not None:
+            old = array.urgency
+            self.arrays.set_urgency(array, urgency, request.userid)
+            return self.answer_when_durable(request, {"old_urgency": old})
+        assert job is not None
         if job.state not in State.PENDING:
             raise BournError(f"job {JobID(job.id)} has its resources already: urgency has no effect")
         old = job.urgency
@@ -60,7 +95,8 @@ class JobMethods(EngineModule):
     def raise_(self, request: Request) -> Later:
         """Raise an exception: {id or ids, type, severity, note} -> {count, errors: {id: text}}.
 
-        With a single job an error is the response; with several those that can be are done.
+        An array stands for all its members. With a single job an error is the response; with several those
+        that can be are done.
         """
         ids = request.get("ids", list, None)
         if ids is None:
@@ -69,7 +105,12 @@ class JobMethods(EngineModule):
         errors: dict[str, str] = {}
         for id in ids:
             try:
-                self.post(self.job_for(request, _jobid(id)), "exception", dict(context))
+                array = self.array_for(request, _jobid(id))
+                if array is not None:
+                    self.engine.now()
+                    self.arrays.end(array, dict(context))
+                else:
+                    self.post(self.job_for(request, id), "exception", dict(context))
             except BournError as error:
                 if len(ids) == 1:
                     raise
@@ -106,7 +147,19 @@ class JobMethods(EngineModule):
                 # One that ended because another of them did needs nothing more.
                 if job.state is not State.INACTIVE:
                     self.post(job, "exception", dict(context))
-        return self.answer_when_durable(request, {"count": len(found)})
+        count = len(found)
+        for array in list(self.arrays.arrays.values()) if states & int(State.PENDING) else ():
+            waiting = array.waiting.bit_count()
+            if (
+                waiting
+                and (userid is None or array.userid == userid)
+                and (queue is None or array.facts.queue == queue)
+                and (name is None or array.facts.name == name)
+            ):
+                count += waiting
+                if not request.get("dry_run", bool, False):
+                    self.arrays.end_waiting(array, context)
+        return self.answer_when_durable(request, {"count": count})
 
     @method(allow=ANYONE)
     def kill(self, request: Request) -> None:
@@ -200,14 +253,30 @@ class JobMethods(EngineModule):
 
     @method(allow=ANYONE)
     def wait(self, request: Request) -> dict[str, Any] | Later:
-        """Wait for a waitable job, or (without id) for any: {id?} -> {id, success, errstr, status}."""
+        """Wait for an array, a waitable job, or (without id) for any: {id?} -> {id, success, errstr, status}.
+
+        An array adds its `counts`.
+        """
         if not request.rolemask & PRIVILEGED:
             raise BournError("only the instance's owner can wait for jobs", errno.EPERM)
-        report = self.waiting.wait(request, request.get("id", int, None))
+        id = request.get("id", int, None)
+        if id in self.arrays.arrays:
+            self._array_waiters.setdefault(id, []).append(request)
+            request.on_cancel = lambda: self._array_waiters[id].remove(request)
+            return LATER
+        report = self._ended_array(id) or self.waiting.wait(request, id)
         if report is not None:
             return report
         request.on_cancel = lambda: self.waiting.leave(request)
         return LATER
+
+
+def array_report(id: int, counts: dict[str, int]) -> dict[str, Any]:
+    """Return how an array ended: {id, success, errstr, counts}."""
+    bad = {name: counts[name] for name in ("failed", "canceled", "timeout") if counts[name]}
+    text = ", ".join(f"{count} {name}" for name, count in bad.items())
+    errstr = f"of {sum(counts.values())} members {text}" if bad else ""
+    return {"id": id, "success": not bad, "errstr": errstr, "counts": counts}
 
 
 def _exception(request: Request) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bourn.hookspecs.job_plugins import bourn_job_plugins
 from bourn.hookspecs.priority import bourn_priority_policies
 from bourn.model.states import State
 from bourn_plugins.job_manager.actions import Actions, Host
+from bourn_plugins.job_manager.arrays import ArrayDesk
 from bourn_plugins.job_manager.engine import Engine
 from bourn_plugins.job_manager.hooks import Hooks
 from bourn_plugins.job_manager.intake import Intake
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from bourn.hookspecs.priority import PriorityPolicy
     from bourn.hookspecs.sched import HelloJob, Scheduler
     from bourn.hookspecs.store import Store
-    from bourn.model.interned import IngestedJob
+    from bourn.model.interned import IngestedArray, IngestedJob
     from bourn.plugins.record import PluginRecord
+    from bourn_plugins.job_manager.arrays import JobArray
     from bourn_plugins.job_manager.job import Job
 
 STUCK_SECONDS = 5.0
@@ -79,6 +81,8 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.engine = engine = Engine(store, Hooks(), queues, self.clock, self.ctx.soon)
         self.actions = Actions(engine, self._wake_timer)
         self.intake = Intake(engine)
+        self.arrays = ArrayDesk(engine, self.intake)
+        self.arrays.ended.append(self._array_ended)
         engine.timer_changed = self._wake_timer
         engine.sched.lives = self._scheduler_lives
         engine.watchers.append(self.journal_rows)
@@ -91,6 +95,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         for job in jobs:
             self.waiting.add(job)
         resume(engine, jobs)
+        self.arrays.restore(store)
         try:
             self.ctx.nursery.start_soon(self._timers)
             task_status.started()
@@ -115,6 +120,7 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         for queue in engine.queues:
             queue.started, queue.stop_reason = False, "the instance is shutting down"
         engine.sched.queues_changed()
+        self.arrays.closed = True
         pending_too = self.ctx.statedir is None
         ending = [
             job
@@ -151,13 +157,34 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
 
     # What other modules of this process call
 
-    def submit(self, jobs: Sequence[IngestedJob], done: Callable[[BournError | None], None]) -> None:
-        """Accept jobs from ingest, all or none; `done` gets None once they are durable, or the reason."""
+    def submit(
+        self,
+        jobs: Sequence[IngestedJob],
+        done: Callable[[BournError | None], None],
+        arrays: Sequence[IngestedArray] = (),
+    ) -> None:
+        """Accept jobs and arrays from ingest, all or none; `done` gets None once they are durable, or the
+        reason.
+        """
         waitable = [item.id for item in jobs if item.flags & WAITABLE]
         if waitable:
             self.waiting.running.update(waitable)
             done = self._or_forget(waitable, done)
-        self.intake.submit(jobs, done)
+        if not arrays:
+            self.intake.submit(jobs, done)
+            return
+
+        def decided(error: BournError | None) -> None:
+            if error is None:
+                self.arrays.accepted(arrays)
+            done(error)
+
+        try:
+            rows = self.arrays.check(arrays)
+        except BournError as error:
+            decided(error)
+        else:
+            self.intake.submit(jobs, decided, rows)
 
     def _or_forget(
         self, ids: list[int], done: Callable[[BournError | None], None]
@@ -297,6 +324,11 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             if job.state is not State.INACTIVE:
                 states[_STATES[int(job.state)]] += 1
                 queues[job.queue or ""] = queues.get(job.queue or "", 0) + 1
+        for array in self.arrays.arrays.values():
+            # As members of the state that they'd be in as jobs.
+            queue, waiting = array.facts.queue or "", array.waiting.bit_count()
+            states["sched"] += waiting
+            queues[queue] = queues.get(queue, 0) + waiting
         inactive = {"completed": 0, "failed": 0, "canceled": 0, "timeout": 0}
         names = {1: "completed", 2: "failed", 4: "canceled", 8: "timeout"}
         for row in engine.store.job_stats():
@@ -375,6 +407,10 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
 
     def _scheduler_lives(self, scheduler: Scheduler) -> bool:
         return self._seen is not scheduler or self.ctx.provider("sched") is scheduler
+
+    def _array_ended(self, array: JobArray) -> None:
+        self.array_ended(array)
+        self.check_empty()
 
     def _gone(self, job: Job) -> None:
         self._ended.set()

@@ -89,7 +89,7 @@ class QueueMethods(EngineModule):
     def check_empty(self) -> None:
         """Answer those who wait for the end of jobs, if there are none any more."""
         engine = self.engine
-        if self._draining and len(engine.jobs) <= len(engine.standing):
+        if self._draining and len(engine.jobs) <= len(engine.standing) and not engine.arrays:
             waiters, self._draining[:] = list(self._draining), []
             for request in waiters:
                 request.respond()

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bourn.errors import BournError
 
 from .kvs_table import run_kvs
-from .schema import DONE_COLUMNS, JOB_COLUMNS, LOG_NAMES, UPDATABLE
+from .schema import ARRAY_COLUMNS, ARRAY_UPDATABLE, DONE_COLUMNS, JOB_COLUMNS, LOG_NAMES, UPDATABLE
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
 
-    from bourn.hookspecs.store import Batch, NewJob
+    from bourn.hookspecs.store import ArrayRow, Batch, NewJob
 
 T = TypeVar("T")
 
@@ -54,6 +54,7 @@ class Inserter:
 
 
 _insert_job = Inserter("job", JOB_COLUMNS)
+_insert_array = Inserter("array", ARRAY_COLUMNS)
 _insert_active = Inserter("active", ("id",))
 _insert_log = Inserter("log", ("jobid", "name", "data"))
 _insert_done = Inserter("done", DONE_COLUMNS)
@@ -115,7 +116,7 @@ class Applier:
     ) -> None:
         db = self.db
         if jobs:
-            specs = self._spec_ids(jobs)
+            specs = self._spec_ids([job[5:7] for job in jobs])
             _insert_job(db, [(*j[:5], specs[j[5]], *j[7:]) for j in jobs])
             _insert_active(db, [j[:1] for j in jobs])
         if logs:
@@ -132,14 +133,15 @@ class Applier:
         if resource:
             _insert_resource(db, [(line,) for line in resource])
 
-    def _spec_ids(self, jobs: Sequence[NewJob]) -> dict[bytes, int]:
+    def _spec_ids(self, texts: Sequence[tuple[bytes, bytes]]) -> dict[bytes, int]:
+        """Return the numbers of jobspecs, given by digest and text; new ones are stored."""
         specs = self.specs
-        new = {j[5]: j[6] for j in jobs if j[5] not in specs}
+        new = {digest: text for digest, text in texts if digest not in specs}
         if not new:
             return specs
         if len(specs) + len(new) > SPEC_CACHE:
             specs.clear()
-            new = {j[5]: j[6] for j in jobs}
+            new = dict(texts)
         for digest, spec in for_ids(self.db, "SELECT hash, id FROM spec WHERE hash IN", list(new)):
             specs[digest] = spec
             del new[digest]
@@ -158,15 +160,26 @@ class Applier:
                 ).fetchone()
                 self.names[name] = row[0]
 
+    def _arrays(self, arrays: Sequence[ArrayRow]) -> None:
+        specs = self._spec_ids([row[6:8] for row in arrays])
+        _insert_array(self.db, [(*row[:6], *row[8:], specs[row[6]]) for row in arrays])
+
+    def _update(self, table: str, updatable: frozenset[str], id: int, columns: dict[str, Any]) -> None:
+        wrong = set(columns) - updatable
+        if wrong:
+            raise BournError(f"{table} update: {', '.join(sorted(wrong))} can't be updated")
+        sets = ", ".join(f"{c} = ?" for c in columns)
+        if sets:
+            self.db.execute(f"UPDATE {table} SET {sets} WHERE id = ?", (*columns.values(), id))
+
     def _rare(self, batch: Batch) -> None:
         db = self.db
+        if batch.arrays:
+            self._arrays(batch.arrays)
+        for change in batch.array_updates:
+            self._update("array", ARRAY_UPDATABLE, *change)
         for update in batch.updates:
-            wrong = set(update.columns) - UPDATABLE
-            if wrong:
-                raise BournError(f"job update: {', '.join(sorted(wrong))} can't be updated")
-            sets = ", ".join(f"{c} = ?" for c in update.columns)
-            if sets:
-                db.execute(f"UPDATE job SET {sets} WHERE id = ?", (*update.columns.values(), update.id))
+            self._update("job", UPDATABLE, *update)
         for key, value in batch.meta.items():
             if value is None:
                 db.execute("DELETE FROM meta WHERE key = ?", (key,))
@@ -185,6 +198,7 @@ class Applier:
         # Ids must never be used again, even if the newest job is purged.
         db.execute(
             "INSERT OR REPLACE INTO meta SELECT 'max-jobid', max(m) FROM (SELECT max(id) AS m FROM job"
+            " UNION ALL SELECT max(last) FROM array"
             " UNION ALL SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'max-jobid')"
         )
         db.execute(
@@ -195,9 +209,15 @@ class Applier:
         specs = {row[0] for row in for_ids(db, "SELECT spec FROM job WHERE id IN", ids)}
         for table, column in (("log", "jobid"), ("done", "id"), ("job", "id")):
             for_ids(db, f"DELETE FROM {table} WHERE {column} IN", ids)
+        emptied = db.execute(
+            "DELETE FROM array WHERE t_inactive > 0 AND NOT EXISTS"
+            " (SELECT 1 FROM job WHERE job.id BETWEEN array.id AND array.last) RETURNING spec"
+        )
+        specs.update(row[0] for row in emptied.fetchall())
         for_ids(
             db,
-            "DELETE FROM spec WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.spec = spec.id) AND id IN",
+            "DELETE FROM spec WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.spec = spec.id)"
+            " AND NOT EXISTS (SELECT 1 FROM array WHERE array.spec = spec.id) AND id IN",
             list(specs),
         )
         self.specs.clear()

@@ -13,7 +13,7 @@ from bourn._version import __version__
 from bourn.errors import BournError
 
 from .apply import setup_names
-from .schema import APPLICATION_ID, DDL, PAGE_SIZE, SCHEMA_VERSION
+from .schema import APPLICATION_ID, ARRAY_DDL, DDL, PAGE_SIZE, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,10 @@ def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
     )
 
 
-def check_header(path: Path) -> bool:
-    """Look at a file's first bytes; return whether there is a database. Raises BournError for a wrong one."""
+def check_header(path: Path) -> int:
+    """Look at a file's first bytes; return the schema's version, 0 where there is no database. Raises
+    BournError for a wrong one.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as f:
@@ -54,7 +56,7 @@ def check_header(path: Path) -> bool:
                 "it was left as it is",
                 errno.EIO,
             )
-        return False
+        return 0
     if len(head) < 100 or not head.startswith(_MAGIC):
         raise BournError(f"{path} is corrupt or not a database of Bourn; it was left as it is", errno.EINVAL)
     app = int.from_bytes(head[68:72], "big")
@@ -77,7 +79,7 @@ def check_header(path: Path) -> bool:
         raise BournError(
             f"{path} is corrupt: {size} bytes of {page * pages} are there; it was left as it is", errno.EIO
         )
-    return True
+    return version
 
 
 def wal_size(path: Path) -> int:
@@ -88,7 +90,7 @@ def wal_size(path: Path) -> int:
         return 0
 
 
-def check_body(path: Path) -> None:
+def check_body(path: Path, version: int) -> None:
     """Check a database's tables, and its pages where that is cheap or called for, by a connection that
     writes nothing.
     """
@@ -99,7 +101,7 @@ def check_body(path: Path) -> None:
         db = connect(path, "ro" if wal_size(path) else "ro&immutable=1")
         try:
             there = {row[0] for row in db.execute("SELECT name FROM sqlite_schema")}
-            missing = [name for name in _TABLES if name not in there]
+            missing = [name for name in _TABLES if name not in there and version == SCHEMA_VERSION]
             if missing:
                 problems = [f"there is no table '{missing[0]}'"]
             elif thorough:
@@ -129,11 +131,20 @@ def create(db: sqlite3.Connection) -> None:
     db.execute("COMMIT")
 
 
+def upgrade(db: sqlite3.Connection) -> None:
+    """Bring a database of version 1, which knew no arrays, up to date."""
+    db.execute("BEGIN IMMEDIATE")
+    for statement in filter(str.strip, ARRAY_DDL.split(";")):
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    db.execute("COMMIT")
+
+
 def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
     """Open, check and if need be create the database; return the connection that writes."""
-    exists = check_header(path)
-    if exists:
-        check_body(path)
+    version = check_header(path)
+    if version:
+        check_body(path, version)
     try:
         # The log and its index get the mode of the database: jobs are their users' business.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -144,9 +155,11 @@ def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
         try:
             # A start doesn't wait for the disk: as long as nothing is acknowledged, nothing can be lost.
             db.execute("PRAGMA synchronous = OFF")
-            if not exists:
+            if not version:
                 create(db)
             db.execute("PRAGMA journal_mode = WAL")
+            if version == 1:
+                upgrade(db)
             db.execute(f"PRAGMA synchronous = {synchronous}")
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")

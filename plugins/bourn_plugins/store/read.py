@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bourn.errors import BournError
 from bourn.hookspecs.store import (
     EVENTLOG,
+    ArrayRow,
     JobCount,
     JobQuery,
     JobRecord,
@@ -24,7 +25,7 @@ from bourn.hookspecs.store import (
 from bourn_plugins.kvs.tree import APPEND, GONE, KINDS, normalize
 
 from .kvs_table import LATEST, concat, no_namespace
-from .schema import NEWJOB_SQL, RECORD_SQL
+from .schema import ARRAY_SQL, NEWJOB_SQL, RECORD_SQL
 
 if TYPE_CHECKING:
     import sqlite3
@@ -57,8 +58,8 @@ class Reader:
 
     def max_jobid(self) -> int:
         """See `Store.max_jobid`."""
-        row = self.one("SELECT max(id) FROM job")
-        return max(row[0] or 0, self.meta("max-jobid") or 0)
+        row = self.one("SELECT (SELECT max(id) FROM job), (SELECT max(last) FROM array)")
+        return max(row[0] or 0, row[1] or 0, self.meta("max-jobid") or 0)
 
     # Jobs.
 
@@ -99,8 +100,26 @@ class Reader:
 
     def job_by_key(self, userid: int, idem_key: str) -> int | None:
         """See `Store.job_by_key`."""
-        row = self.one("SELECT id FROM job WHERE userid = ? AND idem_key = ?", userid, idem_key)
+        where = "WHERE userid = ?1 AND idem_key = ?2"
+        sql = f"SELECT id FROM job {where} UNION ALL SELECT id FROM array {where}"
+        row = self.one(sql, userid, idem_key)
         return row[0] if row else None
+
+    def arrays(self, *, active: bool | None = None) -> list[ArrayRow]:
+        """See `Store.arrays`."""
+        where = "" if active is None else f" WHERE t_inactive {'=' if active else '>'} 0"
+        rows = self.db.execute(f"{ARRAY_SQL}{where} ORDER BY array.id").fetchall()
+        return [ArrayRow._make(row) for row in rows]
+
+    def array_jobs(self, array: int, last: int) -> list[int]:
+        """See `Store.array_jobs`."""
+        sql = "SELECT id FROM job WHERE id > ? AND id <= ? ORDER BY id"
+        return [row[0] for row in self.db.execute(sql, (array, last)).fetchall()]
+
+    def array_results(self, array: int, last: int) -> dict[int, int]:
+        """See `Store.array_results`."""
+        sql = "SELECT result, count(*) FROM done WHERE id > ? AND id <= ? GROUP BY result"
+        return dict(self.db.execute(sql, (array, last)).fetchall())
 
     # Logs.
 
@@ -311,4 +330,7 @@ def _conditions(query: JobQuery) -> tuple[str, list[Any]]:
         add("done.id >= ?", query.min_id)
     if query.max_id is not None:
         add("done.id <= ?", query.max_id)
+    if not query.members:
+        before = "SELECT last FROM array WHERE array.id < done.id ORDER BY array.id DESC LIMIT 1"
+        add(f"done.id > coalesce(({before}), 0)")
     return where, args

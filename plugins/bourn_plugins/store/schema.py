@@ -13,13 +13,14 @@ from bourn.hookspecs.store import (
     OUTPUT,
     RESOURCE_SET,
     SIGNED_JOBSPEC,
+    ArrayRow,
     JobDone,
     JobRecord,
     NewJob,
 )
 
 APPLICATION_ID = 0x424F5552  # "BOUR"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DB_NAME = "bourn.sqlite"
 # Half of the usual: a small commit writes a page or more of each table it touches.
 PAGE_SIZE = 2048
@@ -32,6 +33,8 @@ JOB_COLUMNS = (
     *NewJob._fields[NewJob._fields.index("overrides") :],
 )
 DONE_COLUMNS = JobDone._fields
+ARRAY_COLUMNS = (*(c for c in ArrayRow._fields if c not in ("spec_hash", "spec_json")), "spec")
+ARRAY_UPDATABLE = frozenset({"urgency", "ending", "t_inactive"})
 UPDATABLE = frozenset({"urgency", "flags", "name", "queue", "cwd", "project", "bank", "ntasks", "duration"})
 
 _DONE_TWIN = {"urgency"}  # in both tables; the final word is in `done`
@@ -44,7 +47,23 @@ NEWJOB_SQL = (
     + " FROM job JOIN spec ON spec.id = job.spec"
 )
 
-DDL = """
+_OF_SPEC = {"spec_hash": "spec.hash", "spec_json": "spec.data"}
+ARRAY_SQL = (
+    f"SELECT {', '.join(_OF_SPEC.get(c, f'array.{c}') for c in ArrayRow._fields)}"
+    " FROM array JOIN spec ON spec.id = array.spec"
+)
+
+ARRAY_DDL = """
+CREATE TABLE array (
+    id INTEGER PRIMARY KEY, last INTEGER NOT NULL, userid INTEGER NOT NULL, urgency INTEGER NOT NULL,
+    flags INTEGER NOT NULL, t_submit REAL NOT NULL, spec INTEGER NOT NULL, members TEXT NOT NULL,
+    idem_key TEXT, name TEXT, queue TEXT, ntasks INTEGER, duration REAL NOT NULL, signed TEXT, ending TEXT,
+    t_inactive REAL NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX array_key ON array (userid, idem_key) WHERE idem_key IS NOT NULL;
+"""
+
+DDL = f"""{ARRAY_DDL}
 CREATE TABLE spec (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, data BLOB NOT NULL) STRICT;
 CREATE TABLE job (
     id INTEGER PRIMARY KEY, userid INTEGER NOT NULL, urgency INTEGER NOT NULL, flags INTEGER NOT NULL,
@@ -85,6 +104,7 @@ CREATE TABLE kvs_old (
 
 TABLES = (
     "spec",
+    "array",
     "job",
     "active",
     "done",

@@ -87,7 +87,9 @@ class JobManager:
         self.dones: list[Callable[[BournError | None], None]] = []
         self.refusal: Exception | None = None
 
-    def submit(self, jobs: list[IngestedJob], done: Callable[[BournError | None], None]) -> None:
+    def submit(
+        self, jobs: list[IngestedJob], done: Callable[[BournError | None], None], arrays: object = ()
+    ) -> None:
         if self.refusal is not None:
             raise self.refusal
         self.jobs += jobs

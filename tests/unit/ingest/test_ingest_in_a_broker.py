@@ -47,7 +47,9 @@ class FakeManager(Module):
 
     manager = JobManager()
 
-    def submit(self, jobs: list[IngestedJob], done: Callable[[BournError | None], None]) -> None:
+    def submit(
+        self, jobs: list[IngestedJob], done: Callable[[BournError | None], None], arrays: object = ()
+    ) -> None:
         self.manager.submit(jobs, done)
         self.manager.land()
 

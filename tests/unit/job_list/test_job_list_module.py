@@ -32,6 +32,7 @@ class Plugins:
 
 class FakeManager(Module):
     jobs: ClassVar[list[Job]] = []
+    arrays = None
 
     @property
     def engine(self) -> SimpleNamespace:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bourn.errors import BournError
     from bourn.hookspecs.exec_method import StartRequest
     from bourn.hookspecs.sched import AllocRequest, FreeRequest
-    from bourn.hookspecs.store import Batch, NewJob
+    from bourn.hookspecs.store import ArrayRow, Batch, NewJob
 
 R = {
     "version": 1,
@@ -46,6 +46,7 @@ class FakeStore:
         self.purged: list[int] = []
         self.error: BournError | None = None
         self.updates: list[Any] = []
+        self.array_rows: dict[int, ArrayRow] = {}
 
     def write(self, batch: Batch, done: Callable[[BournError | None], None] | None = None) -> None:
         self.pending.append((batch, done))
@@ -59,6 +60,9 @@ class FakeStore:
                 self.done.update((row.id, row) for row in batch.done)
                 self.metas.update(batch.meta)
                 self.updates += batch.updates
+                self.array_rows.update((row.id, row) for row in batch.arrays)
+                for id, columns in batch.array_updates:
+                    self.array_rows[id] = self.array_rows[id]._replace(**columns)
                 for id in batch.purge:
                     self.purged.append(id)
                     self.done.pop(id, None)
@@ -94,6 +98,20 @@ class FakeStore:
 
     def max_jobid(self) -> int:
         return max(self.rows, default=0)
+
+    def arrays(self, *, active: bool | None = None) -> list[ArrayRow]:
+        rows = self.array_rows.values()
+        return [row for row in rows if active is None or active is (row.t_inactive == 0)]
+
+    def array_jobs(self, array: int, last: int) -> list[int]:
+        return sorted(id for id in self.rows if array < id <= last)
+
+    def array_results(self, array: int, last: int) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for id, row in self.done.items():
+            if array < id <= last:
+                found[row.result] = found.get(row.result, 0) + 1
+        return found
 
     def job_stats(self) -> list[Any]:
         return []
