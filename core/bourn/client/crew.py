@@ -80,11 +80,6 @@ class Crew(Generic[W]):
         return not self.waiting and not any(worker.calls for worker in self.workers)
 
     @property
-    def outstanding(self) -> int:
-        """How many calls have not ended."""
-        return len(self.waiting) + sum(len(worker.calls) for worker in self.workers)
-
-    @property
     def hungry(self) -> bool:
         """Whether a worker could take a call now."""
         return any(worker.room > 0 for worker in self.workers)
