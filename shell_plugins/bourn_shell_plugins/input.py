@@ -26,7 +26,7 @@ class Input(ShellPlugin):
     """
 
     name = "input"
-    options = ("input",)
+    options = ("input.stdin.type", "input.stdin.path", "input.stdin.ranks", "input.batch-timeout")
 
     def validate(self, spec: ShellSpec) -> None:
         path = spec.option("input.stdin.path")
@@ -42,7 +42,10 @@ class Input(ShellPlugin):
         if ranks != "all":
             from bourn.model.idset import parse_mask
 
-            mask = parse_mask(str(ranks))
+            try:
+                mask = parse_mask(str(ranks))
+            except BournError as error:
+                raise BournError(f"-o input.stdin.ranks: {error.message}") from error
         spec.data[self.name] = (kind, path, mask)
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:

@@ -22,7 +22,7 @@ class SignalBeforeLimit(ShellPlugin):
     limit."""
 
     name = "signal"
-    options = ("signal",)
+    options = ("signal.signum", "signal.timeleft")
 
     def validate(self, spec: ShellSpec) -> None:
         signum = spec.option("signal.signum", int(signal.SIGUSR1))
@@ -32,10 +32,15 @@ class SignalBeforeLimit(ShellPlugin):
             signum = getattr(signal, name if name.startswith("SIG") else f"SIG{name}", None)
         if isinstance(signum, bool) or signum not in range(1, signal.NSIG):
             raise BournError(f"-o signal.signum={spec.option('signal.signum')}: there is no such signal")
+        if not isinstance(left, str | int | float):
+            raise BournError(f"-o signal.timeleft={left}: right is a duration such as 60s")
         if isinstance(left, str):
             from bourn.model.duration import parse_duration
 
-            left = parse_duration(left)
+            try:
+                left = parse_duration(left)
+            except BournError as error:
+                raise BournError(f"-o signal.timeleft: {error.message}") from error
         spec.data[self.name] = (int(signum), float(left))
 
     def start(self, job: ShellJob) -> None:

@@ -56,8 +56,8 @@ class ShellPlugin:
     """Subclass it and override what you need; ``name`` is all that must be given.
 
     Calls are plain and must be quick: the host has one thread. An exception fails the job with the plugin's
-    name and the message (`bourn.errors.BournError`: the message alone); it harms neither other jobs nor the
-    host.
+    name and the message (`bourn.errors.BournError`: the message alone), or, if the plugin isn't `fatal`, is
+    noted with the job; it harms neither other jobs nor the host.
     """
 
     name: str = ""
@@ -68,6 +68,9 @@ class ShellPlugin:
     perhaps with others after commas; other plugins may take other words of the same option."""
     priority: int = 0
     """Plugins of higher priority are called first; equal ones in plugin order."""
+    fatal: bool = True
+    """Whether an exception in a callback ends the job. If not, it is an exception of severity 3 in the job's
+    eventlog, and the job goes on."""
 
     def wants(self, spec: ShellSpec) -> bool:
         """Return whether jobs of this jobspec concern the plugin; asked once per distinct jobspec.
@@ -128,7 +131,8 @@ def bourn_shell_plugins() -> Iterable[ShellPlugin]:
     Process: shell host, as the user who runs the job.
     Order: `ShellPlugin.priority`, then plugin order, in every callback alike.
     Errors: an exception in the hook leaves this plugin out and is told in the broker's log. One in a callback
-    fails the job that it was called for with an ``exec`` exception that names the plugin.
+    fails the job that it was called for with an ``exec`` exception that names the plugin, unless the plugin
+    says that it isn't `fatal`.
     Since: 0.1
 
     Example::

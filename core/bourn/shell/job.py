@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _HARMLESS = (0, signal.SIGCONT, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG)
 
+HARMLESS = 3
+"""Severity of an exception that is noted and changes nothing."""
 OUTPUT_WINDOW = 1 << 20
 """Bytes of output that a job may have on the way to the store; beyond it, its pipes aren't read."""
 
@@ -476,16 +478,22 @@ class ShellJob:
         for callback in self.spec.hooks[name]:
             try:
                 callback(self, *args)
-            except BournError:
-                raise
             except Exception as error:
-                raise BournError(blame(getattr(callback, "__self__", callback), error)) from error
+                plugin = getattr(callback, "__self__", callback)
+                if not getattr(plugin, "fatal", True):
+                    self.exception(blame(plugin, error), severity=HARMLESS)
+                elif isinstance(error, BournError):
+                    raise
+                else:
+                    raise BournError(blame(plugin, error)) from error
 
     def _guard(self, callback: Callable[..., None], *args: Any) -> None:
         try:
             callback(*args)
         except Exception as error:
-            self.exception(blame(getattr(callback, "__self__", callback), error))
+            plugin = getattr(callback, "__self__", callback)
+            severity = 0 if getattr(plugin, "fatal", True) else HARMLESS
+            self.exception(blame(plugin, error), severity=severity)
 
     def _end(self) -> None:
         for callback in self.spec.hooks["finish"]:

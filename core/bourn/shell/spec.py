@@ -9,14 +9,15 @@ from bourn.errors import BournError, nearest, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from bourn.hookspecs.shell import ShellPlugin
 
 ENVIRONMENT = "attributes.system.environment."
 JOB_NAME = "attributes.system.job.name"
 _CWD = os.getcwd()
-# What others than shell plugins see to: who splits a job by node, the MPI library itself, the host.
-_CORE_OPTIONS = {"per-resource", "mpi", "isolate", "initrc", "userrc"}
+CORE_OPTIONS = frozenset({"per-resource", "mpi", "isolate", "initrc", "userrc"})
+"""What others than shell plugins see to: who splits a job by node, the MPI library itself, the host."""
 # Set by the instance for its own processes; a job gets its own values.
 _HOST_ONLY = ("BOURN_",)
 # Left by the launcher of the instance, or of the user's shell: its descriptors mean nothing in a task.
@@ -83,7 +84,7 @@ class ShellSpec:
             return False
         raise BournError(f"-o {name}={value}: right is on or off")
 
-    def check_options(self, known: set[str]) -> None:
+    def check_options(self, known: AbstractSet[str]) -> None:
         """Refuse an option that is neither known nor below a known one; of options that are known as
         NAME=WORD only, any other word."""
         names = {each.partition("=")[0] for each in known}
@@ -104,7 +105,7 @@ def choose_plugins(spec: ShellSpec, plugins: list[ShellPlugin]) -> None:
     from bourn.hookspecs.shell import CALLBACKS
     from bourn.hookspecs.shell import ShellPlugin as Base
 
-    spec.check_options(_CORE_OPTIONS.union(*(plugin.options for plugin in plugins)))
+    spec.check_options(CORE_OPTIONS.union(*(plugin.options for plugin in plugins)))
     wanted = []
     for plugin in plugins:
         try:

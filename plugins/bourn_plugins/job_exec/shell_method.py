@@ -33,6 +33,7 @@ class Placed:
         "fallen",
         "gathering",
         "header",
+        "notes",
         "request",
         "shares",
         "started",
@@ -65,6 +66,8 @@ class Placed:
         self.status = 0
         self.header = False
         """Whether the header of its output is in the log."""
+        self.notes: set[str] = set()
+        """What its nodes have said about failures, if there are several."""
         self.usage: Usage | None = None
         """Of the nodes that have reported their end."""
         self.gathering: Gathering | None = None
@@ -245,7 +248,7 @@ class ShellMethod:
         if report.logs:
             port.log(self._with_headers(report.logs))
         if report.failed:
-            port.failed(report.failed)
+            port.failed([failure for failure in report.failed if self._is_news(failure)])
         if report.finished:
             over: list[tuple[int, float, int]] = []
             usage = {used[0]: Usage(*used[1:]) for used in report.usage}
@@ -318,6 +321,16 @@ class ShellMethod:
                 raise BournError(f"rank {share.rank} can't be reached: the instance has {there}")
         placed = self._jobs[request.id] = Placed(request, shares)
         return placed
+
+    def _is_news(self, failure: tuple[int, float, str, int, str]) -> bool:
+        """Whether another node hasn't said the same: what is wrong with a job is wrong on all of them."""
+        id, _, _, _, note = failure
+        placed = self._jobs.get(id)
+        if placed is None or len(placed.shares) == 1:
+            return True
+        known = note in placed.notes
+        placed.notes.add(note)
+        return not known
 
     def _tell_peers(self, placed: Placed, rank: int, status: int) -> None:
         """Tell the other nodes that this one has ended its tasks: the first, or the first that failed."""

@@ -55,6 +55,7 @@ class HostClient:
         listener.close()
         self.status: dict[int, int] = {}
         self.failures: dict[int, list[str]] = {}
+        self.severities: dict[int, list[int]] = {}
         self.output: dict[int, list[dict[str, Any]]] = {}
         self.started: list[int] = []
         self.seq = 0
@@ -157,8 +158,9 @@ class HostClient:
         self.started += [id for id, _ in report.started]
         for id, _, lines in report.logs:
             self.output.setdefault(id, []).extend(map(msgspec.json.decode, lines.splitlines()))
-        for id, _, _, _, note in report.failed:
+        for id, _, _, severity, note in report.failed:
             self.failures.setdefault(id, []).append(note)
+            self.severities.setdefault(id, []).append(severity)
         for id, _, status in report.finished:
             assert id not in self.status, f"job {id} ended twice"
             self.status[id] = status

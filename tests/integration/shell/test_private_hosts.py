@@ -101,6 +101,26 @@ def test_wrong_options(host, options):
     assert "right is" in host.failures[id][0]
 
 
+@pytest.mark.parametrize(("callback", "fatal"), [("init", True), ("task_exit", True), ("init", False)])
+def test_a_plugin_that_raises_ends_its_job_or_is_only_noted(host, tmp_path, callback, fatal):
+    (tmp_path / "rc.py").write_text(
+        f"""
+from bourn.hookspecs.shell import ShellPlugin
+
+class Fails(ShellPlugin):
+    name = "fails"
+    fatal = {fatal}
+
+    def {callback}(self, job, *task):
+        raise ValueError("for a test")
+"""
+    )
+    id = run(host, ["sh", "-c", "echo ran"], {"initrc": "rc.py"}, tmp_path)
+    assert host.failures[id] == ["shell plugin 'fails': ValueError: for a test"]
+    assert host.severities[id] == [0 if fatal else 3]
+    assert host.text(id) == ("" if callback == "init" and fatal else "ran\n")
+
+
 def test_isolation_is_another_process_and_everything_goes_through_it(host):
     script = "echo $PPID; read line; echo got $line; trap 'echo term; exit 4' TERM; echo ready; "
     script += "while :; do sleep 0.01; done"

@@ -18,6 +18,9 @@ OPTIONS = {
     "pty": {"pty": {"interactive": 1, "rows": 50}},
     "taskmap": {"taskmap": {"scheme": "manual", "value": "[[0,1,2,1]]"}},
     "signal": {"signal": {"signum": 10}},
+    "oom": {"oom": {"adjust": 100}},
+    "stage-in": {"stage-in": {"names": "one,two", "destination": "global:/tmp/x"}},
+    "pmix": {"pmi": "pmix"},
 }
 
 
