@@ -139,20 +139,6 @@ def test_or_is_refused_as_configured(tmp_path):
         assert note == "no child can run it: it fits no child of the hierarchy; the largest has 1 core"
 
 
-def test_a_job_whose_constraint_no_child_meets(tmp_path):
-    with grown(tmp_path, 'shape="2"', 'misfits="refuse"') as tree:
-        tree.wait_for(2)
-        system = {"constraints": {"hostlist": ["elsewhere"]}}
-        spec_refused = None
-        try:
-            (id,) = tree.submit("true", system=system)
-        except bourn.errors.BournError as error:
-            spec_refused = error.message
-        if spec_refused is None:
-            assert tree.results([id]) == ["FAILED"]
-            assert bourn.job.job_list_id(tree.h, id).exception.note.startswith("no child can run it")
-
-
 def test_children_come_with_the_load_and_go_when_idle(tmp_path):
     with grown(tmp_path, 'shape="4"', "min=1", "max=3", 'idle="0.2s"', "backlog=1") as tree:
         tree.wait_for(1)
@@ -214,3 +200,15 @@ def test_a_program_of_a_tree_ends_it(tmp_path):
         [*command, "sh", "-c", script], env=ENV, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (7, "done\n"), done.stderr
+
+
+def test_children_on_other_ranks(tmp_path):
+    """Each rank of an instance of several brokers has a child; constraints name the root's ranks."""
+    with grown(tmp_path, 'shape="node"', size=2) as tree:
+        tree.wait_for(2)
+        there = tree.submit("true", 2, system={"constraints": {"ranks": ["1"]}})
+        assert tree.results(there) == ["COMPLETED"] * 2
+        assert {bourn.job.job_list_id(tree.h, id).ranks for id in there} == {"1"}
+        both = tree.submit("echo x >> ran", num_nodes=2, num_tasks=2)
+        assert tree.results(both) == ["COMPLETED"]
+        assert ran(tree) == {"x": 2}
