@@ -3,8 +3,8 @@
 A record is the dictionary that the `job-list` service returns: id, userid, urgency, priority, t_submit,
 t_depend, t_run, t_cleanup, t_inactive, state, result, waitstatus, name, queue, bank, project, cwd, ntasks,
 ncores, nnodes, ranks, nodelist, duration, expiration, success, exception_{occurred,severity,type,note},
-annotations, dependencies; of an array also members and counts. What isn't known is missing. The functions
-take a record and return a value, "" when there is none.
+retries, annotations, dependencies; of an array also members and counts. What isn't known is missing. The
+functions take a record and return a value, "" when there is none.
 """
 
 from __future__ import annotations
@@ -193,6 +193,7 @@ FIELDS: dict[str, tuple[str, Callable[[Record], Any]]] = {
     "nnodes": ("NNODES", _plain("nnodes")),
     "ranks": ("RANKS", _plain("ranks")),
     "nodelist": ("NODELIST", _plain("nodelist")),
+    "retries": ("RETRIES", lambda job: job.get("retries") or 0),
     "duration": ("DURATION", lambda job: job.get("duration") or 0.0),
     "expiration": ("EXPIRATION", lambda job: job.get("expiration") or 0.0),
     "t_submit": ("T_SUBMIT", lambda job: job.get("t_submit") or 0.0),
