@@ -14,6 +14,7 @@ BENCHMARKS = {
     "kvs": "put and commit, one at a time, and get, against bare SQLite commits",
     "nested": "an instance in an instance: to its first job; 2,000 jobs through two, against one level",
     "hierarchy": "2,000 jobs through trees of depth 1, 2 and 3, submitted to the root",
+    "levels": "CPU time of a job on each level of a tree, as `bourn simulate --tree` takes it",
     "startup": "start an instance, run `true`, stop, against starting Python",
     "overlay": "start of 4 to 256 brokers; RPC over 1 to 3 hops; an event to 64 brokers; memory",
     "run_true": "`bourn run true` in a warm instance, against starting Python",

@@ -33,7 +33,6 @@ from .records import (
     project,
     waiting_record,
 )
-from .usage import usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,13 +93,13 @@ class JobListModule(Module):
     async def list_jobs(self, request: Request) -> None:
         """Respond with {jobs: [...]} in pieces.
 
-        `attrs`: the attributes wanted, ["all"] by default, which is all but `usage`. `max_entries`: 1000 by
-        default, 0 for all. `since`: inactive jobs later than this only. `constraint`: a tree as in RFC 43;
-        `userid`, `name`, `queue`, `states`, `results`, `id`, `hostlist` and `ranks` are short for one of that
-        operator. `arrays`: tell of arrays instead of their members, with the attributes `members` (an idset)
-        and `counts`; `array`: only of the members of this one.
+        `attrs`: the attributes wanted, ["all"] by default. `max_entries`: 1000 by default, 0 for all.
+        `since`: inactive jobs later than this only. `constraint`: a tree as in RFC 43; `userid`, `name`,
+        `queue`, `states`, `results`, `id`, `hostlist` and `ranks` are short for one of that operator.
+        `arrays`: tell of arrays instead of their members, with the attributes `members` (an idset) and
+        `counts`; `array`: only of the members of this one.
         """
-        attrs, used = _attrs(request)
+        attrs = _attrs(request)
         limit = request.get("max_entries", int, DEFAULT_ENTRIES)
         if limit < 0:
             raise BournError("job-list.list: max_entries must be 0 or more", errno.EPROTO)
@@ -116,7 +115,7 @@ class JobListModule(Module):
         else:
             found = self._all(constraint, matches, since)
         for count, record in enumerate(found, 1):
-            piece.append(self._answer(record, attrs, used))
+            piece.append(project(record, attrs))
             if len(piece) == PIECE:
                 request.respond({"jobs": piece})
                 piece = []
@@ -196,19 +195,13 @@ class JobListModule(Module):
     @method(allow=ANYONE, name="list-id")
     def list_id(self, request: Request) -> dict[str, Any]:
         """Respond {job} of `id`, or {jobs} of `ids`, in that order; ENOENT names a job that isn't there."""
-        attrs, used = _attrs(request)
+        attrs = _attrs(request)
         ids = request.get("ids", list, None)
         if ids is None:
-            return {"job": self._answer(self._one(request.get("id", int)), attrs, used)}
+            return {"job": project(self._one(request.get("id", int)), attrs)}
         if not all(is_int(i) for i in ids):
             raise BournError("job-list.list-id: 'ids' must be numbers", errno.EPROTO)
-        return {"jobs": [self._answer(self._one(i), attrs, used) for i in ids]}
-
-    def _answer(self, record: Record, attrs: frozenset[str] | None, used: bool) -> Record:
-        """Return what was asked for of a job."""
-        if used and "t_run" in record and (found := usage(self._store, record["id"])) is not None:
-            record = {**record, "usage": found}
-        return project(record, attrs)
+        return {"jobs": [project(self._one(i), attrs) for i in ids]}
 
     def _one(self, jobid: int) -> Record:
         manager = self.ctx.provider("job-manager")
@@ -291,15 +284,14 @@ def _encode(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _attrs(request: Request) -> tuple[frozenset[str] | None, bool]:
-    """Return the attributes that are wanted, None for all, and whether `usage` is, which is read apart."""
+def _attrs(request: Request) -> frozenset[str] | None:
     attrs = request.get("attrs", list, None)
-    if attrs is None:
-        return None, False
+    if attrs is None or "all" in attrs:
+        return None
     for name in attrs:
-        if not isinstance(name, str) or name not in (ATTRS | {"all"}):
+        if not isinstance(name, str) or name not in ATTRS:
             raise BournError(f"job-list: no attribute '{name}'{suggest(str(name), ATTRS)}")
-    return None if "all" in attrs else frozenset(attrs), "usage" in attrs
+    return frozenset(attrs)
 
 
 def _constraint(request: Request) -> dict[str, Any]:

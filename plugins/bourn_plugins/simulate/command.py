@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
@@ -14,7 +13,7 @@ from attrs import evolve
 
 from bourn.cli.parser import Parser
 from bourn.errors import BournError
-from bourn.model.duration import parse_duration
+from bourn_plugins.simulate.arguments import positive, seconds
 from bourn_plugins.simulate.gantt import gantt_chart
 from bourn_plugins.simulate.job import Trace
 from bourn_plugins.simulate.machine import machine_of_file, machine_of_text
@@ -27,6 +26,7 @@ from bourn_plugins.simulate.table import csv_table, row_of, text_table
 from bourn_plugins.simulate.trace import FORMATS, read_lines, read_trace, trace_format
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping, Sequence
 
     from bourn.hookspecs.resource_io import ResourceReader
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Run a workload on made-up resources in virtual time, under the very scheduler and policies of an instance, and
-tell how it went. Equal input and seed give equal output."""
+tell how it went. Equal input and seed give equal output. With --tree SHAPE it tells how many jobs a second a
+tree of instances gets through: see `bourn simulate --tree . --help`."""
 
 
 def parser() -> Parser:
@@ -57,10 +58,10 @@ def parser() -> Parser:
     found.add_argument("--shuffle", action="store_true", help="mix up the jobs; submit times stay")
     found.add_argument("--seed", type=int, default=1, metavar="N", help="for --shuffle and --repeat (1)")
     found.add_argument(
-        "--repeat", type=_positive, default=1, metavar="N",
+        "--repeat", type=positive, default=1, metavar="N",
         help="simulate N times, shuffled by the seeds SEED, SEED+1, ...; pictures and jobs are of the first",
     )  # fmt: skip
-    found.add_argument("--until", type=_duration, metavar="DURATION", help="stop the clock there")
+    found.add_argument("--until", type=seconds, metavar="DURATION", help="stop the clock there")
     what = found.add_argument_group("resources and scheduler")
     what.add_argument(
         "--resources", metavar="WHAT",
@@ -78,7 +79,7 @@ def parser() -> Parser:
     )
     what.add_argument("--match-policy", metavar="NAME")
     what.add_argument("--queue-policy", metavar="NAME")
-    what.add_argument("--queue-depth", type=_positive, metavar="N")
+    what.add_argument("--queue-depth", type=positive, metavar="N")
     what.add_argument("--reservation-depth", type=int, metavar="N")
     out = found.add_argument_group("output")
     out.add_argument("--jobs", action="store_true", help="print the table of jobs as well")
@@ -95,6 +96,10 @@ def parser() -> Parser:
 
 def main(arguments: list[str]) -> int:
     """Simulate, and print what came of it."""
+    if any(word.partition("=")[0] == "--tree" for word in arguments):
+        from bourn_plugins.simulate.tree import command
+
+        return command.main(arguments)
     options = parser().parse_args(arguments)
     for path in (options.gantt, options.plot):
         if path:
@@ -184,16 +189,3 @@ def _write(options: argparse.Namespace, setting: Setting, results: Sequence[Resu
         save_picture(options.gantt, gantt_chart(first, setting.machine))
     if options.plot:
         save_picture(options.plot, usage_plot(first, capacity))
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"must be a number from 1, not '{text}'")
-    return int(text)
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except BournError as error:
-        raise argparse.ArgumentTypeError(error.message) from None

@@ -1,0 +1,1 @@
+"""How many jobs a tree of instances gets through: brokers, shell hosts and CPUs as servers."""
