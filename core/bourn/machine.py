@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bourn.allocation import allocation
 from bourn.model.idset import IdSet
 from bourn.shell.topology import machine_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DISPLAY_CLASS = 0x0380
 """PCI class of a display controller that isn't a screen's: Intel's compute GPUs."""
@@ -24,10 +29,17 @@ class Machine:
     gpus: IdSet
 
 
-def discover(root: Path = Path("/"), cpus: set[int] | None = None) -> Machine:
-    """Look at the machine under `root`; `cpus`: the processors allowed (default: this process's affinity)."""
+def discover(
+    root: Path = Path("/"), cpus: set[int] | None = None, environ: Mapping[str, str] = os.environ
+) -> Machine:
+    """Look at the machine under `root`; `cpus`: the processors allowed (default: this process's affinity).
+
+    Of these it is what another resource manager has given, as `environ` says.
+    """
     allowed = os.sched_getaffinity(0) if cpus is None else cpus
-    return Machine(socket.gethostname(), cores(root, allowed), gpus(root))
+    given = allocation(environ)
+    host = given.hostname or socket.gethostname()
+    return Machine(host, given.of_cores(cores(root, allowed)), given.of_gpus(gpus(root)))
 
 
 def cores(root: Path, cpus: set[int]) -> IdSet:

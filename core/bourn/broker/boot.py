@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import errno
-import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,13 +53,8 @@ async def build_overlay(
             nursery.start_soon(_give_up, broker)
             overlay = await _build(broker, session, topology, dict(more or {}))
             nursery.cancel_scope.cancel()
-        await session.close()
     except* BournError as group:
-        error = first_of(group)
-        assert isinstance(error, BournError)
-        with trio.move_on_after(1, shield=True), suppress(BournError):
-            await session.close(error)
-        raise error from None
+        raise first_of(group) from None
     return overlay
 
 
@@ -79,7 +72,7 @@ async def _build(
     network = TlsNetwork(identity, user_timeout=table.user_timeout)
     card: dict[str, Any] = {
         "rank": rank,
-        "hostname": broker.attrs.get("hostname") or socket.gethostname(),
+        "hostname": broker.attrs["hostname"],
         "cert": "" if authority else base64.b64encode(identity.cert_der).decode(),
         "R": machine_resources(broker),
         **more,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import errno
+import sys
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import trio
 from bourn.errors import BournError, ConfigError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from bourn.broker.broker import Broker
     from bourn.broker.nesting import Parent
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from bourn.config import Config
     from bourn.hookspecs.boot import BootMethod, BootSession
     from bourn.plugins import PluginManager
+
+GOODBYE_SECONDS = 1.0
+"""How long a launcher may take to hear that a broker gives up."""
 
 
 def open_session(
@@ -41,38 +46,79 @@ def _detected(methods: list[BootMethod], environ: Mapping[str, str], config: Con
     return max(found, key=lambda method: method.priority, default=None)
 
 
+class Told(BournError):
+    """An error that was printed already."""
+
+
 @asynccontextmanager
 async def linked(
     broker: Broker, session: BootSession | None, parent: Parent | None, topology: str | None = None
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Give a broker of many its overlay, rank 0 what the parent instance has for it; watch over whom it was
     started with.
+
+    Yields a function to be called when the broker is up. Until then whatever goes wrong is the launcher's
+    affair as well: the other brokers would wait for this one.
     """
-    if session is None:
-        if parent is not None:
+    closed = session is None
+
+    async def up() -> None:
+        nonlocal closed
+        if session is not None:
+            closed = True
+            await session.close()
+
+    try:
+        if session is not None:
+            await _link(broker, session, parent, topology)
+        if parent is not None and broker.rank == 0:
             parent.keep(broker)
-        yield
-        return
-    from bourn.broker.boot import build_overlay, first_of
+        async with _watched(broker, session):
+            yield up
+    except BournError as error:
+        if session is None or closed or error.errnum == errno.EINTR:
+            raise  # the launcher ends us already
+        raise await _give_up(session, error) from None
+
+
+async def _link(broker: Broker, session: BootSession, parent: Parent | None, topology: str | None) -> None:
+    from bourn.broker.boot import build_overlay
     from bourn.broker.nesting import NODE
 
     more = {} if parent is None else {NODE: parent.node}
     broker.overlay = await build_overlay(broker, session, topology, more)
-    if broker.rank == 0:
-        if "hostlist" not in broker.attrs:
-            hosts = ",".join(str(broker.cards[rank]["hostname"]) for rank in range(broker.size))
-            broker.attrs.set("hostlist", hosts, fixed=True)
-        if parent is not None:
-            parent.keep(broker)
+    if broker.rank == 0 and "hostlist" not in broker.attrs:
+        hosts = ",".join(str(broker.cards[rank]["hostname"]) for rank in range(broker.size))
+        broker.attrs.set("hostlist", hosts, fixed=True)
+
+
+@asynccontextmanager
+async def _watched(broker: Broker, session: BootSession | None) -> AsyncIterator[None]:
     watch = getattr(session, "watch", None)
+    if watch is None:
+        yield
+        return
+    from bourn.broker.boot import first_of
+
     try:
         async with trio.open_nursery() as nursery:
-            if watch is not None:
-                nursery.start_soon(watch, broker)
+            nursery.start_soon(watch, broker)
             yield
             nursery.cancel_scope.cancel()
     except* BournError as group:
         raise first_of(group) from None
+
+
+async def _give_up(session: BootSession, error: BournError) -> BournError:
+    """Tell the launcher that this broker can't start; return what is left to be said."""
+    from bourn.broker.boot import TOGETHER
+
+    if TOGETHER in session.attributes:
+        # The launcher, once told, may end us before we get to say why.
+        print(f"bourn-start: error: {error.message}", file=sys.stderr, flush=True)
+    with trio.move_on_after(GOODBYE_SECONDS, shield=True), suppress(BournError):
+        await session.close(error)
+    return Told(error.message, error.errnum) if TOGETHER in session.attributes else error
 
 
 async def serve(broker: Broker, session: BootSession, signals: Signals) -> int:

@@ -14,10 +14,11 @@ import trio
 from attrs import Factory, define
 
 from bourn._version import __version__
+from bourn.allocation import allocation
 from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
 from bourn.broker.initial import InitialProgram, StartFailed, environment
-from bourn.broker.launch import linked, open_session, serve
+from bourn.broker.launch import Told, linked, open_session, serve
 from bourn.broker.logring import LogRing
 from bourn.broker.nesting import as_job, find_parent, refuse_several
 from bourn.broker.rundir import leave, make_rundir, succeed
@@ -124,6 +125,8 @@ def run_start(options: StartOptions) -> int:
             broker = broker_of(session, rundir)
             topology = options.attrs.get("tbon.topo")
             return trio.run(_instance, broker, specs, program, signals, made, session, parent, topology)
+    except Told:
+        return 1
     finally:
         clean()
 
@@ -140,13 +143,15 @@ async def _instance(
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
     if session is not None and broker.rank:
-        async with linked(broker, session, parent, topology), broker.running(specs):
+        async with linked(broker, session, parent, topology) as up, broker.running(specs):
+            await up()
             return await serve(broker, session, signals)
     async with (
-        linked(broker, session, parent, topology),
+        linked(broker, session, parent, topology) as up,
         broker.running(specs),
         as_job(parent, broker, program, signals),
     ):
+        await up()
         if broker.statedir is not None and made:
             succeed(broker.statedir, broker.rundir)
         signals.ignore_interrupt = not program.own_group
@@ -238,7 +243,8 @@ async def _member(
     topology: str | None,
 ) -> None:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    async with linked(broker, member, parent, topology), broker.running(specs):
+    async with linked(broker, member, parent, topology) as up, broker.running(specs):
+        await up()
         await broker.stopping.wait()
 
 
@@ -312,7 +318,7 @@ def _attributes(
     given = {} if session is None else {k: v for k, v in session.attributes.items() if k in _OF_SESSION}
     if session is not None and "broker.quorum" in session.attributes:
         attrs.set("broker.quorum", session.attributes["broker.quorum"])
-    hostname = socket.gethostname().partition(".")[0]
+    hostname = allocation(os.environ).hostname or socket.gethostname().partition(".")[0]
     fixed: dict[str, object] = {
         "rank": 0 if session is None else session.rank,
         "size": size,

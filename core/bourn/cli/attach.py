@@ -138,6 +138,13 @@ class Attach:
             self._status = event["context"]["status"]
             if self._terminal is None:
                 self._tell_end()
+        elif name == "retry":
+            self._failed, self._started, self._status = False, False, None
+            if not self._quiet:
+                context = event["context"]
+                print(f"bourn-job: attempt {context['attempt']}, after {context['cause']}", file=sys.stderr)
+        if name == self._last_event == "finish" and self._status:
+            return  # it may be run again
         if name in (self._last_event, "clean"):
             self._events = None
             if not self._started:

@@ -100,7 +100,7 @@ class Follower:
         request: dict[str, Any] = {"live": live, "lean": True}
         if self._args.verbose < 2:
             past = () if live else ("submit",)
-            request["allow"] = sorted({"start", "finish", "exception", "clean", self._wanted, *past})
+            request["allow"] = sorted({"start", "finish", "exception", "retry", "clean", self._wanted, *past})
         journal = self._h.rpc("job-manager.journal", request, streaming=True)
         try:
             first = journal.get()

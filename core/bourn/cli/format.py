@@ -1,10 +1,10 @@
 """Output formats of the listing commands: Python format strings, compiled once and applied to many records.
 
 `{name:>12.12}` prints a field. After a name may come `!d` (a time, with a strftime format and, after `::`, a
-width: `{t_run!d:%H:%M::>8}`), `!D` (ISO date and time), `!F` (duration as 1.5h), `!H` (duration as 0:01:30)
-or `!P` (percent). A format that ends in `h` prints `-` for nothing, one that ends in `+` marks a text that
-was cut with a `+`. Before a field, `?:` leaves the column out when no record has a value, `+:` widens it to
-what is printed, `?+:` does both.
+width: `{t_run!d:%H:%M::>8}`), `!D` (ISO date and time), `!F` (duration as 1.5h), `!H` (duration as 0:01:30),
+`!P` (percent) or `!B` (bytes as 1.5G). A format that ends in `h` prints `-` for nothing, one that ends in
+`+` marks a text that was cut with a `+`. Before a field, `?:` leaves the column out when no record has a
+value, `+:` widens it to what is printed, `?+:` does both.
 """
 
 from __future__ import annotations
@@ -118,13 +118,21 @@ class Template:
             yield (line + tail).rstrip()
 
 
-def named(text: str, formats: Mapping[str, str]) -> str:
-    """Return the format that `-o` means: a name of `formats`, or a format string itself."""
+def named(text: str, stock: Mapping[str, str], command: str = "jobs") -> str:
+    """Return the format that `-o` means: a format string itself, or a name, of `stock` or of the user's own
+    formats for a command.
+    """
     if "{" in text:
         return text
-    if text not in formats:
-        raise BournError(f"no format named '{text}'{suggest(text, formats)}")
-    return formats[text]
+    from bourn.cli.userconfig import formats
+
+    known = formats(command, stock)
+    if text == "help":
+        print("\n".join(f"{name:<10} {form}" for name, form in known.items()))
+        raise SystemExit(0)
+    if text not in known:
+        raise BournError(f"no format named '{text}'{suggest(text, known)}")
+    return known[text]
 
 
 def field_lookup(fields: Mapping[str, tuple[str, Getter]]) -> Lookup:
@@ -204,9 +212,11 @@ def _conversion(conversion: str | None, strftime: str) -> Callable[[Any], Any] |
         return lambda value: "" if value == "" else _hms(float(value))
     if conversion == "P":
         return lambda value: "" if value == "" else f"{float(value) * 100:.3g}%"
+    if conversion == "B":
+        return lambda value: "" if value == "" else _size(float(value))
     if conversion in ("s", "r"):
         return str if conversion == "s" else repr
-    raise BournError(f"unknown conversion '!{conversion}'; there are: !d !D !F !H !P !r !s")
+    raise BournError(f"unknown conversion '!{conversion}'; there are: !B !d !D !F !H !P !r !s")
 
 
 def _time(value: Any, strftime: str) -> str:
@@ -215,6 +225,14 @@ def _time(value: Any, strftime: str) -> str:
     import time
 
     return time.strftime(strftime, time.localtime(float(value)))
+
+
+def _size(value: float) -> str:
+    for unit in ("", "K", "M", "G"):
+        if value < 1024:
+            return f"{value:.4g}{unit}"
+        value /= 1024
+    return f"{value:.4g}T"
 
 
 def _hms(seconds: float) -> str:

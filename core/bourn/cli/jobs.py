@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from bourn.cli.format import Template, named
 from bourn.cli.parser import Parser
 from bourn.client.handle import Handle
-from bourn.client.jobfields import attrs_of, field, to_dict
+from bourn.client.jobfields import annotation, attrs_of, field, to_dict
 from bourn.client.joblist import JobList
+from bourn.errors import BournError
+from bourn.model.jobid import JobID
+from bourn.model.states import State, job_status
 
 if TYPE_CHECKING:
     import argparse
@@ -28,8 +31,14 @@ FORMATS = {
     "deps": "{id.f58:>12} ?:{queue:<8.8} {name:<10.10+} {urgency:<3} {priority:<12} "
     "{state:<8.8} {dependencies}",
     "endreason": _NAMES + "{status_abbrev:>2.2} {t_inactive!d:%b%d %R::>12h} {inactive_reason}",
+    "usage": _NAMES
+    + "{status_abbrev:>2.2} {ntasks:>6} {usage.wall!F:>8} {usage.cpu!F:>8} {usage.maxrss!B:>8}",
 }
 DEFAULT_FILTER = "pending,running"
+COLOURS = {"failed": "31", "timeout": "31", "canceled": "33", "completed": "32", "cleanup": "36"}
+"""Status -> SGR code of its line."""
+INSTANCE = "1;34"
+INDENT = "  "
 
 
 def main(argv: list[str]) -> int:
@@ -44,6 +53,8 @@ def main(argv: list[str]) -> int:
             _print_json(h, args)
         else:
             _print_table(h, args)
+            if args.recursive:
+                _recurse(h, args)
     return 0
 
 
@@ -62,13 +73,15 @@ def _parser() -> Parser:
     add("--name", metavar="NAME", help="jobs of this name")
     add("-q", "--queue", metavar="NAMES", help="jobs of these queues")
     add("-i", "--include", metavar="HOSTS|RANKS", help="jobs on these hosts or ranks")
-    add("-o", "--format", default="default", help=f"a format string, or one of {', '.join(FORMATS)}")
+    add("-o", "--format", default="default", help=f"a format string, or one of {', '.join(FORMATS)}, help")
     add("--sort", metavar="FIELDS", help="sort by fields; -FIELD for the reverse")
     add("--json", action="store_true", help="print JSON")
     add("--stats", action="store_true", help="print counts of jobs first")
     add("--stats-only", action="store_true", help="print counts of jobs only")
     add("--members", action="store_true", help="list the members of job arrays, not the arrays")
     add("-R", "--recursive", action="store_true", help="list the jobs of nested instances, too")
+    add("-L", "--level", type=int, default=None, metavar="N", help="with -R, descend at most N levels")
+    add("--color", choices=["auto", "always", "never"], default="auto", help="colour by status (auto)")
     add("jobids", nargs="*", metavar="JOBID", help="only these jobs")
     return parser
 
@@ -77,14 +90,9 @@ def _query(h: Handle, args: argparse.Namespace, attrs: Iterable[str]) -> JobList
     from bourn.cli.select import userid
 
     if args.jobids and not args.members:
-        from bourn.model.jobid import JobID
-
         return JobList(h, attrs=list(attrs), ids=[JobID.parse(word) for word in args.jobids])
     array = None
     if args.jobids:
-        from bourn.errors import BournError
-        from bourn.model.jobid import JobID
-
         if len(args.jobids) > 1:
             raise BournError("--members lists those of one array")
         array = JobID.parse(args.jobids[0])
@@ -116,44 +124,62 @@ def _query(h: Handle, args: argparse.Namespace, attrs: Iterable[str]) -> JobList
     )
 
 
-def _print_table(h: Handle, args: argparse.Namespace) -> None:
+def _print_table(h: Handle, args: argparse.Namespace, indent: str = "") -> None:
     template = Template(named(args.format, FORMATS), field)
     sort = args.sort.split(",") if args.sort else []
     names = {column.name for column in template.columns} | {key.lstrip("-") for key in sort}
-    attrs = attrs_of(names)
+    colour = _coloured(args)
+    attrs = attrs_of([*names, "result", "annotations"] if colour else names)
     chunks = _query(h, args, attrs).chunks()
     if sort:
         chunks = iter([_sorted(sort, chunks)])
     first = next(chunks, [])
+    if indent and not first:
+        return  # a nested instance without any
     template.fit(first)
     write = sys.stdout.write
     if not args.no_header:
-        write(template.header() + "\n")
+        write(f"{indent}{template.header()}\n")
     chunk: list[Record] | None = first
     while chunk:
-        write("\n".join(template.rows(chunk)) + "\n")
+        rows: Iterable[str] = template.rows(chunk)
+        if colour:
+            rows = [_paint(row, record) for row, record in zip(rows, chunk, strict=True)]
+        write(f"{indent}" + f"\n{indent}".join(rows) + "\n")
         chunk = next(chunks, None)
-    if args.recursive:
-        _recurse(h, args)
+
+
+def _coloured(args: argparse.Namespace) -> bool:
+    if args.color == "auto":
+        return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return bool(args.color == "always")
+
+
+def _paint(row: str, record: Record) -> str:
+    """Return a line in the colour of its job's status; a running instance stands out."""
+    status = job_status(record["state"], record.get("result") or 0).lower()
+    is_instance = status == "run" and annotation(record, "user", "uri")
+    code = INSTANCE if is_instance else COLOURS.get(status)
+    return f"\x1b[{code}m{row}\x1b[m" if code else row
 
 
 def _sorted(keys: list[str], chunks: Iterator[list[Record]]) -> list[Record]:
     records = [record for chunk in chunks for record in chunk]
     for key in reversed(keys):
         get = field(key.lstrip("-"))[1]
+        known = [record for record in records if get(record) != ""]
+        known.sort(key=get, reverse=key.startswith("-"))
         # A job without the field comes last, whatever the others are compared by.
-        records.sort(
-            key=lambda record: ((value := get(record)) == "", value if value != "" else 0),
-            reverse=key.startswith("-"),
-        )
+        records = known + [record for record in records if get(record) == ""]
     return records
 
 
 def _print_json(h: Handle, args: argparse.Namespace) -> None:
-    """Print `{"jobs": [...]}`, a job a line, as they arrive; one job that was asked for by its id by
-    itself.
+    """Print `{"jobs": [...]}`, a job a line, as they arrive; one job that was asked for by its id by itself.
+
+    With --recursive an instance has its jobs as `jobs`.
     """
-    chunks = _query(h, args, ["all"]).chunks()
+    chunks = _query(h, args, ["all", "usage"]).chunks()
     if len(args.jobids) == 1 and not args.members:
         print(json.dumps(to_dict(next(chunks)[0]), ensure_ascii=False))
         return
@@ -163,9 +189,25 @@ def _print_json(h: Handle, args: argparse.Namespace) -> None:
     separator = "\n"
     for chunk in chunks:
         for record in chunk:
-            sys.stdout.write(separator + json.dumps(to_dict(record), ensure_ascii=False))
+            obj = to_dict(record)
+            if args.recursive:
+                _nest(obj, record, args, 1)
+            sys.stdout.write(separator + json.dumps(obj, ensure_ascii=False))
             separator = ",\n"
     sys.stdout.write("\n]}\n")
+
+
+def _nest(obj: Record, record: Record, args: argparse.Namespace, level: int) -> None:
+    """Add the jobs of the instance that a job is."""
+    child = _instance(record, args, level)
+    if child is None:
+        return
+    with child:
+        obj["jobs"] = []
+        for chunk in _query(child, _inner(args), ["all", "usage"]).chunks():
+            for inner in chunk:
+                obj["jobs"].append(to_dict(inner))
+                _nest(obj["jobs"][-1], inner, args, level + 1)
 
 
 def _print_stats(h: Handle) -> None:
@@ -181,25 +223,33 @@ def _print_stats(h: Handle) -> None:
     )
 
 
-def _recurse(h: Handle, args: argparse.Namespace, path: str = "") -> None:
-    """List the jobs of running jobs that are instances, to any depth: they tell their address."""
+def _recurse(h: Handle, args: argparse.Namespace, path: str = "", level: int = 1) -> None:
+    """List the jobs of running jobs that are instances, to any depth, below their paths."""
+    for chunk in JobList(h, attrs=["annotations", "state"], filters="running", user=os.getuid()).chunks():
+        for record in chunk:
+            child = _instance(record, args, level)
+            if child is None:
+                continue
+            with child:
+                where, indent = f"{path}{JobID(record['id'])}", INDENT * level
+                print(f"\n{indent}{where}:")
+                _print_table(child, _inner(args), indent)
+                _recurse(child, args, f"{where}/", level + 1)
+
+
+def _instance(record: Record, args: argparse.Namespace, level: int) -> Handle | None:
+    """Connect to the instance that a running job is, by the address that it tells; None for any other."""
+    uri = annotation(record, "user", "uri")
+    if not uri or record["state"] != State.RUN or (args.level is not None and level > args.level):
+        return None
+    try:
+        return Handle(uri)
+    except BournError:
+        return None  # it has ended since, or can't be reached from here
+
+
+def _inner(args: argparse.Namespace) -> argparse.Namespace:
+    """Return the options for a nested instance: the jobs that were named are of the outermost."""
     from argparse import Namespace
 
-    from bourn.errors import BournError
-    from bourn.model.jobid import JobID
-
-    inner = Namespace(**{**vars(args), "jobids": [], "recursive": False})
-    for chunk in JobList(h, attrs=["annotations"], filters="running", user=os.getuid()).chunks():
-        for record in chunk:
-            uri = ((record.get("annotations") or {}).get("user") or {}).get("uri")
-            if not uri:
-                continue
-            try:
-                child = Handle(uri)
-            except BournError:
-                continue  # it has ended since, or is on another host
-            with child:
-                where = f"{path}{JobID(record['id'])}"
-                print(f"\n{where}:")
-                _print_table(child, inner)
-                _recurse(child, args, f"{where}/")
+    return Namespace(**{**vars(args), "jobids": []})

@@ -157,6 +157,17 @@ def _options(args: Namespace, obj: dict[str, Any]) -> None:
         system["constraints"] = parse_requires(
             rules[0] if len(rules) == 1 else " and ".join(f"({rule})" for rule in rules)
         )
+    if args.retries:
+        from bourn.model.retry import MAX_LIMIT, parse_retry_on
+
+        limit = _number("retries", args.retries, least=0)
+        if limit > MAX_LIMIT:
+            raise BournError(f"--retries={limit}: at most {MAX_LIMIT}")
+        system["retry"] = {"limit": limit}
+        if args.retry_on:
+            system["retry"]["on"] = parse_retry_on(args.retry_on)
+    elif args.retry_on:
+        raise BournError("--retry-on needs --retries")
     for text in args.add_file:
         from bourn.cli.addfile import add_file
 

@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "jobs": ("jobs", "list jobs"),
     "job": ("job", "attach to, wait for, inspect and change jobs"),
     "cancel": ("cancel", "cancel jobs"),
+    "resubmit": ("resubmit", "submit jobs again, or the members of an array that failed"),
     "update": ("update", "change attributes of a pending job"),
     "watch": ("watch", "follow jobs until they finish"),
     "top": ("top", "show an instance and its jobs in full screen"),

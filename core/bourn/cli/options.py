@@ -69,6 +69,13 @@ def add_job_options(parser: Parser) -> None:
     add("--error", metavar="FILE", help="write standard error to a file")
     add("-u", "--unbuffered", action="store_true", help="don't buffer output or input by line")
     add("-l", "--label-io", action="store_true", help="put the task's rank before each line of output")
+    add("--retries", metavar="N", help="run the job again when it fails, up to N times")
+    add(
+        "--retry-on",
+        metavar="LIST",
+        help="after what: exit statuses (75,10-20), signals, exit, signal, node, exec, timeout "
+        "(default: exit,signal,node)",
+    )
     add("--cwd", metavar="DIR", help="working directory of the job")
     add("--flags", metavar="FLAGS", help="comma-separated: debug, waitable, novalidate")
     add("--signal", metavar="[SIG][@TIME]", help="send a signal before the time limit ends (SIGUSR1@60s)")

@@ -127,7 +127,7 @@ def _list(h: Handle, args: argparse.Namespace) -> None:
         "limits.cores": ("NCORES", limit("ncores")),
         "limits.gpus": ("NGPUS", limit("ngpus")),
     }
-    template = Template(named(args.format, FORMATS), field_lookup(fields))
+    template = Template(named(args.format, FORMATS, "queue"), field_lookup(fields))
     template.fit(queues)
     if not args.no_header:
         print(template.header())

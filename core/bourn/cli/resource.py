@@ -143,7 +143,7 @@ def _list(h: Handle, args: argparse.Namespace) -> None:
         "properties": ("PROPERTIES", lambda row: ",".join(sorted(row[1].properties))),
         "rlist": ("LIST", lambda row: row[1].summary()),
     }
-    _print(rows, named(args.format, LIST_FORMATS), fields, args.no_header)
+    _print(rows, named(args.format, LIST_FORMATS, "resource"), fields, args.no_header)
 
 
 def _include(found: ResourceSet, text: str) -> IdSet:
@@ -175,7 +175,7 @@ def _status(h: Handle, args: argparse.Namespace) -> None:
         "nodelist": ("NODELIST", lambda row: rset.copy_ranks(row[2]).nodelist),
         "reason": ("REASON", lambda row: row[3]),
     }
-    _print(rows, named(args.format, STATUS_FORMATS), fields, args.no_header)
+    _print(rows, named(args.format, STATUS_FORMATS, "resource"), fields, args.no_header)
 
 
 def _drain(h: Handle, args: argparse.Namespace) -> None:
@@ -199,7 +199,7 @@ def _drain(h: Handle, args: argparse.Namespace) -> None:
         "reason": ("REASON", lambda row: row[3]),
         "nodelist": ("NODELIST", lambda row: rset.copy_ranks(row[2]).nodelist),
     }
-    _print(rows, named(args.format, DRAIN_FORMATS), fields, args.no_header)
+    _print(rows, named(args.format, DRAIN_FORMATS, "resource"), fields, args.no_header)
 
 
 def _reload(h: Handle, args: argparse.Namespace) -> None:

@@ -70,6 +70,8 @@ class ExecutorFuture(concurrent.futures.Future[int]):
         self._executor = executor
         self._jobid: concurrent.futures.Future[JobID] = concurrent.futures.Future()
         self._lock = threading.RLock()
+        self._outcome: int | JobException | None = None
+        """How the job ended; a failure counts once it is clear that the job isn't run again."""
         self._seen: list[JobEvent] = []
         self._event_callbacks: dict[str, list[Callable[[ExecutorFuture, JobEvent], object]]] = {}
 
@@ -117,6 +119,13 @@ class ExecutorFuture(concurrent.futures.Future[int]):
         with suppress(concurrent.futures.InvalidStateError):  # cancelled, or failed before
             self.set_exception(error)
 
+    def _settle(self) -> None:
+        with suppress(concurrent.futures.InvalidStateError):  # cancelled, or failed before
+            if isinstance(self._outcome, int):
+                self.set_result(self._outcome)
+            elif self._outcome is not None:
+                self.set_exception(self._outcome)
+
     def event(self, entry: Mapping[str, Any]) -> bool:
         """Take an event; return whether it is the job's last."""
         event = JobEvent(entry["timestamp"], entry["name"], entry.get("context", {}))
@@ -129,11 +138,20 @@ class ExecutorFuture(concurrent.futures.Future[int]):
                     self.set_running_or_notify_cancel()
         elif event.name == "exception" and event.context["severity"] == 0:
             context = event.context
-            self.fail(JobException(event.timestamp, context["type"], 0, context.get("note", "")))
+            if self._outcome is None:
+                self._outcome = JobException(event.timestamp, context["type"], 0, context.get("note", ""))
+            if context["type"] == "cancel":
+                self._settle()
         elif event.name == "finish":
             status = event.context["status"]
-            with suppress(concurrent.futures.InvalidStateError):
-                self.set_result(-(status & 0x7F) if status & 0x7F else status >> 8)
+            if self._outcome is None:
+                self._outcome = -(status & 0x7F) if status & 0x7F else status >> 8
+            if not status:
+                self._settle()
+        elif event.name == "retry":
+            self._outcome = None
+        elif event.name == "clean":
+            self._settle()
         for callback in callbacks:
             _call(callback, self, event)
         return event.name == "clean"

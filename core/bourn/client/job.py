@@ -14,16 +14,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bourn.client.array import ArrayResult, JobArray, submit_array
 from bourn.client.submission import DEBUG, NOVALIDATE, WAITABLE, Submission
 from bourn.model.jobid import JobID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from bourn.client.array import ArrayResult, JobArray, submit_array
     from bourn.client.handle import Future, Handle
     from bourn.client.jobfields import JobInfo
     from bourn.client.output import Output
+    from bourn.client.resubmit import resubmit
     from bourn.client.submission import JobspecLike
     from bourn.model.event import Event
 
@@ -43,6 +44,7 @@ __all__ = [
     "lookup",
     "output_watch",
     "raise_",
+    "resubmit",
     "result",
     "submit",
     "submit_array",
@@ -52,6 +54,19 @@ __all__ = [
     "wait",
     "wait_async",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # What the command line's fast path doesn't need is imported when it is used.
+    if name in ("ArrayResult", "JobArray", "submit_array"):
+        from bourn.client import array
+
+        return getattr(array, name)
+    if name == "resubmit":
+        from bourn.client.resubmit import resubmit
+
+        return resubmit
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class JobResult(NamedTuple):

@@ -3,8 +3,8 @@
 A record is the dictionary that the `job-list` service returns: id, userid, urgency, priority, t_submit,
 t_depend, t_run, t_cleanup, t_inactive, state, result, waitstatus, name, queue, bank, project, cwd, ntasks,
 ncores, nnodes, ranks, nodelist, duration, expiration, success, exception_{occurred,severity,type,note},
-annotations, dependencies; of an array also members and counts. What isn't known is missing. The functions
-take a record and return a value, "" when there is none.
+retries, annotations, dependencies; of an array also members and counts. What isn't known is missing. The
+functions take a record and return a value, "" when there is none.
 """
 
 from __future__ import annotations
@@ -156,6 +156,12 @@ def inactive_reason(job: Record) -> str:
     return {126: "permission denied", 127: "command not found"}.get(int(code), f"Exit {code}")
 
 
+def used(job: Record, what: str) -> float | str:
+    """Return what the tasks used: seconds of `wall` or `cpu` time, bytes of `maxrss`; "" until they ended."""
+    usage = job.get("usage")
+    return "" if usage is None else usage[what]
+
+
 def _plain(name: str) -> Callable[[Record], Any]:
     return lambda job: "" if (value := job.get(name)) is None else value
 
@@ -187,6 +193,7 @@ FIELDS: dict[str, tuple[str, Callable[[Record], Any]]] = {
     "nnodes": ("NNODES", _plain("nnodes")),
     "ranks": ("RANKS", _plain("ranks")),
     "nodelist": ("NODELIST", _plain("nodelist")),
+    "retries": ("RETRIES", lambda job: job.get("retries") or 0),
     "duration": ("DURATION", lambda job: job.get("duration") or 0.0),
     "expiration": ("EXPIRATION", lambda job: job.get("expiration") or 0.0),
     "t_submit": ("T_SUBMIT", lambda job: job.get("t_submit") or 0.0),
@@ -212,6 +219,9 @@ FIELDS: dict[str, tuple[str, Callable[[Record], Any]]] = {
     "contextual_info": ("INFO", contextual_info),
     "contextual_time": ("TIME", contextual_time),
     "inactive_reason": ("INACTIVE-REASON", inactive_reason),
+    "usage.wall": ("WALL", lambda job: used(job, "wall")),
+    "usage.cpu": ("CPU", lambda job: used(job, "cpu")),
+    "usage.maxrss": ("MAXRSS", lambda job: used(job, "maxrss")),
 }
 """Field name -> (heading, value of a record)."""
 
@@ -265,6 +275,8 @@ def attrs_of(names: Iterable[str]) -> list[str]:
             attrs.add("annotations")
         elif name.startswith("exception."):
             attrs.add(name.replace(".", "_"))
+        elif name.startswith("usage."):
+            attrs |= {"usage", "t_run"}
         else:
             attrs.update(_NEEDS.get(name, ("members",) if name.startswith("id.") else (name,)))
     return sorted(attrs)
@@ -283,7 +295,7 @@ class JobInfo:
     def __getattr__(self, name: str) -> Any:
         if name in FIELDS:
             return FIELDS[name][1](self.record)
-        if name in ("exception", "sched", "user"):
+        if name in ("exception", "sched", "usage", "user"):
             return _Group(self.record, name)
         raise AttributeError(f"a job has no field '{name}'")
 
@@ -306,7 +318,7 @@ class _Group:
         path = f"{self._name}.{name}"
         if path in FIELDS:
             return FIELDS[path][1](self._record)
-        if self._name == "exception":
+        if self._name in ("exception", "usage"):
             raise AttributeError(f"a job has no field '{path}'")
         value = field(path)[1](self._record)
         return _Group(self._record, path) if isinstance(value, dict) else value

@@ -88,7 +88,7 @@ class JobList:
 
 def job_by_id(h: Handle, id: JobID | int) -> JobInfo:
     """Return what is known of one job; RPCError ENOENT for an unknown one."""
-    return JobInfo(h.rpc("job-list.list-id", {"id": int(id), "attrs": ["all"]}).get()["job"])
+    return JobInfo(h.rpc("job-list.list-id", {"id": int(id), "attrs": ["all", "usage"]}).get()["job"])
 
 
 def _filter_constraint(words: str) -> dict[str, Any] | None:

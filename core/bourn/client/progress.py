@@ -67,6 +67,10 @@ class ProgressTable:
             self._ended(job)
         elif name == "exception" and entry["context"]["severity"] == 0 and job.exception is None:
             job.exception = entry["context"]
+        elif name == "retry":
+            self.failed -= 1
+            job.started = False
+            job.status = job.exception = None
         elif name == "clean" and job.status is None:
             self._ended(job)
         if name in (self.wanted, "clean"):

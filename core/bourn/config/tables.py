@@ -249,7 +249,7 @@ class SchedulerTable:
     match_options: dict[str, Any] = Factory(dict)
     """What a match policy of your own takes."""
     load_file: str = ""
-    """Description of the resource graph; by default it is made from the instance's resources."""
+    """Description of the resource graph; by default what ``[resource] path`` says, or it is made from R."""
     load_format: str = ""
     """Name of its format; by default as the file's suffix says."""
 

@@ -105,6 +105,7 @@ class JobDone(NamedTuple):
     exception_severity: int | None = None
     exception_note: str | None = None
     annotations: str | None = None  # JSON object
+    retries: int = 0  # how often it was run again
 
 
 class JobUpdate(NamedTuple):
@@ -145,6 +146,7 @@ class JobRecord(NamedTuple):
     exception_severity: int | None
     exception_note: str | None
     annotations: str | None
+    retries: int
 
 
 class LogRow(NamedTuple):

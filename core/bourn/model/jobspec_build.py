@@ -36,11 +36,13 @@ if TYPE_CHECKING:
         unbuffered: bool
         queue: str | None
         bank: str | None
+        retries: int
+        retry_on: Iterable[str] | None
 
 
 _EXTRA = (
     "duration", "environment", "env_expand", "cwd", "rlimits", "name", "input", "output", "error", "label_io",
-    "unbuffered", "queue", "bank",
+    "unbuffered", "queue", "bank", "retries", "retry_on",
 )  # fmt: skip
 
 
@@ -57,6 +59,7 @@ def from_command(
 
     `num_nodes` spreads the tasks over that many nodes, `exclusive` takes those nodes whole. `duration` is
     seconds, an RFC 23 string or a timedelta. `environment` defaults to this process's; {} for none.
+    A job that fails is run again up to `retries` times, after what `retry_on` lists (`bourn.model.retry`).
     `rlimits` maps names to values, -1 for unlimited. `input`, `output` and `error` are paths (`none` and
     `kvs` leave the default), `label_io` prefixes file output with the task's rank.
     """
@@ -315,6 +318,12 @@ def _assemble(command: Iterable[str], resource: Obj, count: Obj, extra: Extra) -
         system["queue"] = queue
     if (bank := extra.get("bank")) is not None:
         system["bank"] = bank
+    retries = extra.get("retries", 0)
+    if retries or extra.get("retry_on"):
+        _count("retries", retries, least=1)
+        system["retry"] = {"limit": retries}
+        if on := extra.get("retry_on"):
+            system["retry"]["on"] = [on] if isinstance(on, str) else list(on)
     if env_expand := extra.get("env_expand"):
         set_shell_option(obj, "env-expand", dict(env_expand))
     if rlimits := extra.get("rlimits"):

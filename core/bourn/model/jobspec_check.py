@@ -278,6 +278,24 @@ def _check_constraints(value: object, path: str) -> None:
     check_constraint(value, path)
 
 
+def _check_retry(value: object, path: str) -> None:
+    from bourn.model.retry import MAX_LIMIT, wrong
+
+    if type(value) is not dict:
+        _bad(path, f"must be a dictionary with limit and, optionally, on, not {_kind(value)}")
+    _keys(value, path, ("limit", "on"), ("limit",))
+    limit = value["limit"]
+    if type(limit) is not int or not 0 <= limit <= MAX_LIMIT:
+        _bad(f"{path}.limit", f"must be an integer from 0 to {MAX_LIMIT}, not {limit!r}")
+    on = value.get("on", [])
+    if type(on) is not list:
+        _bad(f"{path}.on", f"must be a list of conditions, not {_kind(on)}")
+    for i, word in enumerate(on):
+        reason = wrong(word)
+        if reason is not None:
+            _bad(f"{path}.on[{i}]", reason)
+
+
 _SYSTEM: dict[str, Callable[[object, str], None]] = {
     "bank": _check_text,
     "constraints": _check_constraints,
@@ -290,6 +308,7 @@ _SYSTEM: dict[str, Callable[[object, str], None]] = {
     "preemptible-after": _check_seconds,
     "project": _check_text,
     "queue": _check_text,
+    "retry": _check_retry,
     "shell": _check_shell,
 }
 _EMPTY: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from bourn.testing.samples import alloc_request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bourn.hookspecs.distribution import DistributionPolicySpec
+    from bourn.hookspecs.distribution import DistributionPolicy, DistributionPolicySpec
     from bourn.hookspecs.match_policy import MatchPolicySpec
     from bourn.hookspecs.priority import PriorityPolicySpec
     from bourn.hookspecs.queue_policy import QueuePolicy, QueuePolicySpec
@@ -205,24 +205,46 @@ def check_priority_policy(spec: PriorityPolicySpec, options: Mapping[str, Any] |
         before = given
 
 
-def check_distribution_policy(spec: DistributionPolicySpec, options: Mapping[str, Any] | None = None) -> None:
-    """Distribute jobs among one to five children: a position that is there, or None; and not all to one of
-    equals."""
+def check_distribution_policy(
+    spec: DistributionPolicySpec, options: Mapping[str, Any] | None = None, *, fairness: float = 1.6
+) -> None:
+    """Distribute jobs among one to five children.
+
+    A choice must be a position that is there, or None, also when only some of the children are offered, as
+    those that a job fits; idle children must be given something; and of equal ones none may get more than
+    `fairness` times its share of the jobs (a policy that means to be unfair says so).
+    """
     what = ensure_name(spec, "distribution policy")
-    policy = spec.factory(options or {})
     for number in range(1, 6):
+        policy = spec.factory(options or {})
+        jobs = 60 * number
         given = [0] * number
-        for id in range(4 * number):
-            children = [FakeChild(i, pending=jobs, cores_busy=min(jobs, 4)) for i, jobs in enumerate(given)]
-            choice = policy.choose(alloc_request(id), children)
-            if choice is None:
-                continue
-            ensure(
-                isinstance(choice, int) and 0 <= choice < number,
-                f"{what}: must return a position below {number} or None, not {choice!r}",
-            )
-            given[choice] += 1
+        for id in range(jobs):
+            children = [FakeChild(i, jobid=i + 1, pending=n, cores_busy=n) for i, n in enumerate(given)]
+            choice = _choose(policy, id, children, what)
+            if choice is not None:
+                given[choice] += 1
+        ensure(any(given), f"{what}: of {number} idle children none was given any of {jobs} jobs")
+        fair = fairness * sum(given) / number
         ensure(
-            number == 1 or sum(1 for jobs in given if jobs) > 1,
-            f"{what}: of {number} equal children one got everything: {given}",
+            max(given) <= fair or number == 1,
+            f"{what}: of {number} equal children one got {max(given)} of {jobs} jobs: {given}",
         )
+    _check_subsets(spec.factory(options or {}), what)
+
+
+def _check_subsets(policy: DistributionPolicy, what: str) -> None:
+    """Offer other children each time, as when some are full or too small: positions, not places, count."""
+    for id in range(64):
+        children = [FakeChild(i, jobid=i + 1, ncores=1 << i) for i in range(6) if id >> i & 1]
+        if children:
+            _choose(policy, id, children, what)
+
+
+def _choose(policy: DistributionPolicy, id: int, children: Sequence[FakeChild], what: str) -> int | None:
+    choice = policy.choose(alloc_request(id), children)
+    ensure(
+        choice is None or (type(choice) is int and 0 <= choice < len(children)),
+        f"{what}: must return a position below {len(children)} or None, not {choice!r}",
+    )
+    return choice

@@ -1,23 +1,4 @@
-"""A TOML description of a graph: ``[[resource.graph]]`` tables, what a site writes by hand.
-
-Each table is a level of the machine::
-
-    [[resource.graph]]
-    type = "rack"
-    count = 4
-
-    [[resource.graph]]
-    type = "node"
-    in = "rack"
-    count = 16
-    basename = "n"
-    number = "global"
-
-    [[resource.graph]]
-    type = "core"
-    in = "node"
-    count = 48
-"""
+"""A TOML description of a graph: reads ``[[resource.graph]]`` tables, and makes all that they describe."""
 
 from __future__ import annotations
 
@@ -26,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from bourn.errors import BournError, suggest
+from bourn.config.locate import locate
+from bourn.errors import BournError
 from bourn.hookspecs.resource_io import Resources
-from bourn.model.hostlist import Hostlist
+from bourn_plugins.graph_readers.gather import Gatherer
+from bourn_plugins.graph_readers.levels import CONTAINMENT, TOP, Level, Wrong, parse_levels
 from bourn_plugins.graph_readers.rv1 import split_host
 
 if TYPE_CHECKING:
@@ -36,191 +19,189 @@ if TYPE_CHECKING:
 
     from bourn.hookspecs.resource_io import GraphBuilder
 
-_KEYS = {
-    "type": str,
-    "in": str,
-    "count": int,
-    "basename": str,
-    "size": int,
-    "unit": str,
-    "properties": list,
-    "hosts": str,
-    "number": str,
-    "name": str,
-    "subsystem": str,
-    "links": str,
-}
-_NUMBER = ("parent", "node", "global")
-
-
-@define(eq=False)
-class _Level:
-    name: str
-    type: str
-    above: str
-    count: int
-    basename: str
-    size: int
-    unit: str
-    properties: dict[str, str]
-    hosts: list[str]
-    number: str
-    subsystem: str
-    links: str
-
 
 def read_toml(content: bytes, options: Mapping[str, Any]) -> Resources:
-    """Read the tables; BournError names the table and the key that is wrong."""
+    """Read the tables; BournError names the line, the table and the key that is wrong."""
     try:
-        document = tomllib.loads(content.decode())
+        text = content.decode()
+        document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BournError(f"not a TOML document: {error}") from None
-    return Resources(build=lambda builder: build_levels(builder, parse_levels(document)))
+    gatherer = Gatherer()
+    try:
+        levels = parse_levels(document)
+        build_levels(gatherer, levels)
+    except Wrong as wrong:
+        line = locate(text, wrong.path)
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in wrong.path)
+        place = f"line {line}: " if line else ""
+        raise BournError(f"{place}{where.lstrip('.')}: {wrong.reason}") from None
+    return Resources(R=gatherer.rset(), build=lambda builder: build_levels(builder, levels))
 
 
-def parse_levels(document: Mapping[str, Any]) -> list[_Level]:
-    """Return the levels of ``[[resource.graph]]``, parents first."""
-    tables = document.get("resource", {}).get("graph")
-    if not isinstance(tables, list) or not tables:
-        raise BournError("resource.graph: there is no [[resource.graph]] table")
-    levels: list[_Level] = []
-    known = {"cluster"}
-    for i, table in enumerate(tables):
-        level = _level(table, f"resource.graph[{i}]", known)
-        known.add(level.name)
-        levels.append(level)
-    return levels
-
-
-def _level(table: Mapping[str, Any], where: str, known: set[str]) -> _Level:
-    for key, value in table.items():
-        kind = _KEYS.get(key)
-        if kind is None:
-            raise BournError(f"{where}.{key}: unknown key{suggest(key, _KEYS)}")
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise BournError(f"{where}.{key}: must be {kind.__name__}, not {value!r}")
-    if "type" not in table:
-        raise BournError(f"{where}.type: is missing")
-    hosts = list(Hostlist(table.get("hosts", "")))
-    above = table.get("in", "cluster")
-    if above not in known:
-        raise BournError(f"{where}.in: '{above}' is no level above{suggest(above, known)}")
-    number = table.get("number", "global" if table["type"] == "node" else "node")
-    if number not in _NUMBER:
-        raise BournError(f"{where}.number: must be one of {', '.join(_NUMBER)}, not '{number}'")
-    for key in ("count", "size"):
-        if table.get(key, 1) < 1:
-            raise BournError(f"{where}.{key}: must be at least 1, not {table[key]}")
-    properties = {}
-    for text in table.get("properties", ()):
-        key, _, value = str(text).partition("=")
-        properties[key] = value
-    return _Level(
-        table.get("name", table["type"]),
-        table["type"],
-        above,
-        table.get("count", len(hosts) or 1),
-        table.get("basename", table["type"]),
-        table.get("size", 1),
-        table.get("unit", ""),
-        properties,
-        hosts,
-        number,
-        table.get("subsystem", "containment"),
-        table.get("links", ""),
-    )
+def build_levels(builder: GraphBuilder, levels: list[Level]) -> None:
+    """Add all levels under one cluster; raises Wrong."""
+    _Maker(builder, levels).run()
 
 
 @define(eq=False)
 class _Made:
     handle: int
     node: int
+    """The handle of the node that it lies in; -1 above nodes."""
     rank: int
 
 
-def build_levels(builder: GraphBuilder, levels: list[_Level]) -> None:
-    """Add all levels under one cluster."""
-    made: dict[str, list[_Made]] = {"cluster": [_Made(builder.vertex("cluster", id=0), -1, -1)]}
-    rank = 0
-    parents = {level.above for level in levels} | {level.links for level in levels}
-    for level in levels:
-        above = made[level.above]
-        if level.subsystem != "containment":
-            made[level.name] = _other(builder, level, made)
-            continue
-        if level.type != "node" and level.name not in parents and not level.properties:
-            builder.leaves(
-                [parent.handle for parent in above for _ in range(level.count)],
+class _Maker:
+    def __init__(self, builder: GraphBuilder, levels: list[Level]) -> None:
+        self.builder = builder
+        self.levels = levels
+        self.made: dict[str, list[_Made]] = {}
+        self.parents = {name for level in levels for name in (*level.above, level.links)}
+        self.rank = 0
+        self.hosts: set[str] = set()
+        self.counters: dict[tuple[int, str], int] = {}
+        """The next id by where ids are counted (a handle; -1: throughout) and basename."""
+        self.roots: dict[str, _Made] = {}
+
+    def run(self) -> None:
+        levels = self.levels
+        basename = TOP
+        if levels[0].type == TOP:
+            basename, levels = levels[0].basename, levels[1:]
+        self.made[TOP] = [_Made(self.builder.vertex(TOP, basename=basename, id=0), -1, -1)]
+        for level in levels:
+            if level.type == TOP:
+                raise level.wrong("type", f"there is one {TOP}, and its table comes first")
+            mine = self._contained(level) if level.subsystem == CONTAINMENT else self._supplying(level)
+            self.made.setdefault(level.name, []).extend(mine)
+
+    def _above(self, level: Level) -> list[_Made]:
+        return [made for name in level.above for made in self.made[name]]
+
+    def _contained(self, level: Level) -> list[_Made]:
+        above = self._above(level)
+        count = self._count(level, len(above))
+        if level.type != "node" and level.name not in self.parents and not level.properties:
+            self.builder.leaves(
+                [parent.handle for parent in above for _ in range(count)],
                 level.type,
                 level.basename,
                 level.size,
                 level.unit,
-                _ids(level, above),
+                [id for parent in above for id in self._ids(level, parent, count)],
                 ranked=True,
             )
-            made[level.name] = []
-            continue
-        ids = iter(_ids(level, above))
+            return []
         hosts = iter(level.hosts)
         mine: list[_Made] = []
         for parent in above:
-            for _ in range(level.count):
-                own_rank, basename, id, name = parent.rank, level.basename, next(ids), ""
+            for id in self._ids(level, parent, count):
                 if level.type == "node":
-                    own_rank, rank = rank, rank + 1
-                    name = next(hosts, "")
-                    if name:
-                        basename, id = split_host(name)
-                handle = builder.vertex(
-                    level.type,
-                    parent.handle,
-                    basename=basename,
-                    id=id,
-                    name=name,
-                    rank=own_rank,
-                    size=level.size,
-                    unit=level.unit,
-                    properties=level.properties,
+                    mine.append(self._node(level, parent, id, next(hosts, "")))
+                else:
+                    handle = self._vertex(level, parent, id, parent.rank, level.properties)
+                    mine.append(_Made(handle, parent.node, parent.rank))
+        self._check_hosts(level)
+        return mine
+
+    def _count(self, level: Level, parents: int) -> int:
+        """Return how many there are in each parent."""
+        hosts = len(level.hosts)
+        if level.count is None:
+            if hosts % parents:
+                raise level.wrong(
+                    "hosts", f"{hosts} names can't be shared out among {parents} {level.above[0]}s"
                 )
-                node = len(mine) if level.type == "node" else parent.node
-                mine.append(_Made(handle, node, own_rank))
-        made[level.name] = mine
+            return hosts // parents
+        if hosts and hosts != level.count * parents:
+            raise level.wrong("hosts", f"{hosts} names for {level.count * parents} nodes")
+        return level.count
 
+    def _ids(self, level: Level, parent: _Made, count: int) -> range:
+        """Number the vertices of a level: anew in each parent, in each node, or throughout."""
+        scope = {"parent": parent.handle, "node": parent.node, "global": -1}[level.number]
+        key = (scope, level.basename)
+        first = self.counters.get(key, 0)
+        self.counters[key] = first + count
+        return range(first, first + count)
 
-def _ids(level: _Level, above: list[_Made]) -> list[int]:
-    """Number the vertices of a level: anew in each parent, in each node, or throughout."""
-    ids: list[int] = []
-    next_id = 0
-    for i, parent in enumerate(above):
-        fresh = level.number == "parent" or (
-            level.number == "node" and (parent.node == -1 or i == 0 or above[i - 1].node != parent.node)
-        )
-        if fresh and (level.number == "parent" or parent.node != -1):
-            next_id = 0
-        ids.extend(range(next_id, next_id + level.count))
-        next_id += level.count
-    return ids
-
-
-def _other(builder: GraphBuilder, level: _Level, made: dict[str, list[_Made]]) -> list[_Made]:
-    """Make the sources of another subsystem and link each to its share of the level that it serves."""
-    served = made.get(level.links)
-    if not served:
-        raise BournError(f"resource.graph '{level.name}': links must name a level above, not '{level.links}'")
-    root = builder.vertex(level.subsystem, id=0, subsystem=level.subsystem)
-    mine: list[_Made] = []
-    share = -(-len(served) // level.count)
-    for k in range(level.count):
-        handle = builder.vertex(
+    def _node(self, level: Level, parent: _Made, id: int, host: str) -> _Made:
+        rank, self.rank = self.rank, self.rank + 1
+        name = host or f"{level.basename}{id}"
+        if name in self.hosts:
+            raise level.wrong("hosts" if host else "basename", f"there are two nodes of the name {name}")
+        self.hosts.add(name)
+        basename, number = split_host(host) if host else (level.basename, id)
+        properties = {**level.properties}
+        for text, hosts in level.some.items():
+            if name in hosts:
+                key, _, value = text.partition("=")
+                properties[key] = value
+        handle = self.builder.vertex(
             level.type,
-            root,
-            basename=level.basename,
-            id=k,
+            parent.handle,
+            basename=basename,
+            id=number,
+            name=name,
+            rank=rank,
             size=level.size,
             unit=level.unit,
+            properties=properties,
+        )
+        return _Made(handle, handle, rank)
+
+    def _check_hosts(self, level: Level) -> None:
+        for text, hosts in level.some.items():
+            odd = sorted(hosts - self.hosts)
+            if odd:
+                raise level.wrong("properties", f"{text}: there is no node {odd[0]}")
+
+    def _vertex(
+        self, level: Level, parent: _Made, id: int, rank: int, properties: Mapping[str, str] | None = None
+    ) -> int:
+        return self.builder.vertex(
+            level.type,
+            parent.handle,
+            basename=level.basename,
+            id=id,
+            rank=rank,
+            size=level.size,
+            unit=level.unit,
+            properties=properties,
             subsystem=level.subsystem,
         )
-        for target in served[k * share : (k + 1) * share]:
-            builder.edge(handle, target.handle, level.subsystem)
-        mine.append(_Made(handle, -1, -1))
-    return mine
+
+    def _supplying(self, level: Level) -> list[_Made]:
+        """Make what stands in another subsystem, and link each to its share of the level that it serves."""
+        above = [self._root(level.subsystem)] if level.above == [TOP] else self._above(level)
+        count = level.count or 1
+        mine = [
+            _Made(self._vertex(level, parent, id, -1), -1, -1)
+            for parent in above
+            for id in self._ids(level, parent, count)
+        ]
+        if not level.links:
+            if level.name not in self.parents:
+                raise level.wrong("links", "is missing: which level does it serve?")
+            return mine
+        served = self.made.get(level.links)
+        if not served:
+            what = (
+                "has nothing in it"
+                if any(each.name == level.links for each in self.levels)
+                else "is no level"
+            )
+            raise level.wrong("links", f"must name a level above; '{level.links}' {what}")
+        share = -(-len(served) // len(mine))
+        for k, made in enumerate(mine):
+            for target in served[k * share : (k + 1) * share]:
+                self.builder.edge(made.handle, target.handle, level.subsystem)
+        return mine
+
+    def _root(self, subsystem: str) -> _Made:
+        root = self.roots.get(subsystem)
+        if root is None:
+            handle = self.builder.vertex(subsystem, id=0, subsystem=subsystem)
+            root = self.roots[subsystem] = _Made(handle, -1, -1)
+        return root

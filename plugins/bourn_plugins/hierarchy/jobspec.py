@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bourn.model.idset import IdSet
 from bourn.model.jobspec_build import from_nest_command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bourn_plugins.hierarchy.shape import Part
-    from bourn_plugins.hierarchy.table import HierarchyTable
 
 MARK = "hierarchy"
 """The attribute of a child's jobspec, `attributes.system.hierarchy.child`: its place."""
@@ -21,6 +21,7 @@ STATEDIR = "hierarchy.statedir"
 """The broker attribute that tells a child where a parent that was restarted notes its new address."""
 _OURS = ("dependencies", "queue", "begin-time")
 """What a jobspec says to the instance that it was submitted to, and not to its children."""
+_CONSTRAINTS = "constraints"
 _INHERITED = (
     "policy", "policy-options", "misfits", "on-child-failure", "retries", "idle", "backlog", "rejoin",
 )  # fmt: skip
@@ -76,24 +77,39 @@ def place_of(system: Mapping[str, Any]) -> int | None:
     return index if type(index) is int else None
 
 
-def handed_down(obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a jobspec as a child gets it: without what this instance has seen to."""
+def handed_down(obj: Mapping[str, Any], ranks: Sequence[int]) -> Mapping[str, Any]:
+    """Return a jobspec as a child gets it, which has these of our ranks: without what we have seen to."""
     attributes = obj["attributes"] or {}
     system = attributes.get("system") or {}
-    if not any(key in system for key in _OURS):
+    if not any(key in system for key in (*_OURS, _CONSTRAINTS)):
         return obj
     left = {key: value for key, value in system.items() if key not in _OURS}
+    if _CONSTRAINTS in left:
+        left[_CONSTRAINTS] = localize(left[_CONSTRAINTS], ranks)
     return {**obj, "attributes": {**attributes, "system": left}}
 
 
-def overrides_down(overrides: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def overrides_down(overrides: Mapping[str, Any] | None, ranks: Sequence[int]) -> dict[str, Any] | None:
     """Return a job's own keys as a child gets them."""
     if not overrides:
         return None
     ours = tuple(f"attributes.system.{key}" for key in _OURS)
-    return {key: value for key, value in overrides.items() if not key.startswith(ours)} or None
+    left = {key: value for key, value in overrides.items() if not key.startswith(ours)}
+    key = f"attributes.system.{_CONSTRAINTS}"
+    if isinstance(left.get(key), dict):
+        left[key] = localize(left[key], ranks)
+    return left or None
 
 
-def effective(table: HierarchyTable, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `[hierarchy]` with its shape, as children inherit from it."""
-    return {**raw, "shape": table.shape}
+def localize(constraint: Mapping[str, Any], ranks: Sequence[int]) -> dict[str, Any]:
+    """Return a constraint (RFC 31) with our ranks replaced by those of a child; others are nowhere there."""
+    found: dict[str, Any] = {}
+    for operator, args in constraint.items():
+        if operator == "ranks":
+            wanted = {rank for text in args for rank in IdSet(text)}
+            found[operator] = [str(own) for own, rank in enumerate(ranks) if rank in wanted]
+        elif operator in ("and", "or", "not"):
+            found[operator] = [localize(arg, ranks) for arg in args]
+        else:
+            found[operator] = args
+    return found

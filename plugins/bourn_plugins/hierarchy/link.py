@@ -26,6 +26,8 @@ class Link:
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self.ranks: tuple[int, ...] = ()
+        """Our ranks, by the child's."""
         self._numbers: dict[InternedJobspec, int] = {}
         self._out: dict[str, Any] = {}
 
@@ -36,8 +38,8 @@ class Link:
             if len(self._numbers) >= KEPT:
                 self._numbers.clear()
             number = self._numbers[job.jobspec] = len(self._numbers)
-            self.tell("specs", [number, handed_down(job.jobspec.obj)])
-        overrides = overrides_down(job.overrides)
+            self.tell("specs", [number, handed_down(job.jobspec.obj, self.ranks)])
+        overrides = overrides_down(job.overrides, self.ranks)
         self.tell("jobs", [job.id, number, urgency, flags, job.t_submit, overrides])
 
     def tell(self, what: str, item: Any) -> None:

@@ -263,7 +263,7 @@ class Overseer:
         assert job.R is not None
         from bourn.model.rset import ResourceSet
 
-        child.ranks = tuple(ResourceSet.from_dict(job.R).ranks)
+        child.ranks = link.ranks = tuple(ResourceSet.from_dict(job.R).ranks)
         own = ResourceSet.from_dict(R)
         nodes = tuple((len(own.cores(rank)), len(own.gpus(rank))) for rank in own.ranks)
         child.become(Capacity(nodes, child.capacity.whole))

@@ -16,6 +16,7 @@ from bourn.model.jobid import JobID
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bourn.hookspecs.store import ArrayRow
     from bourn_plugins.job_manager.engine import Engine
     from bourn_plugins.job_manager.job import Job
 
@@ -67,13 +68,17 @@ class JobInfo(Module):
                 from bourn.model.overrides import apply_overrides
 
                 return apply_overrides(job.jobspec, job.overrides)
-            return self._final_jobspec(id)
+            array = self._array(id)
+            return _decode(array.spec_json) if array is not None else self._final_jobspec(id)
         if key == RESOURCE_SET:
-            text = store.log_text(id, RESOURCE_SET)
+            text = store.log_last(id, RESOURCE_SET)
             return _decode(text) if text else None
         if key in _KEYS:
             return store.log_text(id, str(key))
         raise BournError(f"job-info: unknown key '{key}'{suggest(str(key), _KEYS)}", errno.ENOENT)
+
+    def _array(self, id: int) -> ArrayRow | None:
+        return next((row for row in self.engine.store.arrays() if row.id == id), None)
 
     def _final_jobspec(self, id: int) -> Any:
         """Return an inactive job's jobspec with the updates that its eventlog tells of."""
@@ -159,7 +164,7 @@ class JobInfo(Module):
 
     def _check_access(self, request: Request, id: int) -> None:
         job = self.engine.jobs.get(id)
-        row = job or self.engine.store.job(id) or self.engine.member(id)
+        row = job or self.engine.store.job(id) or self.engine.member(id) or self._array(id)
         if row is None:
             raise BournError(f"no such job {JobID(id)}", errno.ENOENT)
         if not request.rolemask & _PRIVILEGED and request.userid != row.userid:

@@ -33,6 +33,7 @@ from .records import (
     project,
     waiting_record,
 )
+from .usage import usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -93,13 +94,13 @@ class JobListModule(Module):
     async def list_jobs(self, request: Request) -> None:
         """Respond with {jobs: [...]} in pieces.
 
-        `attrs`: the attributes wanted, ["all"] by default. `max_entries`: 1000 by default, 0 for all.
-        `since`: inactive jobs later than this only. `constraint`: a tree as in RFC 43; `userid`, `name`,
-        `queue`, `states`, `results`, `id`, `hostlist` and `ranks` are short for one of that operator.
-        `arrays`: tell of arrays instead of their members, with the attributes `members` (an idset) and
-        `counts`; `array`: only of the members of this one.
+        `attrs`: the attributes wanted, ["all"] by default, which is all but `usage`. `max_entries`: 1000 by
+        default, 0 for all. `since`: inactive jobs later than this only. `constraint`: a tree as in RFC 43;
+        `userid`, `name`, `queue`, `states`, `results`, `id`, `hostlist` and `ranks` are short for one of that
+        operator. `arrays`: tell of arrays instead of their members, with the attributes `members` (an idset)
+        and `counts`; `array`: only of the members of this one.
         """
-        attrs = _attrs(request)
+        attrs, used = _attrs(request)
         limit = request.get("max_entries", int, DEFAULT_ENTRIES)
         if limit < 0:
             raise BournError("job-list.list: max_entries must be 0 or more", errno.EPROTO)
@@ -115,7 +116,7 @@ class JobListModule(Module):
         else:
             found = self._all(constraint, matches, since)
         for count, record in enumerate(found, 1):
-            piece.append(project(record, attrs))
+            piece.append(self._answer(record, attrs, used))
             if len(piece) == PIECE:
                 request.respond({"jobs": piece})
                 piece = []
@@ -195,13 +196,19 @@ class JobListModule(Module):
     @method(allow=ANYONE, name="list-id")
     def list_id(self, request: Request) -> dict[str, Any]:
         """Respond {job} of `id`, or {jobs} of `ids`, in that order; ENOENT names a job that isn't there."""
-        attrs = _attrs(request)
+        attrs, used = _attrs(request)
         ids = request.get("ids", list, None)
         if ids is None:
-            return {"job": project(self._one(request.get("id", int)), attrs)}
+            return {"job": self._answer(self._one(request.get("id", int)), attrs, used)}
         if not all(is_int(i) for i in ids):
             raise BournError("job-list.list-id: 'ids' must be numbers", errno.EPROTO)
-        return {"jobs": [project(self._one(i), attrs) for i in ids]}
+        return {"jobs": [self._answer(self._one(i), attrs, used) for i in ids]}
+
+    def _answer(self, record: Record, attrs: frozenset[str] | None, used: bool) -> Record:
+        """Return what was asked for of a job."""
+        if used and "t_run" in record and (found := usage(self._store, record["id"])) is not None:
+            record = {**record, "usage": found}
+        return project(record, attrs)
 
     def _one(self, jobid: int) -> Record:
         manager = self.ctx.provider("job-manager")
@@ -284,14 +291,15 @@ def _encode(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _attrs(request: Request) -> frozenset[str] | None:
+def _attrs(request: Request) -> tuple[frozenset[str] | None, bool]:
+    """Return the attributes that are wanted, None for all, and whether `usage` is, which is read apart."""
     attrs = request.get("attrs", list, None)
-    if attrs is None or "all" in attrs:
-        return None
+    if attrs is None:
+        return None, False
     for name in attrs:
-        if not isinstance(name, str) or name not in ATTRS:
+        if not isinstance(name, str) or name not in (ATTRS | {"all"}):
             raise BournError(f"job-list: no attribute '{name}'{suggest(str(name), ATTRS)}")
-    return frozenset(attrs)
+    return None if "all" in attrs else frozenset(attrs), "usage" in attrs
 
 
 def _constraint(request: Request) -> dict[str, Any]:

@@ -28,6 +28,7 @@ ATTRS = frozenset(JobRecord._fields) | {
     "dependencies",
     "members",
     "counts",
+    "usage",
 }
 _TIMES = ("t_depend", "t_run", "t_cleanup", "t_inactive", "expiration")
 

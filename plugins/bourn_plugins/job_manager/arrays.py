@@ -242,6 +242,13 @@ class ArrayDesk:
             array.pending.discard(id)
             array.running.add(id)
 
+    def retried(self, id: int) -> None:
+        """Note that a job waits for resources again."""
+        array = self._of.get(id)
+        if array is not None:
+            array.running.discard(id)
+            array.pending.add(id)
+
     def _gone(self, job: Job) -> None:
         array = self._of.pop(job.id, None)
         if array is None:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bourn.errors import BournError
-from bourn.hookspecs.store import RESOURCE_SET
+from bourn.hookspecs.store import OUTPUT, RESOURCE_SET
 from bourn.model.states import State
 from bourn_plugins.job_manager.exec_link import ExecLink
 from bourn_plugins.job_manager.job import ASKED_PRIORITY, Job
-from bourn_plugins.job_manager.machine import MAX_PRIORITY, IllegalEvent, advance, apply, merge
+from bourn_plugins.job_manager.machine import MAX_PRIORITY, IllegalEvent, advance, apply, merge, why_again
 from bourn_plugins.job_manager.sched_link import SchedLink
 from bourn_plugins.job_manager.turn import Submission, Turn, job_done
 
@@ -200,6 +200,8 @@ class Engine:
                 self._event(job, "free", None, self._now)
             elif step == "cancel-alloc":
                 self.sched.unwant(job)
+            elif step == "retry":
+                self._retry(job)
             elif step == "cancel-exec":
                 self._turn.exec_cancels.append(job)
             else:
@@ -244,6 +246,17 @@ class Engine:
                     hooks.tell(subscribers, job, hooks.act)
         elif name == "priority":
             self.sched.prioritize(job)
+
+    def _retry(self, job: Job) -> None:
+        """Have a job that has ended run again. Its output goes on in the same log, after a mark."""
+        context = {"attempt": job.retries + 2, "cause": why_again(job)}
+        if job.t_run:
+            self.running -= 1
+            mark = encode_json({"timestamp": self._now, "name": "retry", "context": context})
+            self._turn.batch.logs.append((job.id, OUTPUT, mark + "\n"))
+        self._event(job, "retry", context, self._now)
+        if self.arrays:
+            self.arrays.retried(job.id)
 
     def priority_of(self, job: Job) -> int | None:
         """Return the priority of a job: held, expedited, by a plugin, or by the policy; None: not known

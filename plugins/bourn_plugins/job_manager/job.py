@@ -32,6 +32,8 @@ ALLOCATED = 1
 STARTED = 2
 FINISHED = 4
 RELEASED = 8
+GIVEN_UP = 16
+"""It is not to be run again: it was cancelled, or something else came after its end."""
 
 # What has been asked of others and not been answered: `Job.asked`, gone with the broker.
 ASKED_PRIORITY = 1
@@ -65,6 +67,8 @@ class Job:
     asked: int = 0
     events: int = 0
     """How many events its eventlog has."""
+    retries: int = 0
+    """How often it has been run again."""
     result: Result | None = None
     exception: tuple[str, int, str] | None = None
     waitstatus: int | None = None

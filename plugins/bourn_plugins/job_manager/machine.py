@@ -7,7 +7,9 @@ clock and no I/O here.
     NEW -validate-> DEPEND -depend-> PRIORITY -priority-> SCHED -alloc-> RUN -finish-> CLEANUP -clean->
     INACTIVE
 
-An exception of severity 0 takes a job from any state to CLEANUP. The event that brings a job to CLEANUP
+An exception of severity 0 takes a job from any state to CLEANUP. A job that is to be run again goes from
+CLEANUP back to PRIORITY by the event `retry` instead of `clean`; its context has the number of the `attempt`
+that begins, and the `cause`. The event that brings a job to CLEANUP
 decides its result; later exceptions are recorded and change nothing.
 """
 
@@ -17,6 +19,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Literal
 
 from bourn.errors import BournError
+from bourn.model.retry import due
 from bourn.model.states import Result, State
 from bourn_plugins.job_manager.job import (
     ALLOC_BYPASS,
@@ -28,6 +31,7 @@ from bourn_plugins.job_manager.job import (
     ASKED_START,
     FINISHED,
     FLAGS,
+    GIVEN_UP,
     RELEASED,
     STARTED,
     Job,
@@ -41,7 +45,7 @@ __all__ = ["MAX_PRIORITY", "IllegalEvent", "Step", "advance", "apply", "exceptio
 MAX_PRIORITY = 4294967295
 
 Step = Literal[
-    "depend", "priority", "alloc", "free", "clean",  # events to post
+    "depend", "priority", "alloc", "free", "retry", "clean",  # events to post
     "ask-alloc", "cancel-alloc", "ask-start", "cancel-exec",  # asked of others
 ]  # fmt: skip
 
@@ -52,6 +56,7 @@ _SCHED = State.SCHED
 _RUN = State.RUN
 _CLEANUP = State.CLEANUP
 _INACTIVE = State.INACTIVE
+_COMPLETED = Result.COMPLETED
 
 _NONE: Mapping[str, Any] = {}
 
@@ -136,7 +141,18 @@ def _advance_cleanup(job: Job, asked: int) -> Step | None:
         return "cancel-exec"
     if job.epilogs or job.prologs:
         return None
-    return "free" if facts & ALLOCATED else "clean"
+    if facts & ALLOCATED:
+        return "free"
+    return "clean" if job.result is _COMPLETED or why_again(job) is None else "retry"
+
+
+def why_again(job: Job) -> str | None:
+    """Say why a job that has ended is to be run again (`bourn.model.retry`); None if it isn't."""
+    retry = job.attr("attributes.system.retry")
+    if not retry or job.facts & GIVEN_UP:
+        return None
+    exception = job.exception
+    return due(retry, job.retries, job.waitstatus, exception[0] if exception and not exception[1] else None)
 
 
 def _refuse(job: Job, name: str, why: str = "") -> IllegalEvent:
@@ -310,6 +326,8 @@ def _exception(job: Job, t: float, context: Mapping[str, Any]) -> None:
     kind, severity, note = context["type"], context["severity"], context.get("note", "")
     if job.state is _INACTIVE or not 0 <= severity <= 7:
         raise _refuse(job, "exception")
+    if severity == 0 and (job.state is _CLEANUP or kind == "cancel"):
+        job.facts |= GIVEN_UP
     if severity == 0 and job.state is not _CLEANUP:
         job.exception = (kind, severity, note)
         _end(job, t, exception_result(kind))
@@ -359,6 +377,17 @@ def _restart(job: Job, t: float, context: Mapping[str, Any]) -> None:
         job.asked = 0
 
 
+def _retry(job: Job, t: float, context: Mapping[str, Any]) -> None:
+    attempt = context["attempt"]
+    if job.state is not _CLEANUP or job.facts & ALLOCATED or job.epilogs or job.prologs:
+        raise _refuse(job, "retry")
+    job.retries = attempt - 1
+    job.state = _PRIORITY
+    job.facts = job.asked = 0
+    job.result = job.exception = job.waitstatus = job.R = None
+    job.t_run = job.t_cleanup = job.expiration = 0.0
+
+
 def merge(old: dict[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return `old` with the keys of `new`, which deletes with None; tables are merged in turn."""
     result = dict(old or {})
@@ -399,6 +428,7 @@ _EVENTS: dict[str, Callable[[Job, float, Mapping[str, Any]], None]] = {
     "release": _release,
     "free": _free,
     "clean": _clean,
+    "retry": _retry,
     "exception": _exception,
     "memo": _memo,
     "restart": _restart,

@@ -91,6 +91,7 @@ def job_done(job: Job, encode: Callable[[Any], str]) -> JobDone:
         severity,
         note,
         encode(job.notes) if job.notes else None,
+        job.retries,
     )
 
 

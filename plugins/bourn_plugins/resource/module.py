@@ -18,6 +18,7 @@ from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
 from bourn_plugins.resource.allotment import bounded, read_allotment
 from bourn_plugins.resource.describe import from_cards, from_hosts, read_file
+from bourn_plugins.resource.foreign import foreign_end
 from bourn_plugins.resource.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -206,13 +207,20 @@ class Resource(Module):
         }
 
     def _describe(self) -> ResourceSet:
-        """Return R as configured, or as the parent instance gave it, or as this machine is."""
+        """Return R as configured, or as the parent instance gave it, or as this machine is.
+
+        It ends when the parent's job, or that of another resource manager, does.
+        """
         given = read_allotment(self.ctx.rundir)
         if self._table.path:
-            return bounded(self._read(Path(self._table.path)), given)
-        if self._table.config:
-            return bounded(ResourceSet.from_dict(from_hosts(self._table.config)), given)
-        return self._machine() if given is None else given
+            found = bounded(self._read(Path(self._table.path)), given)
+        elif self._table.config:
+            found = bounded(ResourceSet.from_dict(from_hosts(self._table.config)), given)
+        else:
+            found = self._machine() if given is None else given
+        if given is None and not found.expiration:
+            found.expiration = foreign_end()
+        return found
 
     async def _follow_brokers(self) -> None:
         async with self.ctx.stream("groups.watch", {"name": "broker.online"}) as stream:

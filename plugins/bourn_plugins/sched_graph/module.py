@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import trio
 
 from bourn.broker.module import Module, Request, Role, method
-from bourn.config.tables import QueueTable, SchedulerTable
+from bourn.config.tables import QueueTable, ResourceTable, SchedulerTable
 from bourn.errors import BournError, ConfigError
 from bourn.model.idset import IdSet
 from bourn.model.overrides import LABELS, apply_overrides
@@ -17,6 +17,7 @@ from bourn.model.rset import ResourceSet
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.allocation import parts_of, rset_of
 from bourn_plugins.sched_graph.book import Book
+from bourn_plugins.sched_graph.described import described_graph
 from bourn_plugins.sched_graph.estate import Estate
 from bourn_plugins.sched_graph.graph import ResourceGraph
 from bourn_plugins.sched_graph.guard import GuardedPolicy
@@ -189,6 +190,10 @@ class SchedGraph(Module):
             from bourn_plugins.sched_graph.session import load_graph
 
             return load_graph(self._table.load_file, self._table.load_format, {}, self.ctx.plugins)
+        table = self.ctx.config.table("resource", ResourceTable)
+        described = described_graph(table, ResourceSet.from_dict(rset).ranks, self.ctx.plugins)
+        if described is not None:
+            return described
         graph = ResourceGraph()
         build_rv1(graph, rset)
         return graph

@@ -51,11 +51,16 @@ def reader(name: str, plugins: PluginManager | None = None) -> ResourceReader:
 
 def reader_of(file: str, plugins: PluginManager | None = None) -> ResourceReader:
     """Return the reader that a file's name suggests, or that of GRUG."""
+    return suffix_reader(file, plugins) or reader("grug", plugins)
+
+
+def suffix_reader(file: str, plugins: PluginManager | None = None) -> ResourceReader | None:
+    """Return the reader that a file's name suggests, if one does."""
     for owned in _manager(plugins).named("bourn_resource_readers").values():
         found: ResourceReader = owned.value
         if any(file.endswith(suffix) for suffix in found.suffixes):
             return found
-    return reader("grug", plugins)
+    return None
 
 
 def writer(name: str, plugins: PluginManager | None = None) -> ResourceWriter:

@@ -13,7 +13,7 @@ from bourn._version import __version__
 from bourn.errors import BournError
 
 from .apply import setup_names
-from .schema import APPLICATION_ID, ARRAY_DDL, DDL, PAGE_SIZE, SCHEMA_VERSION
+from .schema import APPLICATION_ID, ARRAY_DDL, DDL, PAGE_SIZE, RETRIES_DDL, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,10 +132,11 @@ def create(db: sqlite3.Connection) -> None:
 
 
 def upgrade(db: sqlite3.Connection) -> None:
-    """Bring a database of version 1, which knew no arrays, up to date."""
+    """Bring a database of version 1, which knew neither arrays nor retries, up to date."""
     db.execute("BEGIN IMMEDIATE")
     for statement in filter(str.strip, ARRAY_DDL.split(";")):
         db.execute(statement)
+    db.execute(f"ALTER TABLE done ADD COLUMN {RETRIES_DDL}")
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")
 

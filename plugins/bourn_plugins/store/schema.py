@@ -63,6 +63,8 @@ CREATE TABLE array (
 CREATE UNIQUE INDEX array_key ON array (userid, idem_key) WHERE idem_key IS NOT NULL;
 """
 
+RETRIES_DDL = "retries INTEGER NOT NULL DEFAULT 0"
+
 DDL = f"""{ARRAY_DDL}
 CREATE TABLE spec (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, data BLOB NOT NULL) STRICT;
 CREATE TABLE job (
@@ -78,7 +80,7 @@ CREATE TABLE done (
     t_run REAL NOT NULL, t_cleanup REAL NOT NULL, waitstatus INTEGER, urgency INTEGER NOT NULL,
     priority INTEGER NOT NULL, nnodes INTEGER, ncores INTEGER, ranks TEXT, nodelist TEXT,
     expiration REAL NOT NULL, exception_type TEXT, exception_severity INTEGER, exception_note TEXT,
-    annotations TEXT
+    annotations TEXT, {RETRIES_DDL}
 ) STRICT;
 CREATE INDEX done_time ON done (t_inactive);
 CREATE TABLE logname (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;

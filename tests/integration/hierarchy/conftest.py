@@ -82,9 +82,13 @@ class Tree:
 
 
 @contextmanager
-def grown(folder: Path, *conf: str, cores: str = "0-3", statedir: Path | None = None) -> Iterator[Tree]:
-    """Start an instance on a made-up node; each of `conf` is a key of `[hierarchy]`."""
-    command = [str(BIN / "bourn"), "start", f'--conf=resource.config=[{{hosts="n0",cores="{cores}"}}]']
+def grown(
+    folder: Path, *conf: str, cores: str = "0-3", statedir: Path | None = None, size: int = 1
+) -> Iterator[Tree]:
+    """Start an instance on made-up nodes; each of `conf` is a key of `[hierarchy]`."""
+    hosts = f"n[0-{size - 1}]" if size > 1 else "n0"
+    resources = f'resource.config=[{{hosts="{hosts}",cores="{cores}"}}]'
+    command = [str(BIN / "bourn"), "start", f"--test-size={size}", f"--conf={resources}"]
     command += [f"--conf=hierarchy.{item}" for item in conf]
     command += [f"-Sstatedir={statedir}"] if statedir else []
     command += ["--", "sh", "-c", "echo $BOURN_URI; exec cat"]

@@ -4,18 +4,12 @@ simulator and resource-query use it.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-DISTRIBUTION = ROOT / "contrib" / "bourn-example-match-policy"
+from tests.integration.plugins.environment import Environment, needs_pip
+
 GRAPH = """
 [[resource.graph]]
 type = "node"
@@ -54,43 +48,7 @@ load-file = "graph.toml"
 method = "mock"
 """
 
-pytestmark = pytest.mark.skipif(
-    not importlib.util.find_spec("hatchling") or not importlib.util.find_spec("pip"),
-    reason="pip and hatchling are needed to build a distribution without a network",
-)
-
-
-class Environment:
-    """A virtual environment that sees what this one has, and has one distribution more."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
-        self.python = str(folder / "venv" / "bin" / "python")
-        (site,) = (folder / "venv").glob("lib/python*/site-packages")
-        ours = sysconfig.get_paths()["purelib"]
-        (site / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
-        self.environ = {name: value for name, value in os.environ.items() if not name.startswith("BOURN_")}
-        self.run("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", str(DISTRIBUTION))
-        assert list(site.glob("bourn_example_match_policy*"))
-
-    def run(self, *words: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            [self.python, *words],
-            cwd=self.folder,
-            env=self.environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def bourn(self, *words: str, stdin: str = "") -> str:
-        program = "import sys; from bourn.cli.main import main; sys.exit(main())"
-        return self.run("-c", program, *words, stdin=stdin)
+pytestmark = needs_pip
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +56,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     folder = tmp_path_factory.mktemp("third-party")
     (folder / "graph.toml").write_text(GRAPH)
     (folder / "config.toml").write_text(CONFIG)
-    return Environment(folder)
+    return Environment(folder, "bourn-example-match-policy")
 
 
 def test_an_instance_uses_it(environment: Environment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -145,20 +146,120 @@ def test_toml() -> None:
     assert graph.by_path("/power0/pdu1/rack1")[0].path == "/cluster0/rack1"
 
 
+KINDS = """
+[[resource.graph]]
+type = "cluster"
+basename = "vulpes"
+
+[[resource.graph]]
+name = "thin"
+type = "node"
+hosts = "fox[1-2]"
+properties = { fast = "fox2", "perf_class=3" = "fox[1-2]" }
+
+[[resource.graph]]
+name = "fat"
+type = "node"
+hosts = "bear7"
+
+[[resource.graph]]
+type = "core"
+in = ["thin", "fat"]
+count = 4
+
+[[resource.graph]]
+type = "core"
+in = "fat"
+count = 2
+
+[[resource.graph]]
+type = "gpu"
+in = "fat"
+count = 2
+
+[[resource.graph]]
+type = "panel"
+subsystem = "power"
+size = 900
+unit = "W"
+
+[[resource.graph]]
+type = "pdu"
+subsystem = "power"
+in = "panel"
+count = 2
+links = "thin"
+size = 500
+unit = "W"
+"""
+
+
+def test_toml_of_unlike_nodes() -> None:
+    resources = read_toml(KINDS.encode(), {})
+    assert resources.R is not None
+    assert resources.R["execution"] == {
+        "R_lite": [
+            {"rank": "0-1", "children": {"core": "0-3"}},
+            {"rank": "2", "children": {"core": "0-5", "gpu": "0-1"}},
+        ],
+        "nodelist": ["fox[1-2],bear7"],
+        "properties": {"fast": "1", "perf_class=3": "0-1"},
+        "starttime": 0.0,
+        "expiration": 0.0,
+    }
+    graph = ResourceGraph()
+    assert resources.build is not None
+    resources.build(graph)
+    assert len(graph.by_path("/vulpes0/bear7")[0].kids) == 8
+    assert graph.by_path("/vulpes0/bear7/core5")
+    (fox,) = graph.by_path("/power0/panel0/pdu1/fox2")
+    assert (fox.path, fox.properties) == ("/vulpes0/fox2", {"fast": "", "perf_class": "3"})
+
+
+def test_toml_without_cores_has_no_r() -> None:
+    assert read_toml(b"[[resource.graph]]\ntype = 'licence'\ncount = 3", {}).R is None
+
+
+GRAPH = "[[resource.graph]]\n"
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ("", r"there is no \[\[resource.graph\]\] table"),
-        ("[[resource.graph]]\ncount = 2", r"resource.graph\[0\].type: is missing"),
-        ("[[resource.graph]]\ntype = 'x'\ncuont = 2", "unknown key; did you mean 'count'"),
-        ("[[resource.graph]]\ntype = 'x'\ncount = '2'", r"graph\[0\].count: must be int, not '2'"),
-        ("[[resource.graph]]\ntype = 'x'\ncount = 0", "count: must be at least 1, not 0"),
-        ("[[resource.graph]]\ntype = 'x'\nin = 'rak'", "'rak' is no level above"),
-        ("[[resource.graph]]\ntype = 'x'\nnumber = 'odd'", "must be one of parent, node, global"),
-        ("[[resource.graph]]\ntype = 'p'\nsubsystem = 'power'\nlinks = 'x'", "links must name a level above"),
-        ("[[resource.graph]", "not a TOML document"),
+        ("", r"there is no [[resource.graph]] table"),
+        ("[[resource.grpah]]\ntype = 'x'", "there is no [[resource.graph]] table; there is resource.grpah"),
+        ("[resource]\ngraph = 3", "there is no [[resource.graph]] table"),
+        (f"{GRAPH}count = 2", "line 1: resource.graph[0].type: is missing: what is it, a rack,"),
+        (
+            f"{GRAPH}type = 'x'\ncuont = 2",
+            "line 3: resource.graph[0].cuont: unknown key; did you mean 'count'",
+        ),
+        (f"{GRAPH}type = 'x'\ncount = '2'", "line 3: resource.graph[0].count: must be an integer, not '2'"),
+        (f"{GRAPH}type = 'x'\ncount = true", "count: must be an integer, not True"),
+        (f"{GRAPH}type = 'x'\ncount = 0", "count: must be at least 1, not 0"),
+        (f"{GRAPH}type = 'x'\nin = 'rak'", "'rak' is no level above"),
+        (f"{GRAPH}type = 'x'\nin = ['cluster', 3]", "'3' is no level above"),
+        (f"{GRAPH}type = 'x'\nnumber = 'odd'", "must be one of parent, node, global"),
+        (
+            f"{GRAPH}type = 'p'\nsubsystem = 'power'\nlinks = 'x'",
+            "line 4: resource.graph[0].links: must name a level above; 'x' is no level",
+        ),
+        (f"{GRAPH}type = 'p'\nsubsystem = 'power'", "links: is missing: which level does it serve?"),
+        (f"{GRAPH}type = 'node'\nhosts = 'a[1-'", "resource.graph[0].hosts: "),
+        (f"{GRAPH}type = 'rack'\nhosts = 'a1'", "hosts: are the names of nodes; a rack has a basename"),
+        (f"{GRAPH}type = 'node'\nhosts = 'a[1-3]'\ncount = 2", "hosts: 3 names for 2 nodes"),
+        (f"{GRAPH}type = 'node'\nhosts = 'a1,a1'", "there are two nodes of the name a1"),
+        (
+            f"{GRAPH}type = 'rack'\ncount = 2\n{GRAPH}in = 'rack'\ntype = 'node'\nhosts = 'a[1-3]'",
+            "line 7: resource.graph[1].hosts: 3 names can't be shared out among 2 racks",
+        ),
+        (f"{GRAPH}type = 'node'\nproperties = {{ fast = 'a1' }}", "properties: fast: there is no node a1"),
+        (f"{GRAPH}type = 'core'\nproperties = {{ fast = 'a1' }}", "by hosts are for nodes; of a core, give"),
+        (f"{GRAPH}type = 'node'\nproperties = [1]", "must be strings, as NAME or NAME=VALUE, not 1"),
+        (f"{GRAPH}type = 'x'\n{GRAPH}type = 'cluster'", "there is one cluster, and its table comes first"),
+        ("[[resource.graph]", "not a TOML document: "),
     ],
 )
 def test_toml_that_is_wrong(table: str, words: str) -> None:
-    with pytest.raises(BournError, match=words):
+    with pytest.raises(BournError, match=re.escape(words)):
         paths(read_toml(table.encode(), {}))

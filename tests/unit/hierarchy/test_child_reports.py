@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bourn.model.rset import ResourceSet
-from bourn_plugins.hierarchy.jobspec import child_configuration, handed_down, overrides_down
+from bourn_plugins.hierarchy.jobspec import child_configuration, handed_down, localize, overrides_down
 from bourn_plugins.hierarchy.mirror import Mirror
 from bourn_plugins.hierarchy.rank_map import lift, ranks_of
 from bourn_plugins.hierarchy.shape import Part
@@ -91,13 +91,13 @@ def test_r_in_the_parents_ranks():
 
 def test_what_the_parent_has_seen_to_stays_with_it():
     obj = {"attributes": {"system": {"duration": 1, "dependencies": [{}], "queue": "q"}}, "version": 1}
-    assert handed_down(obj)["attributes"] == {"system": {"duration": 1}}
+    assert handed_down(obj, (0,))["attributes"] == {"system": {"duration": 1}}
     assert obj["attributes"]["system"]["queue"] == "q"
     plain = {"attributes": {"system": {"duration": 1}}, "version": 1}
-    assert handed_down(plain) is plain
+    assert handed_down(plain, (0,)) is plain
     keys = {"attributes.system.queue": "q", "attributes.system.duration": 5}
-    assert overrides_down(keys) == {"attributes.system.duration": 5}
-    assert overrides_down({"attributes.system.queue": "q"}) is None
+    assert overrides_down(keys, (0,)) == {"attributes.system.duration": 5}
+    assert overrides_down({"attributes.system.queue": "q"}, (0,)) is None
 
 
 def test_each_level_has_its_own_configuration():
@@ -111,3 +111,14 @@ def test_each_level_has_its_own_configuration():
     assert conf["exec"] == {"method": "mock"}
     assert conf["hierarchy"] == {"policy": "least-loaded", "shape": "4", "child": table["child"]}
     assert child_configuration(Part(1, 1, 0, False, ""), table) == {"exec": {"method": "mock"}}
+
+
+def test_constraints_on_ranks_are_those_of_the_child():
+    wanted = {"and": [{"ranks": ["0-2"]}, {"not": [{"ranks": ["5"]}]}, {"properties": ["fast"]}]}
+    found = {"and": [{"ranks": ["1"]}, {"not": [{"ranks": ["0"]}]}, {"properties": ["fast"]}]}
+    assert localize(wanted, (5, 2)) == found
+    assert localize({"ranks": ["7"]}, (5, 2)) == {"ranks": []}
+    obj = {"attributes": {"system": {"constraints": {"ranks": ["2"]}}}}
+    assert handed_down(obj, (5, 2))["attributes"]["system"]["constraints"] == {"ranks": ["1"]}
+    keys = {"attributes.system.constraints": {"ranks": ["5"]}}
+    assert overrides_down(keys, (5, 2)) == {"attributes.system.constraints": {"ranks": ["0"]}}

@@ -870,3 +870,87 @@ def test_one_who_waits_and_fails_does_not_harm_the_others(caplog: pytest.LogCapt
     rig.settle()
     assert rig.errors == [None]
     assert caplog.text.count("a callback of the job manager failed") == 3
+
+
+ONCE_MORE = "retry priority alloc start finish release free"
+
+
+def test_a_job_that_fails_is_run_again_under_its_id() -> None:
+    rig = Rig(instant=False)
+    (id,) = rig.submit(system={"retry": {"limit": 2}})
+    rig.settle()
+    for status in (256, 9, 256):
+        rig.exec.run(id)
+        rig.settle()
+        assert rig.engine.running == 1
+        rig.exec.finish(id, status=status)
+        rig.settle()
+    assert rig.names(id) == f"{LIFE.removesuffix(' clean')} {ONCE_MORE} {ONCE_MORE} clean"
+    retries = [context for name, context in rig.store.eventlog(id) if name == "retry"]
+    assert retries == [{"attempt": 2, "cause": "exit status 1"}, {"attempt": 3, "cause": "signal 9"}]
+    assert rig.store.done[id].retries == 2
+    assert rig.store.done[id].result == Result.FAILED
+    assert rig.sched.freed == [id] * 3
+    assert rig.engine.running == 0
+    assert [name for _, name, _ in rig.store.logs].count("guest.output") == 2
+
+
+def test_a_job_that_succeeds_in_the_end_has_succeeded() -> None:
+    rig = Rig(instant=False)
+    (id,) = rig.submit(system={"retry": {"limit": 5, "on": ["node"]}})
+    rig.settle()
+    lost = ExecEvent(id, "exception", {"type": "node-failure", "severity": 0, "note": "rank 3"}, 1001.0)
+    rig.exec.run(id)
+    rig.exec.finish(id, status=9, before=[lost])
+    rig.settle()
+    rig.exec.run(id)
+    rig.exec.finish(id)
+    rig.settle()
+    done = rig.store.done[id]
+    assert (done.result, done.exception_type, done.waitstatus) == (Result.COMPLETED, None, 0)
+
+
+@pytest.mark.parametrize("when", ["running", "ending", "waiting again"])
+def test_a_job_that_is_cancelled_is_not_run_again(when: str) -> None:
+    rig = Rig(instant=False)
+    (id,) = rig.submit(system={"retry": {"limit": 5}})
+    rig.settle()
+    rig.exec.run(id)
+    if when == "ending":
+        t = rig.t
+        rig.exec.client.exec_report([ExecEvent(id, "finish", {"status": 256}, t)], [])
+        rig.engine.post(rig.engine.jobs[id], "exception", dict(CANCEL))
+        rig.exec.client.exec_report([ExecEvent(id, "release", {"ranks": "all", "final": True}, t)], [])
+    elif when == "running":
+        rig.engine.post(rig.engine.jobs[id], "exception", dict(CANCEL))
+        rig.settle()
+        rig.exec.finish(id, status=15)
+    else:
+        rig.sched.greedy = False
+        rig.exec.finish(id, status=256)
+        rig.settle()
+        assert rig.names(id).endswith("retry priority")
+        rig.engine.post(rig.engine.jobs[id], "exception", dict(CANCEL))
+    rig.engine.kick()
+    rig.settle()
+    assert rig.names(id).endswith("clean")
+    assert rig.store.done[id].retries == (when == "waiting again")
+
+
+def test_a_restart_knows_how_often_a_job_was_run_again() -> None:
+    rig = Rig(instant=False)
+    (id,) = rig.submit(system={"retry": {"limit": 1}})
+    rig.settle()
+    rig.exec.run(id)
+    rig.sched.greedy = False
+    rig.exec.finish(id, status=256)
+    rig.settle()
+    again = Rig(store=rig.store, instant=False)
+    jobs = list(load(again.store))  # type: ignore[arg-type]
+    assert [(job.retries, job.waitstatus, job.t_run) for job in jobs] == [(1, None, 0.0)]
+    resume(again.engine, jobs)
+    again.settle()
+    again.exec.run(id)
+    again.exec.finish(id, status=256)
+    again.settle()
+    assert again.store.done[id].retries == 1

@@ -164,7 +164,12 @@ def test_priority_policies(give, text):
 
 
 @pytest.mark.parametrize(
-    ("choice", "text"), [(7, "must return a position below"), (0, "of 2 equal children one got everything")]
+    ("choice", "text"),
+    [
+        (7, "must return a position below"),
+        (0, "of 2 equal children one got 120 of 120 jobs"),
+        (None, "of 1 idle children none was given"),
+    ],
 )
 def test_distribution_policies(choice, text):
     policy = type("D", (), {"choose": lambda self, job, children: choice})

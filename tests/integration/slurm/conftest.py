@@ -1,0 +1,232 @@
+"""A real Slurm on this machine: munged, slurmctld, and a slurmd for each of four made-up nodes."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BIN = Path(sys.executable).parent
+NODES = 4
+SECONDS = 30.0
+"""How long Slurm may take to come up, or a test to see what it waits for."""
+CONF = """\
+ClusterName=bourn
+SlurmctldHost=localhost
+SlurmUser=root
+SlurmctldPort={ctld}
+SlurmdPort={port}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+PreemptMode=REQUEUE
+PreemptType=preempt/partition_prio
+SlurmdParameters=config_overrides
+ReturnToService=2
+SchedulerParameters=sched_min_interval=0,batch_sched_delay=0
+KillWait=10
+MpiDefault=none
+StateSaveLocation={folder}/state
+SlurmctldPidFile={folder}/ctld.pid
+SlurmctldLogFile={folder}/ctld.log
+SlurmdPidFile={folder}/%n.pid
+SlurmdSpoolDir={folder}/%n
+SlurmdLogFile={folder}/%n.log
+{nodes}
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=30
+PartitionName=first Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=9
+"""
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 State=UNKNOWN"
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Slurm:
+    """Runs commands as a user of Slurm does."""
+
+    def __init__(self, conf: Path, cwd: Path) -> None:
+        self.cwd = cwd
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "BOURN"))},
+            "SLURM_CONF": str(conf),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "TMPDIR": "/tmp",
+        }
+
+    def __call__(self, line: str, *, stdin: str = "", seconds: float = 60, **env: str) -> Result:
+        done = subprocess.run(
+            ["sh", "-c", line],
+            env={**self.env, **env},
+            cwd=self.cwd,
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, line: str, *, stdin: str = "") -> str:
+        """Run a command that must succeed; return what it printed, stripped."""
+        found = self(line, stdin=stdin)
+        assert found.code == 0, found
+        return found.out.strip()
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.cwd / name
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    def until(self, line: str, wanted: str) -> None:
+        """Wait until a command prints something."""
+        deadline = time.monotonic() + SECONDS
+        while wanted not in (found := self(line)).out:
+            assert time.monotonic() < deadline, (line, wanted, found)
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Path]:
+    """Slurm; the path of its configuration."""
+    if os.getuid():
+        pytest.skip("a Slurm of one's own needs root")
+    for program in ("munged", "slurmctld", "slurmd", "srun", "setpriv"):
+        if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
+            pytest.skip(f"{program} isn't installed")
+    try:
+        pwd.getpwnam("munge")
+    except KeyError:
+        pytest.skip("there is no user munge")
+    # Sockets have short names, and munge wants no directory on the way that others can write to.
+    folder = Path(tempfile.mkdtemp(prefix="bourn-slurm-", dir="/var/lib"))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield _raise(folder, stack)
+
+
+@pytest.fixture
+def slurm(cluster: Path, tmp_path: Path) -> Slurm:
+    return Slurm(cluster, tmp_path)
+
+
+def _raise(folder: Path, stack: ExitStack) -> Path:
+    folder.chmod(0o755)
+    key = folder / "munge.key"
+    key.write_bytes(os.urandom(128))
+    key.chmod(0o600)
+    user = pwd.getpwnam("munge")
+    munge = folder / "munge"
+    munge.mkdir(mode=0o755)
+    for path in (key, munge):
+        os.chown(path, user.pw_uid, user.pw_gid)
+    os.chmod(folder, 0o755)
+    sock = folder / "munge.socket"
+    ports = _free_ports(NODES + 1)
+    conf = folder / "slurm.conf"
+    host = socket.gethostname().partition(".")[0]
+    nodes = [NODE.format(name=f"n{n}", host=host, port=port) for n, port in enumerate(ports[1:], start=1)]
+    text = CONF.format(folder=folder, ctld=ports[0], port=ports[1], nodes="\n".join(nodes))
+    conf.write_text(text)
+    sock = munge / "socket"
+    conf.write_text(text.replace(f"{folder}/munge.socket", str(sock)))
+    env = {**os.environ, "SLURM_CONF": str(conf), "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+    files = [f"--{name}={munge}/{name}" for name in ("pid-file", "log-file", "seed-file")]
+    _spawn(
+        stack,
+        ["munged", "-F", f"--key-file={key}", f"--socket={sock}", *files],
+        env,
+        folder / "munged.out",
+        user=user.pw_uid,
+        group=user.pw_gid,
+    )
+    _await(sock.exists, "munged", munge / "log-file")
+    _spawn(stack, ["slurmctld", "-D", "-c"], env, folder / "ctld.out")
+    for n in range(1, NODES + 1):
+        (folder / f"n{n}").mkdir()
+        _spawn(stack, ["slurmd", "-D", "-N", f"n{n}"], env, folder / f"n{n}.out")
+
+    def idle() -> bool:
+        found = subprocess.run(
+            ["sinfo", "-h", "-p", "main", "-t", "idle", "-o", "%D"],
+            env=env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return found.stdout.strip() == str(NODES)
+
+    _await(idle, "slurmctld", folder / "ctld.log")
+    return conf
+
+
+def _spawn(
+    stack: ExitStack,
+    command: Sequence[str],
+    env: dict[str, str],
+    out: Path,
+    user: int | None = None,
+    group: int | None = None,
+) -> None:
+    """Start a daemon in the foreground; it is ended with the stack, or with us however we end."""
+    with open(out, "wb") as file:
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *command],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            user=user,
+            group=group,
+        )
+
+    def end() -> None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    stack.callback(end)
+
+
+def _await(condition: object, name: str, log: Path) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            said = log.read_text()[-2000:] if log.exists() else ""
+            pytest.fail(f"{name} didn't come up: {said}")
+        time.sleep(0.05)
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        ports = []
+        for _ in range(count):
+            sock = stack.enter_context(closing(socket.socket()))
+            sock.bind(("127.0.0.1", 0))
+            ports.append(int(sock.getsockname()[1]))
+        return ports

@@ -1,0 +1,112 @@
+"""Instances inside a real Slurm: started by its tasks, bounded by what it gives, ended when it says so."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .conftest import Slurm
+
+START = "srun --mpi=pmi2"
+
+
+def test_a_broker_on_each_node(slurm: Slurm) -> None:
+    script = "bourn getattr hostlist; bourn resource R; bourn overlay status; bourn run -N3 hostname"
+    out = slurm.ok(f"{START} -N3 -c1 bourn start sh -c '{script}'").splitlines()
+    hosts = out[0].split(",")
+    assert [re.fullmatch(r"n[1-4]", host) is not None for host in hosts] == [True] * 3
+    execution = json.loads(out[1])["execution"]
+    assert execution["R_lite"] == [{"rank": "0-2", "children": {"core": "0"}}]
+    assert sum("full" in line for line in out) == 3
+    assert len(out) == 2 + 3 + 3
+
+
+def test_brokers_that_share_a_node_get_a_part_each(slurm: Slurm) -> None:
+    out = slurm.ok(f"{START} -N1 -n2 -c1 bourn start bourn resource R")
+    lite = json.loads(out)["execution"]["R_lite"]
+    assert [entry["children"]["core"] for entry in lite] == ["0", "1"]
+
+
+def test_the_time_limit_is_mirrored(slurm: Slurm) -> None:
+    slurm.write(
+        "left.py",
+        f"#!{sys.executable}\n"
+        "import time, bourn\n"
+        "R = bourn.Handle().rpc('resource.status').get()['R']\n"
+        "print(R['execution']['expiration'] and R['execution']['expiration'] - time.time())\n",
+    )
+    assert 6 * 60 < float(slurm.ok(f"{START} -N2 -c1 -t 7 bourn start ./left.py")) <= 7 * 60
+    assert float(slurm.ok(f"{START} -N1 -c1 bourn start ./left.py")) == 0
+
+
+def test_the_program_is_no_task_of_slurm(slurm: Slurm) -> None:
+    out = slurm.ok(f"{START} -N2 bourn start sh -c 'env; bourn run -n1 env'")
+    assert "SLURM_JOB_ID=" not in out
+    assert "PMI_FD=" not in out
+    assert slurm(f"{START} -N2 bourn start sh -c 'exit 3'").code == 3
+
+
+def test_salloc(slurm: Slurm) -> None:
+    out = slurm.ok("salloc -Q -N2 -n2 -c1 srun --mpi=pmi2 bourn start bourn resource info")
+    assert out == "2 Nodes, 2 Cores, 0 GPUs"
+
+
+def test_sbatch_and_the_way_in_from_outside(slurm: Slurm) -> None:
+    slurm.write(
+        "job.sh",
+        "#!/bin/sh\n#SBATCH -N2 -n2 -c1 -o job.out\nsrun --mpi=pmi2 bourn start "
+        "sh -c 'bourn submit -n2 true; bourn queue drain; echo > ready; sleep 1000'\n",
+    )
+    slurm.ok("mkfifo ready")
+    id = slurm.ok("sbatch --parsable job.sh")
+    slurm.ok("cat ready")
+    uri = slurm.ok(f"bourn uri slurm:{id}")
+    assert uri.startswith(("local://", "ssh://"))
+    assert slurm.ok(f"bourn proxy slurm:{id} bourn jobs -a -n -o '{{name}} {{status}}'") == "true COMPLETED"
+    assert slurm.ok(f"BOURN_URI=slurm:{id} bourn getattr size") == "2"
+    slurm.ok(f"scancel {id}")
+    slurm.until(f"bourn uri slurm:{id} 2>&1", "Slurm")
+    stale = slurm("bourn uri slurm:999999")
+    assert (stale.code, stale.err.count("\n")) == (1, 1)
+    assert "Slurm" in stale.err
+
+
+def test_a_batch_script_without_tasks_uses_its_node(slurm: Slurm) -> None:
+    slurm.write("one.sh", "#!/bin/sh\n#SBATCH -N1 -n1 -c1 -o one.out\nbourn start bourn resource info\n")
+    slurm.ok("sbatch -W one.sh")
+    assert (slurm.cwd / "one.out").read_text() == "1 Nodes, 1 Cores, 0 GPUs\n"
+
+
+def test_a_cancelled_job_ends_its_instance_in_order(slurm: Slurm) -> None:
+    slurm.write(
+        "long.sh", "#!/bin/sh\nbourn submit -N2 --wait-event=start sleep 1000.875\necho > ready\nsleep 1000\n"
+    )
+    slurm.write(
+        "job.sh",
+        "#!/bin/sh\n#SBATCH -N2 -n2 -c1 -o job.out\n"
+        "exec srun --mpi=pmi2 bourn start -S store.dump=left.tar ./long.sh\n",
+    )
+    slurm.ok("mkfifo ready")
+    id = slurm.ok("sbatch --parsable job.sh")
+    slurm.ok("cat ready")
+    slurm.ok(f"scancel {id}")
+    slurm.until("test -s left.tar && echo kept", "kept")
+    slurm.until("pgrep -f '[s]leep 1000.875' || echo none", "none")
+    look = "bourn restore -q left.tar; bourn jobs -a -n -o '{status}'"
+    assert slurm.ok(f'bourn start sh -c "{look}"') == "CANCELED"
+
+
+def test_a_preempted_job_ends_its_instance(slurm: Slurm) -> None:
+    slurm.write(
+        "low.sh",
+        "#!/bin/sh\n#SBATCH -N4 -n4 -c4 --no-requeue -o low.out\n"
+        "exec srun --mpi=pmi2 bourn start -S store.dump=low.tar sh -c 'echo > ready; sleep 1000'\n",
+    )
+    slurm.ok("mkfifo ready")
+    slurm.ok("sbatch low.sh")
+    slurm.ok("cat ready")
+    assert slurm.ok("srun -p first -N4 -n4 -c4 echo mine").split() == ["mine"] * 4
+    slurm.until("test -s low.tar && echo kept", "kept")
