@@ -46,15 +46,12 @@ async def build_overlay(
 
     A card is `{rank, hostname, host, port, cert, R}`, and what `more` adds: where the broker listens, its
     certificate (DER, base64; "" with an authority), and the resources of its machine. `topology` goes before
-    what the session and the configuration say. Raises BournError.
+    what the session and the configuration say. Raises groups of BournError.
     """
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_give_up, broker)
-            overlay = await _build(broker, session, topology, dict(more or {}))
-            nursery.cancel_scope.cancel()
-    except* BournError as group:
-        raise first_of(group) from None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_give_up, broker)
+        overlay = await _build(broker, session, topology, dict(more or {}))
+        nursery.cancel_scope.cancel()
     return overlay
 
 
@@ -107,13 +104,6 @@ async def _build(
 async def _give_up(broker: Broker) -> None:
     await broker.stopping.wait()
     raise BournError(f"stopped before all brokers were up: {broker.stop_reason}", errno.EINTR)
-
-
-def first_of(error: BaseException) -> BaseException:
-    """Return the first of the errors that a nursery has put into a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def machine_resources(broker: Broker) -> Mapping[str, Any] | None:

@@ -75,9 +75,10 @@ async def linked(
             parent.keep(broker)
         async with _watched(broker, session):
             yield up
-    except BournError as error:
+    except* BournError as group:
+        error = _first(group)
         if session is None or closed or error.errnum == errno.EINTR:
-            raise  # the launcher ends us already
+            raise error from None  # nobody waits for us, or the launcher ends us already
         raise await _give_up(session, error) from None
 
 
@@ -98,15 +99,10 @@ async def _watched(broker: Broker, session: BootSession | None) -> AsyncIterator
     if watch is None:
         yield
         return
-    from bourn.broker.boot import first_of
-
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch, broker)
-            yield
-            nursery.cancel_scope.cancel()
-    except* BournError as group:
-        raise first_of(group) from None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch, broker)
+        yield
+        nursery.cancel_scope.cancel()
 
 
 async def _give_up(session: BootSession, error: BournError) -> BournError:
@@ -152,3 +148,11 @@ def _tell_root(broker: Broker, reason: str) -> None:
             nodeid=0,
         )
     )
+
+
+def _first(group: BaseExceptionGroup[BournError]) -> BournError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, BournError)
+    return error

@@ -120,7 +120,9 @@ def run_start(options: StartOptions) -> int:
 
     try:
         if options.test_size > 1:
-            session = brood = _fork_others(options, specs, broker_of, parent, rundir, statedir, guests=guests)
+            session = brood = _fork_others(
+                options, config, specs, broker_of, parent, rundir, statedir, guests=guests
+            )
         with Signals(at_once=partial(clean, at_once=True)) as signals:
             broker = broker_of(session, rundir)
             topology = options.attrs.get("tbon.topo")
@@ -192,6 +194,7 @@ def _rundir(options: StartOptions, session: BootSession | None) -> str | None:
 
 def _fork_others(
     options: StartOptions,
+    config: Config,
     specs: list[ModuleSpec],
     broker_of: Callable[[BootSession | None, Path], Broker],
     parent: Parent | None,
@@ -203,9 +206,14 @@ def _fork_others(
     """Start the ranks but 0 of a test instance, each with a run directory in that of rank 0."""
     from bourn.broker.boot import BIND, INSTANCE
     from bourn.broker.brood import Brood
+    from bourn.broker.order import choose
+    from bourn.broker.overlay.topology import parse_topology
 
-    attributes = {INSTANCE: os.urandom(16).hex(), BIND: "127.0.0.1:0"}
     topology = options.attrs.get("tbon.topo")
+    # What all would complain of is said once.
+    parse_topology(topology or config.table("tbon", TbonTable).topology, options.test_size)
+    choose(specs, config.raw.get("modules") or {}, 0)
+    attributes = {INSTANCE: os.urandom(16).hex(), BIND: "127.0.0.1:0"}
 
     def run(member: Member) -> int:
         own, _ = make_rundir(str(rundir / f"rank-{member.rank}"), {}, guests=guests)

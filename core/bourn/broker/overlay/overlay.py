@@ -203,7 +203,8 @@ class Overlay:
                         reason = error
                 await trio.sleep(delay)
                 delay = min(2 * delay, 2.0)
-        raise BournError(f"{reason.message} (given up after {seconds:g} s)", errno.ETIMEDOUT)
+        given_up = "" if self.ending else f" (given up after {seconds:g} s)"
+        raise BournError(f"{reason.message}{given_up}", errno.ETIMEDOUT)
 
     async def _greet(self, rank: int) -> tuple[Peer, trio.abc.Stream, bytes]:
         """Ask one ancestor. A host that is cut off doesn't even refuse: the next one mustn't wait for it."""
