@@ -14,6 +14,7 @@ import trio
 
 from bourn.broker.attributes import Attributes
 from bourn.broker.calls import Call
+from bourn.broker.configsync import fetch
 from bourn.broker.connector import Connector
 from bourn.broker.events import EventBus
 from bourn.broker.host import ModuleHost
@@ -69,6 +70,7 @@ class Broker:
         size: int = 1,
         owner: int | None = None,
         reload: Callable[[], Config] | None = None,
+        tables: Mapping[str, Any] | None = None,
     ) -> None:
         self.rank = rank
         self.size = size
@@ -80,6 +82,7 @@ class Broker:
         self.attrs = attrs if attrs is not None else Attributes()
         self.logring = logring
         self._reload = reload
+        self._tables = tables
         self.turn = Turn()
         self.events = EventBus(rank)
         self.services = ServiceTable()
@@ -188,7 +191,9 @@ class Broker:
         self._advance()  # join
         if self.overlay is not None:
             await core.start(self.overlay.run)
-        self._advance()  # config-sync: each broker has read the configuration
+        self._advance()  # config-sync: each broker has read the configuration, and gets that of rank 0
+        if self.rank and self.overlay is not None:
+            await fetch(self)
         self._advance()  # init
         self.host.available = {spec.name: spec for spec in specs}
         chosen = choose(specs, self._choices(), self.rank)
@@ -275,11 +280,17 @@ class Broker:
             return  # the block's own error; the way down is the same
         self.states.fail(str(error), time())
 
-    def reload_config(self) -> None:
-        """Read the configuration anew; where it, or a module, objects, the old one stays."""
+    def read_config(self) -> Config:
+        """Read the configuration's files anew."""
         if self._reload is None:
             raise BournError("this instance has no configuration files", errno.ENOENT)
-        before, self.config = self.config, self._reload()
+        return self._reload()
+
+    def adopt(self, config: Config) -> None:
+        """Take a configuration; where a module objects, or it is wrong, the old one stays."""
+        if self._tables is not None:
+            config.check(self._tables)
+        before, self.config = self.config, config
         try:
             self.host.reconfigure()
         except BournError:

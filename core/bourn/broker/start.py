@@ -101,6 +101,7 @@ def run_start(options: StartOptions) -> int:
             rank=rank,
             size=size,
             reload=reload,
+            tables=_tables(specs),
         )
 
     command = options.command or [os.environ.get("SHELL") or "/bin/sh"]

@@ -24,8 +24,11 @@ def main(argv: list[str]) -> int:
     )
     command.add_argument("key", nargs="?", metavar="KEY", help="dotted, as queues.batch.requires")
     command.set_defaults(run=_get)
-    command = commands.add("reload", "read the configuration files again")
+    command = commands.add("reload", "read the configuration files of rank 0 again, for all ranks")
     command.set_defaults(run=_reload)
+    command = commands.add("load", "take the configuration of a file, or of standard input, on all ranks")
+    command.add_argument("path", nargs="?", metavar="FILE", help="a TOML file")
+    command.set_defaults(run=_load)
     args = parser.parse_args(argv)
     with Handle() as h:
         args.run(h, args)
@@ -47,6 +50,21 @@ def _get(h: Handle, args: argparse.Namespace) -> None:
         value = value[part]
     if not args.quiet:
         print(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _load(h: Handle, args: argparse.Namespace) -> None:
+    import sys
+
+    name = args.path or "standard input"
+    try:
+        if args.path:
+            with open(args.path, encoding="utf-8") as file:
+                text = file.read()
+        else:
+            text = sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise BournError(f"{name}: not UTF-8 at byte {error.start}") from None
+    h.rpc("config.load", {"toml": text, "name": name}).get()
 
 
 def _reload(h: Handle, args: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-__all__ = ["Source", "merge", "parse_override", "read_sources"]
+__all__ = ["Source", "merge", "parse_override", "parse_text", "read_sources"]
 
 
 class Source:
@@ -77,9 +77,17 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _read_file(path: Path) -> Source:
+def parse_text(name: str, text: str) -> Source:
+    """Read TOML; `ConfigError` says where in `name` it isn't."""
     import tomllib
 
+    try:
+        return Source(name, text, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}{_place(str(error))}") from None
+
+
+def _read_file(path: Path) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -88,10 +96,7 @@ def _read_file(path: Path) -> Source:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
     if path.suffix == ".json":
         return Source(str(path), text, _json(path, text))
-    try:
-        return Source(str(path), text, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}{_place(str(error))}") from None
+    return parse_text(str(path), text)
 
 
 def _json(path: Path, text: str) -> dict[str, Any]:

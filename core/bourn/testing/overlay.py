@@ -49,8 +49,8 @@ class MemoryNetwork:
 
     async def connect(self, caller: int, rank: int) -> trio.abc.Stream:
         """Connect a rank with another one."""
-        if self._silent & {caller, rank}:
-            await trio.sleep_forever()
+        while self._silent & {caller, rank}:  # noqa: ASYNC110
+            await trio.sleep(1)
         server = self._servers.get(rank)
         if server is None:
             raise BournError(f"rank {rank} can't be reached", errno.EHOSTUNREACH)
@@ -70,6 +70,10 @@ class MemoryNetwork:
         """Cut a rank off as a pulled cable does: who calls it isn't even refused."""
         self._silent.add(rank)
         await self.cut(rank)
+
+    def restore(self, rank: int) -> None:
+        """Put the cable back: from now on calls to and from a rank that was silenced get through."""
+        self._silent.discard(rank)
 
 
 class _Port:
