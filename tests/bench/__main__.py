@@ -22,6 +22,8 @@ BENCHMARKS = {
     "memory": "the broker at start, after 2,500 and after 100,000 finished jobs",
     "job_manager": "the job manager alone: microseconds a job",
     "shell_host": "the shell host alone: jobs/s, against a bare spawn loop",
+    "tasks": "1,000 tasks in one job, against a bare spawn loop",
+    "output": "what a job writes, to a file and through the store, against a bare pipe",
     "pmi": "PMI-1 exchange of 64 tasks",
     "match": "the graph scheduler's matcher alone: matches/s",
 }
