@@ -9,7 +9,6 @@ from bourn.errors import BournError, nearest
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.shell import stdio
-from bourn.shell.topology import deal, machine_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,6 +77,7 @@ class Affinity(ShellPlugin):
     def _share(self, text: str, shares: int) -> list[set[int]]:
         """Return the CPUs of each of `shares` tasks that have the cores `text`."""
         from bourn.model.idset import IdSet
+        from bourn.shell.topology import deal, machine_cores
 
         if self._cores is None:
             self._all = os.sched_getaffinity(0)

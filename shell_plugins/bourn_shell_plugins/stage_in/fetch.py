@@ -6,7 +6,9 @@ It takes one JSON object, {uri, names, pattern, folder}, and answers with {error
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 
 from bourn.client import archive
 from bourn.client.handle import Handle
@@ -16,6 +18,7 @@ from bourn.errors import BournError
 def main() -> None:
     """Extract; answer."""
     job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_leave_with_the_job, daemon=True).start()
     error = ""
     try:
         with Handle(job["uri"]) as h:
@@ -26,6 +29,11 @@ def main() -> None:
     except OSError as failed:
         error = f"{failed.filename}: {failed.strerror}" if failed.filename else str(failed)
     print(json.dumps({"error": error}), flush=True)
+
+
+def _leave_with_the_job() -> None:
+    sys.stdin.read()
+    os._exit(1)
 
 
 if __name__ == "__main__":
