@@ -114,18 +114,14 @@ class AtomMatcher(Realm):
     # -- selection --
 
     def _select_atoms(self, need: Need, allowed: int | None, parts: dict[int, Pick], exclusive: bool) -> bool:
-        fit, type, rank = self.fitter.fit, need.type, self.chooser.rank
+        fit, type, rank, ups = self.fitter.fit, need.type, self.chooser.rank, self.ups
 
         def value(cell: Cell) -> Any:
-            if (
-                cell.vertex.type != type
-                or not self.is_up(cell.vertex)
-                or fit(cell.state, need, exclusive) is None
-            ):
+            if cell.vertex.type != type or not ups[cell.atom] or fit(cell.state, need, exclusive) is None:
                 return None
             return rank(cell)
 
-        index = self._index((need, exclusive), self.order, value)
+        index = self._index((need.kind, exclusive), self.order, value)
         if parts:
             allowed = self._without(parts, allowed)
         chosen = self._best(index, need, allowed)
@@ -179,11 +175,11 @@ class AtomMatcher(Realm):
 
     def idle_fit(self, need: Need) -> int:
         """Return the atoms that are up and would fit a need by themselves if they were idle."""
-        key = ("idle", need)
+        key = ("idle", need.kind)
         index = self._index(key, self.order, lambda cell: self._idle_rank(cell, need))
         return index.buckets.get(0, 0)
 
     def _idle_rank(self, cell: Cell, need: Need) -> int | None:
-        if cell.vertex.type != need.type or not self.is_up(cell.vertex) or cell.closed:
+        if cell.vertex.type != need.type or not self.ups[cell.atom] or cell.closed:
             return None
         return None if self.fitter.fit(self.interner.idle(cell.shape), need, True) is None else 0

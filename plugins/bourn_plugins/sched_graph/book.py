@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bourn.hookspecs.sched import AllocRequest
     from bourn_plugins.sched_graph.engine import Parts
     from bourn_plugins.sched_graph.planner import Planner
-    from bourn_plugins.sched_graph.request import Request
+    from bourn_plugins.sched_graph.request import Kind, Request
 
 
 @define(eq=False)
@@ -183,10 +183,10 @@ class Book:
         """Seconds that a job must have waited before anything is said about it: most start sooner."""
         self._lines: dict[str, Line] = {}
         self._jobs: dict[int, Pending] = {}
-        self._failed: set[Request] = set()
+        self._failed: set[Kind] = set()
         """Requests that didn't fit in this pass: as a pass goes on there is only less."""
-        self._reasons: dict[Request, str] = {}
-        self._kinds: dict[Request, int] = {}
+        self._reasons: dict[Kind, str] = {}
+        self._kinds: dict[Kind, int] = {}
         """How many jobs wait with each request."""
         self._brief = False
         self._looked = -1.0
@@ -216,7 +216,7 @@ class Book:
         line = self._line(job.queue or "")
         pending = Pending(job, request, line.policy.order(job))
         self._jobs[job.id] = pending
-        self._kinds[request] = self._kinds.get(request, 0) + 1
+        self._kinds[request.key] = self._kinds.get(request.key, 0) + 1
         line.insert(pending)
 
     def remove(self, job: int) -> bool:
@@ -230,11 +230,12 @@ class Book:
 
     def _leave(self, pending: Pending) -> None:
         pending.gone = True
-        left = self._kinds[pending.request] - 1
+        key = pending.request.key
+        left = self._kinds[key] - 1
         if left:
-            self._kinds[pending.request] = left
+            self._kinds[key] = left
         else:
-            del self._kinds[pending.request]
+            del self._kinds[key]
         self._lines[pending.job.queue or ""].gone += 1
 
     def prioritize(self, job: int, priority: int) -> None:
@@ -332,10 +333,10 @@ class Book:
         ask = asks.ask(job)
         if ask is Ask.ALLOCATE or ask is Ask.RESERVE:
             pending.looked, pending.start = self._passes, None
-        if ask is Ask.ALLOCATE and request in self._failed:
+        if ask is Ask.ALLOCATE and request.key in self._failed:
             # The usual case in a long queue: one of many equal jobs, none of which fits.
             asks.told(job, Outcome.BUSY)
-            if pending.told != (self._reasons.get(request), None):
+            if pending.told != (self._reasons.get(request.kind), None):
                 self._tell(pending, None, now, decisions)
             return True
         if ask is Ask.STOP:
@@ -347,7 +348,7 @@ class Book:
         # A job ends to the fraction of a second; what is planned behind it is planned in whole ones.
         duration = float(request.duration) if request.duration else horizon - now
         end = min(now + (request.seconds or duration), horizon)
-        parts = None if request in self._failed else planner.fit_now(request, end - now)
+        parts = None if request.key in self._failed else planner.fit_now(request, end - now)
         if parts is not None:
             planner.start(job.id, parts, end)
             del self._jobs[job.id]
@@ -355,7 +356,7 @@ class Book:
             decisions.started.append((job, parts, now, end))
             asks.told(job, Outcome.ALLOCATED)
             return True
-        self._failed.add(request)
+        self._failed.add(request.key)
         if self._brief and len(self._failed) >= len(self._kinds):
             # Nothing that waits can start. What there is to say about it has time.
             decisions.later = True
@@ -378,9 +379,9 @@ class Book:
             if now - pending.since < self._patience:
                 decisions.later = True
                 return
-        reason = self._reasons.get(pending.request)
+        reason = self._reasons.get(pending.request.kind)
         if reason is None:
-            reason = self._reasons[pending.request] = self._why(pending.request)
+            reason = self._reasons[pending.request.kind] = self._why(pending.request)
         estimate = None if start is None else round(start, 1)
         told = pending.told
         if told is None or told[0] != reason or _moved(told[1], estimate):

@@ -80,7 +80,7 @@ class Engine(SlotMatcher):
             return self._match(request, forbidden)
 
     def _match(self, request: Request, forbidden: int | None) -> Parts | None:
-        if forbidden is None and self._failed.get(request) == self.version:
+        if self._failed.get(request.kind) == self.version:
             return None
         allowed = self._allowed(request, forbidden)
         if allowed is not None and not allowed:
@@ -91,7 +91,7 @@ class Engine(SlotMatcher):
                 if forbidden is None:
                     if len(self._failed) > _MOST_FAILURES:
                         self._failed.clear()
-                    self._failed[request] = self.version
+                    self._failed[request.kind] = self.version
                 return None
         return list(parts.items())
 

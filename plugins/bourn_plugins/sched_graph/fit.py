@@ -57,12 +57,13 @@ class Fitter:
 
     def fit(self, state: State, need: Need, exclusive: bool) -> Pick | None:
         """Return how a vertex in `state` satisfies one of `need`, or None."""
-        key = (need, exclusive)
+        key = (need.kind, exclusive)
         memo = state.memo
         if key in memo:
             found: Pick | None = memo[key]
             return found
-        pick = memo[key] = self._fit(state, need, exclusive)
+        pick = self._fit(state, need, exclusive)
+        state.keep(key, pick)
         return pick
 
     def _fit(self, state: State, need: Need, exclusive: bool) -> Pick | None:
@@ -122,12 +123,23 @@ class Fitter:
 
     def slots(self, state: State, slot: Need) -> list[Slot]:
         """Return the slots that a subtree has, best first; together they can all be taken."""
-        memo = state.memo
-        found = memo.get(slot)
+        found: list[Slot] | None = state.memo.get(slot.kind)
         if found is None:
-            found = memo[slot] = [] if state.taken else self._slots(state, slot)
-        result: list[Slot] = found
-        return result
+            found = [] if state.taken else self._slots(state, slot)
+            state.keep(slot.kind, found)
+        return found
+
+    def first_slots(self, state: State, slot: Need, number: int) -> Pick:
+        """Return what takes the first slots of a subtree that has as many."""
+        found = self.slots(state, slot)
+        if number == 1:
+            return found[0].pick
+        key = (slot.kind, number)
+        pick: Pick | None = state.memo.get(key)
+        if pick is None:
+            pick = join(*(each.pick for each in found[:number]))
+            state.keep(key, pick)
+        return pick
 
     def _slots(self, state: State, slot: Need) -> list[Slot]:
         shape = state.shape
@@ -219,14 +231,15 @@ def _merge(leaves: list[int], kids: dict[int, Pick], pick: Pick) -> None:
         kids[place] = kid if other is None else join(other, kid)
 
 
-def join(one: Pick, other: Pick) -> Pick:
-    """Return what takes both of two picks of one vertex."""
-    leaves = list(one.leaves)
-    kids = dict(one.kids)
-    _merge(leaves, kids, other)
+def join(*picks: Pick) -> Pick:
+    """Return what takes all of some picks of one vertex."""
+    leaves = list(picks[0].leaves)
+    kids = dict(picks[0].kids)
+    for pick in picks[1:]:
+        _merge(leaves, kids, pick)
     return Pick(
-        one.exclusive or other.exclusive,
-        one.whole or other.whole,
+        any(pick.exclusive for pick in picks),
+        any(pick.whole for pick in picks),
         tuple(leaves),
         tuple(sorted(kids.items(), key=_place)),
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define
 
-from bourn_plugins.sched_graph.fit import Pick, bits_of
+from bourn_plugins.sched_graph.fit import bits_of
 from bourn_plugins.sched_graph.profile import FOREVER, Profile
 from bourn_plugins.sched_graph.request import SLOT
 from bourn_plugins.sched_graph.twins import translate
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bourn_plugins.sched_graph.engine import Engine, Parts
+    from bourn_plugins.sched_graph.fit import Pick
     from bourn_plugins.sched_graph.request import Need, Request
+    from bourn_plugins.sched_graph.states import Shape
 
 __all__ = ["FOREVER", "Planner", "Reservation"]
 
+_LEAVES = ("core", "gpu")
 _CHEAP = 64
 """Releases that a what-if may cost before its result is kept."""
 
@@ -65,7 +68,10 @@ class Planner:
     _unit_total: int = 0
     _kept: dict[int, tuple[Reservation, int]] = Factory(dict)
     """The last reservation that was dear to find, and for how many passes it may be used again."""
+    _marks: int = 0
     _released: int = 0
+    _worlds: dict[tuple[int, ...], tuple[int, dict[str, int]]] = Factory(dict)
+    """What reservations leave for now, by the engine's version and who they are: (version, free units)."""
 
     def __attrs_post_init__(self) -> None:
         self._unit_total = sum(self._units(cell.shape.totals) for cell in self.engine.cells)
@@ -92,6 +98,9 @@ class Planner:
             twin._start(job, translate(parts, self.engine, twin.engine), end)
 
     def _start(self, job: int, parts: Parts, end: float) -> None:
+        if not self.reservations:
+            # It has come before the job whose reservation was kept, and may have what that needs.
+            self._kept.clear()
         self.engine.allocate(job, parts)
         self.ends[job] = end
         if end != FOREVER:
@@ -115,6 +124,7 @@ class Planner:
             planner._expire(job, end)
 
     def _expire(self, job: int, end: float) -> None:
+        self._kept.clear()
         if job in self.ends:
             self._forget_end(job, self.ends[job])
             self.ends[job] = end
@@ -135,28 +145,46 @@ class Planner:
 
     def _begin(self, now: float) -> None:
         self.now = now
+        self._worlds.clear()
+        if self._marks != self.engine.marks:
+            self._marks = self.engine.marks
+            self._kept.clear()
         if self.reservations:
             self.reservations = []
             self._profile = None
 
     def fit_now(self, request: Request, duration: float) -> Parts | None:
         """Return what a request gets now without delaying what is reserved; None if it doesn't fit."""
+        engine = self.engine
+        if any(engine.free_units(type) < request.totals.get(type, 0) for type in _LEAVES):
+            return None
         end = self.now + duration
         ahead = [r for r in self.reservations if r.start < end]
         if not ahead:
             return self.engine.match(request)
         forbidden = 0
-        partial: list[Parts] = []
+        partial: list[Reservation] = []
         whole = self._whole_atoms(request) is not None
         for reservation in ahead:
             if reservation.whole or whole:
                 forbidden |= reservation.mask
             else:
-                partial.append(reservation.parts)
+                partial.append(reservation)
         if not partial:
-            return self.engine.match(request, forbidden)
-        with self.engine.what_if((), partial):
-            return self.engine.match(request, forbidden)
+            return engine.match(request, forbidden or None)
+        key = (engine.version, *map(id, partial))
+        known = self._worlds.get(key)
+        if known is not None:
+            version, free = known
+            if any(units < request.totals.get(type, 0) for type, units in free.items()):
+                return None
+        with engine.what_if((), [reservation.parts for reservation in partial]) as world:
+            if known is None:
+                self._worlds[key] = (engine.version, {type: world.free_units(type) for type in _LEAVES})
+            else:
+                # It is the same state of affairs as then: what didn't fit doesn't fit now.
+                engine.version = version
+            return engine.match(request, forbidden or None)
 
     def reserve(self, job: int, request: Request, duration: float) -> Reservation | None:
         """Reserve resources at the earliest time at which they are free; None if there is no such time."""
@@ -177,7 +205,7 @@ class Planner:
 
     def _reserve(self, job: int, request: Request, duration: float) -> Reservation | None:
         kept = self._kept.get(job)
-        if kept is not None and kept[1] > 0 and kept[0].start > self.now and not self.reservations:
+        if kept is not None and not self.reservations and self._still_best(kept, request):
             self._kept[job] = (kept[0], kept[1] - 1)
             self.reservations.append(kept[0])
             self._profile = None
@@ -195,9 +223,21 @@ class Planner:
         if self._profile is not None:
             self._profile.add(start, reservation.end, mask, self._parts_units(parts))
         self.reservations.append(reservation)
-        # What was dear to find out stays good for some passes: early ends could only bring it forward.
-        self._kept = {job: (reservation, self._released // _CHEAP)} if self._released > _CHEAP else {}
+        if len(self.reservations) == 1:
+            # What was dear to find out stays good for some passes: early ends could only bring it forward.
+            self._kept = {job: (reservation, self._released // _CHEAP)} if whole is None else {}
         return reservation
+
+    def _still_best(self, kept: tuple[Reservation, int], request: Request) -> bool:
+        """Whether a reservation of the pass before is as good as another one would be, or nearly so."""
+        reservation, passes = kept
+        if reservation.start <= self.now or (self._leaving and self._leaving[0][0] <= self.now):
+            return False
+        if passes > 0:
+            return True
+        # With as little as is free before it starts, there can be no earlier time.
+        opening = next(self._first_openings(self._units(request.totals)), None)
+        return opening is not None and opening >= reservation.start
 
     def _current(self) -> Profile:
         if self._profile is None:
@@ -251,10 +291,14 @@ class Planner:
             return None
         start, free = found
         parts: Parts = []
+        picks: dict[Shape, Pick | None] = {}
         for place in bits_of(engine.choose(free, wanted)):
             atom = engine.order.atoms[place]
-            pick = engine.fitter.fit(engine.interner.idle(engine.cells[atom].shape), need, True)
-            assert isinstance(pick, Pick)
+            shape = engine.cells[atom].shape
+            pick = picks.get(shape)
+            if pick is None:
+                pick = picks[shape] = engine.fitter.fit(engine.interner.idle(shape), need, True)
+                assert pick is not None
             parts.append((atom, pick))
         return start, parts
 

@@ -41,7 +41,10 @@ class Realm:
         self.all_up = all_up
         """Whether to take everything as up: to say what could ever fit."""
         self.version = 0
-        """Changes with every change of what is free, in what-ifs too."""
+        """Changes with every change of what is free, in what-ifs too; after those it is what it was."""
+        self._stamp = 0
+        self.marks = 0
+        """How often something came up or went down."""
         self.epoch = 0
         """Changes when jobs, or the status of vertices, do."""
         self.log: list[int] = []
@@ -64,6 +67,9 @@ class Realm:
         self.by_rank = {cell.vertex.rank: cell.atom for cell in self.cells if cell.vertex.rank >= 0}
         self._atom_of = {cell.vertex.index: cell.atom for cell in self.cells}
         self._free: dict[str, int] = {}
+        self._units: dict[str, tuple[int, int]] = {}
+        self.ups = [self.is_up(vertex) for vertex in vertices]
+        """Whether each atom, and all that it lies in, is up."""
 
     def _upper(self, vertex: Vertex, has_nodes: bool) -> Upper:
         first = len(self.cells)
@@ -104,13 +110,22 @@ class Realm:
         count = self._free.get(type)
         if count is None:
             count = self._free[type] = sum(
-                cell.state.free_units(type) for cell in self.cells if self.is_up(cell.vertex)
+                cell.state.free_units(type) for cell in self.cells if self.ups[cell.atom]
             )
         return count
 
+    def units(self, type: str) -> tuple[int, int]:
+        """Return how many units of a type there are, in use or not: on atoms that are up, and in all."""
+        found = self._units.get(type)
+        if found is None:
+            each = [cell.shape.totals.get(type, 0) for cell in self.cells]
+            up = sum(count for count, is_up in zip(each, self.ups, strict=True) if is_up)
+            found = self._units[type] = (up, sum(each))
+        return found
+
     def _recount(self, cell: Cell, before: State) -> None:
         for type in self._free:
-            if type in cell.shape.totals and self.is_up(cell.vertex):
+            if type in cell.shape.totals and self.ups[cell.atom]:
                 self._free[type] += cell.state.free_units(type) - before.free_units(type)
 
     def apply(self, cell: Cell, pick: Pick) -> None:
@@ -146,7 +161,8 @@ class Realm:
 
     def changed(self) -> None:
         """Note that what is free has changed."""
-        self.version += 1
+        self._stamp += 1
+        self.version = self._stamp
 
     # -- status --
 
@@ -163,11 +179,14 @@ class Realm:
 
     def mark(self, vertices: Sequence[Vertex], up: bool) -> None:
         """Set vertices, and with them all below, up or down; jobs on them go on."""
+        self.marks += 1
         for vertex in vertices:
             vertex.up = up
             for atom in self._refresh_status(vertex):
+                self.ups[atom] = self.is_up(self.cells[atom].vertex)
                 self.log.append(atom)
         self._free.clear()
+        self._units.clear()
         self.epoch += 1
         self.changed()
 

@@ -10,7 +10,7 @@ from bourn_plugins.sched_graph.request import SLOT
 from bourn_plugins.sched_graph.shortage import Shortage, some
 
 if TYPE_CHECKING:
-    from bourn_plugins.sched_graph.request import Request
+    from bourn_plugins.sched_graph.request import Kind, Request
 
 
 class Reasons:
@@ -19,15 +19,15 @@ class Reasons:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._ideal: Engine | None = None
-        self._never: dict[Request, str | None] = {}
+        self._never: dict[Kind, str | None] = {}
 
     def never(self, request: Request) -> str | None:
         """Return why a request can never be met, or None if it can."""
-        if request not in self._never:
+        if request.kind not in self._never:
             if len(self._never) > 10000:
                 self._never.clear()
-            self._never[request] = self._find(request)
-        return self._never[request]
+            self._never[request.kind] = self._find(request)
+        return self._never[request.kind]
 
     def _find(self, request: Request) -> str | None:
         if self._ideal is None:
@@ -56,11 +56,7 @@ class Reasons:
 
     def _down(self, type: str, wanted: int) -> str:
         """Say if a request waits for what is down, rather than for what is in use."""
-        total = up = 0
-        for cell in self.engine.cells:
-            units = cell.shape.totals.get(type, 0)
-            total += units
-            up += units if self.engine.is_up(cell.vertex) else 0
+        up, total = self.engine.units(type)
         if not up < wanted <= total:
             return ""
         return f"needs {some(wanted, type)}; {up} of {total} {'is' if up == 1 else 'are'} up"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from itertools import product
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from bourn.errors import BournError, JobspecError
 from bourn.model.count import check_count, count_max, count_min, count_values, parse_count
@@ -23,12 +24,13 @@ _KEYS = frozenset(("type", "count", "unit", "exclusive", "with", "label", "id"))
 class Count:
     """The acceptable numbers of one need: exact, a set, or a range with steps."""
 
-    __slots__ = ("least", "most", "spec")
+    __slots__ = ("key", "least", "most", "spec")
 
     def __init__(self, spec: int | str | dict[str, Any]) -> None:
         if isinstance(spec, str):
             spec = parse_count(spec)
         self.spec = spec
+        self.key = spec if isinstance(spec, int) else repr(spec)
         self.least = count_min(spec)
         most = count_max(spec)
         self.most = MANY if most is None else most
@@ -53,6 +55,32 @@ class Count:
         return str(self.spec)
 
 
+class Kind:
+    """What equal things have in common; one object for all, so that answers can be kept by it."""
+
+    __slots__ = ("__weakref__",)
+
+
+_KINDS: WeakValueDictionary[Any, Kind] = WeakValueDictionary()
+
+
+def _kind(*parts: object) -> Kind:
+    """Return the one object that stands for some parts."""
+    found = _KINDS.get(parts)
+    if found is None:
+        found = _KINDS[parts] = Kind()
+    return found
+
+
+def _kind_of_need(need: Need) -> Kind:
+    return _kind(need.type, need.exclusive, *((child.kind, child.count.key) for child in need.children))
+
+
+def _kind_of_request(request: Request) -> Kind:
+    wanted = tuple((need.kind, need.count.key) for need in request.needs)
+    return _kind("request", wanted, repr(request.constraint) if request.constraint else "")
+
+
 @frozen(eq=False)
 class Need:
     """One resource of a request; identity is its own."""
@@ -66,6 +94,8 @@ class Need:
     """Its place in the jobspec, for messages."""
     below: dict[str, int] = field(factory=dict)
     """What one of it needs below it at least, by type, slots not counted."""
+    kind: Kind = field(init=False, default=Factory(_kind_of_need, takes_self=True))
+    """The same for needs of which one wants the same, however many they are of."""
 
 
 @frozen(eq=False)
@@ -83,6 +113,12 @@ class Request:
     """Types that are asked for as exclusive: those come whole, with all that they contain."""
     seconds: float
     """The duration as it was asked for: when a job must end."""
+    kind: Kind = field(init=False, default=Factory(_kind_of_request, takes_self=True))
+    """The same for requests of the same resources, whatever their duration."""
+    key: Kind = field(
+        init=False, default=Factory(lambda self: _kind("job", self.kind, self.seconds), takes_self=True)
+    )
+    """The same for requests of the same resources and duration."""
 
 
 def compile_variants(jobspec: object) -> list[Request]:

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from bourn_plugins.sched_graph.atoms import AtomMatcher
-from bourn_plugins.sched_graph.fit import Pick, bits_of, join
+from bourn_plugins.sched_graph.fit import Pick, bits_of
 
 if TYPE_CHECKING:
     from bourn_plugins.sched_graph.index import Index
@@ -39,17 +39,17 @@ class SlotMatcher(AtomMatcher):
         scored = chooser.by_score and not chooser.node_centric and not chooser.first
         order = self.found if scored else self.centric if chooser.node_centric else self.order
 
-        whole = self.fitter.whole_types
+        whole, ups = self.fitter.whole_types, self.ups
 
         def value(cell: Cell) -> Any:
-            if not self.is_up(cell.vertex) or (cell.vertex.type in whole and not cell.state.idle):
+            if not ups[cell.atom] or (cell.vertex.type in whole and not cell.state.idle):
                 return None
             found = slots(cell.state, slot)
             if not found:
                 return None
             return sign * found[0].score if scored else chooser.rank(cell)
 
-        index = self._index(slot, order, value)
+        index = self._index(slot.kind, order, value)
         if parts:
             allowed = self._without(parts, allowed)
         allowed = self._convert(allowed, order)
@@ -82,11 +82,7 @@ class SlotMatcher(AtomMatcher):
         cell = self.cells[atom]
         if cell.vertex.type in self.fitter.whole_types:
             return whole_pick(cell)
-        found = self.fitter.slots(cell.state, slot)
-        pick = found[0].pick
-        for other in found[1:number]:
-            pick = join(pick, other.pick)
-        return pick
+        return self.fitter.first_slots(cell.state, slot, number)
 
     def _many_slots(
         self, index: Index, slot: Need, allowed: int | None, wanted: int, sign: int, parts: dict[int, Pick]

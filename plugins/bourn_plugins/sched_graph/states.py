@@ -87,6 +87,12 @@ class State:
         """The type of its vertex."""
         return self.shape.type
 
+    def keep(self, key: object, answer: object) -> None:
+        """Keep an answer; with very many kinds of requests the old ones are dropped."""
+        if len(self.memo) > _MOST_ANSWERS:
+            self.memo.clear()
+        self.memo[key] = answer
+
     def free_units(self, type: str) -> int:
         """Return how many units of a type are free in it, itself included."""
         key = ("free", type)
@@ -213,5 +219,6 @@ def down_mask(group: Sequence[Vertex]) -> int:
     return mask
 
 
+_MOST_ANSWERS = 1 << 14
 _MOST_STATES = 200_000
 _NO_STATE: Any = None

@@ -20,10 +20,11 @@ class WhatIf:
         self.taken = taken
         self._kept: list[tuple[Cell, list[int], int, bool, State]] = []
         self._busy = 0
+        self._version = 0
         self._touched: set[int] = set()
 
     def __enter__(self) -> WhatIf:
-        self._busy = self.engine.busy
+        self._busy, self._version = self.engine.busy, self.engine.version
         for parts in self.gone:
             self.release(parts)
         for parts in self.taken:
@@ -46,6 +47,15 @@ class WhatIf:
                 self._touched.add(atom)
                 self._keep(self.engine.cells[atom])
 
+    def free_units(self, type: str) -> int:
+        """Return how many units are free in it on atoms that are up."""
+        engine = self.engine
+        free = engine.free_units(type)
+        for cell, *_, state in self._kept:
+            if cell.parent is None and engine.ups[cell.atom]:
+                free += cell.state.free_units(type) - state.free_units(type)
+        return free
+
     def __exit__(self, *exc: object) -> None:
         engine = self.engine
         for cell, free, users, taken, state in reversed(self._kept):
@@ -53,8 +63,7 @@ class WhatIf:
             cell.users, cell.taken, cell.state = users, taken, state
             if cell.parent is None:
                 engine.log.append(cell.atom)
-        engine.busy = self._busy
-        engine.changed()
+        engine.busy, engine.version = self._busy, self._version
 
     def _keep(self, cell: Cell) -> None:
         self._kept.append((cell, list(cell.free), cell.users, cell.taken, cell.state))
