@@ -29,11 +29,14 @@ def add_commands(commands: Commands) -> None:
     command.add_argument("-t", "--to", default="dec", metavar="FORM", help=f"one of {', '.join(FORMS)}")
     command.add_argument("jobids", nargs="*", metavar="JOBID", help="(default: lines of standard input)")
     command.set_defaults(run=_id)
-    command = commands.add("info", "print the jobspec, R, eventlog or another record of a job")
+    command = commands.add("info", "print what is known of a job, or its jobspec, R, or another record")
     command.add_argument("-o", "--original", action="store_true", help="the jobspec as it was submitted")
     command.add_argument("jobid", metavar="JOBID")
     command.add_argument(
-        "key", metavar="KEY", help="jobspec, R, J, eventlog, guest.exec.eventlog, guest.output, usage ..."
+        "key",
+        nargs="?",
+        metavar="KEY",
+        help="jobspec, R, J, eventlog, guest.exec.eventlog, guest.output, usage ... (default: a summary)",
     )
     command.set_defaults(run=_info)
     command = commands.add("eventlog", "print a job's events")
@@ -81,6 +84,8 @@ def _id(args: argparse.Namespace) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     id = JobID.parse(args.jobid)
+    if args.key is None:
+        return _summary(id)
     key = LOGS.get(args.key, args.key)
     with Handle() as h:
         if key == "usage":
@@ -93,6 +98,18 @@ def _info(args: argparse.Namespace) -> int:
         sys.stdout.write(value if value.endswith("\n") else value + "\n")
     else:
         print(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    return 0
+
+
+def _summary(id: JobID) -> int:
+    """Print what a person wants to know of a job."""
+    from bourn.cli.jobfacts import FACTS, LONG, facts
+
+    with Handle() as h:
+        record = job.job_list_id(h, id).record
+    print(f"{'job':>16}  {id} {record.get('name', '')}")
+    for name, text in facts(record, (*FACTS, *LONG)):
+        print(f"{name:>16}  {text}")
     return 0
 
 

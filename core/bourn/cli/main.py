@@ -62,19 +62,34 @@ VERBS: dict[str, tuple[str, str]] = {
     "hostlist": ("hostlist", "compute with host lists"),
     "R": ("rset", "make and read resource sets"),
     "multi-prog": ("multi_prog", "in a parallel job, run another program for each task"),
+    "completion": ("completion", "print what a shell needs to complete commands"),
     "lptest": ("lptest", "print a pattern of text"),
 }
+
+SECTIONS = {
+    "Run": ("start", "run", "submit", "bulksubmit", "resubmit", "batch", "alloc"),
+    "Follow": ("jobs", "top", "watch", "job", "pgrep", "pstree"),
+    "Change": ("cancel", "update", "pkill", "queue"),
+    "Resources": ("resource", "exec", "R", "hostlist"),
+    "Instances": (
+        *("uri", "proxy", "parent", "tree", "overlay", "uptime", "dmesg", "shutdown", "keygen"),
+        *("config", "getattr", "setattr", "lsattr", "module", "plugins", "version", "env"),
+    ),
+    "Data": ("kvs", "archive", "event", "ping", "dump", "restore"),
+    "Tools": ("multi-prog", "completion", "lptest"),
+}
+"""How `bourn help` orders them."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return its exit status; no traceback reaches the user."""
     args = sys.argv[1:] if argv is None else argv
-    if not args or args[0] in ("-h", "--help", "help"):
-        return _help(args[1:])
     if (sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8"):
         _write_ascii()
-    verb, rest = args[0], args[1:]
-    if verb in ("-V", "--version"):
+    verb, rest = (args[0], args[1:]) if args else ("help", [])
+    if verb in ("-h", "--help"):
+        verb = "help"
+    elif verb in ("-V", "--version"):
         verb = "version"
     elif verb in ("-p", "--parent"):
         verb = "parent"
@@ -114,7 +129,8 @@ def _write_ascii() -> None:
 def _complain(verb: str, message: str) -> int:
     try:
         sys.stdout.flush()
-        print(f"bourn-{verb}: error: {message}", file=sys.stderr, flush=True)
+        name = f"bourn-{verb}" if verb in VERBS else "bourn"
+        print(f"{name}: error: {message}", file=sys.stderr, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
@@ -124,6 +140,8 @@ def _resolve(verb: str) -> Callable[[list[str]], int]:
     """Return the function that serves `verb`; a verb that isn't stock may come from an installed plugin."""
     from importlib import import_module
 
+    if verb == "help":
+        return _help
     entry = VERBS.get(verb)
     if entry is None:
         return _plugin_command(verb)
@@ -140,18 +158,34 @@ def _plugin_command(verb: str) -> Callable[[list[str]], int]:
     commands = plugin_commands()
     if verb in commands:
         return commands[verb].run
-    raise BournError(f"no such command{suggest(verb, [*VERBS, *commands])}")
+    hint = suggest(verb, [*VERBS, *commands])
+    raise BournError(f"no such command '{verb}'{hint if 'did you mean' in hint else '; see `bourn help`'}")
 
 
 def _help(args: list[str]) -> int:
+    """Print the commands, what is to be known of one, or a topic."""
+    from bourn.cli import topics
+
     if args:
-        return main([args[0], "--help"])
+        text = topics.topic(args[0])
+        if text is None:
+            return _resolve(args[0])([*args[1:], "--help"])
+        print(text)
+        return 0
     from bourn.cli.extend import plugin_commands
 
-    lines = ["usage: bourn COMMAND [OPTIONS]", "", "Commands:"]
-    lines += [f"  {verb:<12} {summary}" for verb, (_, summary) in VERBS.items()]
-    lines += [f"  {verb:<12} {command.summary}" for verb, command in sorted(plugin_commands().items())]
-    lines += ["", "`bourn COMMAND --help` explains a command."]
+    more = plugin_commands()
+    width = max(map(len, [*VERBS, *more]))
+    lines = ["usage: bourn COMMAND [OPTIONS]"]
+    listed = {verb for verbs in SECTIONS.values() for verb in verbs}
+    others = tuple(verb for verb in VERBS if verb not in listed)
+    for heading, verbs in {**SECTIONS, "Tools": SECTIONS["Tools"] + others}.items():
+        lines += ["", heading, *(f"  {verb:<{width}}  {VERBS[verb][1]}" for verb in verbs)]
+    if more:
+        lines += ["", "From plugins"]
+        lines += [f"  {verb:<{width}}  {command.summary}" for verb, command in sorted(more.items())]
+    lines += ["", "`bourn COMMAND --help` explains a command, `bourn help TOPIC` what they have in common:"]
+    lines += [f"  {', '.join(topics.NAMES)}", "", "`bourn start` gives you an instance, and a shell in it."]
     print("\n".join(lines))
     return 0
 

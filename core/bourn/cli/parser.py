@@ -27,6 +27,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the message in one line and exit with 2."""
         sys.stdout.flush()
+        missing = message.removeprefix("the following arguments are required: ")
+        if missing != message:
+            message = self._missing(missing)
         self.exit(2, f"{self.prog.replace(' ', '-')}: error: {message}\n")
 
     def parse_args(  # type: ignore[override]
@@ -49,6 +52,13 @@ class Parser(argparse.ArgumentParser):
             required=True,
             prog=self.prog,
         )
+
+    def _missing(self, names: str) -> str:
+        """Say what to add; of commands, which there are."""
+        if names != "COMMAND" or self._subparsers is None:
+            return f"{names} {'are' if ',' in names else 'is'} missing; see `{self.prog} --help`"
+        there = ", ".join(next(iter(self._subparsers._group_actions)).choices or ())
+        return f"name a command: {there}"
 
     def _explain(self, word: str) -> str:
         if not word.startswith("-") or word == "-":

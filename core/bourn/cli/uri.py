@@ -54,6 +54,12 @@ def parent(argv: list[str]) -> int:
     from bourn.client.handle import Handle
     from bourn.errors import BournError
 
+    if not argv or argv[0] in ("-h", "--help"):
+        print(
+            "usage: bourn --parent COMMAND [OPTIONS]\n\nRun a command of bourn against the instance above; "
+            "--parent --parent COMMAND against that above it."
+        )
+        return 0
     with Handle() as h:
         try:
             above = h.attr_get("parent-uri")

@@ -117,7 +117,7 @@ def test_about_the_instance(bourn):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("qeue status", "bourn-qeue: error: no such command; did you mean 'queue'?"),
+        ("qeue status", "bourn: error: no such command 'qeue'; did you mean 'queue'?"),
         ("queue stauts", "bourn-queue: error: no such command 'stauts'; did you mean 'status'?"),
         ("jobs --sorted=x", "bourn-jobs: error: unknown option '--sorted=x'; did you mean '--sort'?"),
     ],

@@ -85,3 +85,12 @@ def test_nested_instances_are_indented(bourn):
     bourn.ok(f"cancel {outer}")
     bourn.ok("queue drain")
     assert "jobs" not in json.loads(bourn.ok("jobs -a -R --json"))["jobs"][0]
+
+
+def test_a_summary_of_a_job(bourn):
+    id = bourn.ok("submit -n2 --wait --job-name=sum --urgency=20 true")
+    lines = dict(line.split(None, 1) for line in bourn.ok(f"job info {id}").splitlines())
+    assert lines["job"] == f"{id} sum"
+    assert (lines["status"], lines["urg"], lines["ntasks"], lines["rc"]) == ("COMPLETED", "20", "2", "0")
+    assert lines["maxrss"].endswith("M")
+    assert set(bourn.ok(f"job info {id} usage").strip("{}").split(",")) != set()

@@ -34,7 +34,7 @@ def test_usage_errors_are_one_line_with_the_nearest_name(words, message, capsys)
 
 def test_unknown_verb(capsys):
     assert cli.main(["submti"]) == 1
-    assert capsys.readouterr().err == "bourn-submti: error: no such command; did you mean 'submit'?\n"
+    assert capsys.readouterr().err == "bourn: error: no such command 'submti'; did you mean 'submit'?\n"
 
 
 def test_every_verb_has_a_module_that_exists():

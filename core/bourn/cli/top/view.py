@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from bourn.cli.format import Template, renderer
+from bourn.cli.format import Template
+from bourn.cli.jobfacts import LONG, clock, facts
 from bourn.cli.top.model import SORTS, instance_uri
-from bourn.client.jobfields import FIELDS, field
+from bourn.client.jobfields import field
 from bourn.model.jobid import JobID
 from bourn.model.states import job_status
 
@@ -39,13 +40,6 @@ Keys
 
 An instance stands out in the list; its jobs are another list of the same kind, to any depth.
 """
-
-
-FACTS = (
-    *("username", "status", "queue", "returncode", "urgency", "priority", "ntasks", "nnodes", "ncores"),
-    *("t_submit", "t_run", "runtime", "duration", "t_remaining", "contextual_info", "inactive_reason"),
-)
-LONG_FACTS = ("nodelist", "cwd")
 
 
 class Line(NamedTuple):
@@ -99,13 +93,13 @@ class View:
 def summary(model: TopModel, path: Sequence[str], width: int) -> list[Line]:
     """Return the lines above the list: which instance, its resources, its jobs."""
     info = model.info
-    facts = []
+    notes = []
     if info.get("starttime"):
-        facts.append(f"up {_clock(time.time() - info['starttime'])}")
+        notes.append(f"up {clock(time.time() - info['starttime'])}")
     if info.get("expiration"):
-        facts.append(f"ends in {_clock(info['expiration'] - time.time())}")
+        notes.append(f"ends in {clock(info['expiration'] - time.time())}")
     if info.get("size", 1) > 1:
-        facts.append(f"{info['size']} brokers")
+        notes.append(f"{info['size']} brokers")
     title = "bourn top" + "".join(f" / {part}" for part in path)
     counts = model.counts
     jobs = f"{counts['pending']} pending, {counts['running']} running"
@@ -114,7 +108,7 @@ def summary(model: TopModel, path: Sequence[str], width: int) -> list[Line]:
         [f"filter: {model.filter.text}"] if model.filter.text else []
     )
     return [
-        Line(_ends(title, "  ".join(facts), width), "title"),
+        Line(_ends(title, "  ".join(notes), width), "title"),
         Line(_gauges(model, width)),
         Line(_ends(jobs, "  ".join(how), width)),
         Line(""),
@@ -126,18 +120,13 @@ def detail(
 ) -> list[Line]:
     """Return the page of one job: what is known of it, its latest events and the end of its output."""
     lines = [Line(f"Job {JobID(record['id'])}  {record.get('name', '')}", "title"), Line("")]
-    facts = []
-    for name in FACTS:
-        heading, get = FIELDS[name]
-        text = _value(name, get(record))
-        if text:
-            facts.append(f"{heading.lower().replace('_', ' '):>16}  {text}")
+    known = [f"{name:>16}  {text}" for name, text in facts(record)]
     if width >= 80:  # side by side
         half = width // 2
-        left, right = facts[::2], [*facts[1::2], ""]
-        facts = [f"{one[: half - 1]:<{half}}{two}" for one, two in zip(left, right, strict=False)]
-    lines += map(Line, facts)
-    lines += [Line(f"{name:>16}  {text}") for name in LONG_FACTS if (text := str(record.get(name) or ""))]
+        left, right = known[::2], [*known[1::2], ""]
+        known = [f"{one[: half - 1]:<{half}}{two}" for one, two in zip(left, right, strict=False)]
+    lines += map(Line, known)
+    lines += [Line(f"{name:>16}  {text}") for name, text in facts(record, LONG)]
     rest = height - len(lines) - (6 if output else 3)
     events = list(events)[-max(2, rest - min(len(output), rest // 3)) :]
     lines += [Line(""), Line("Events", "heading"), *map(Line, events)]
@@ -152,18 +141,6 @@ def detail(
 def plain(text: str) -> str:
     """Return what a terminal can show of a text: a job's name must not steer it."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _value(name: str, value: Any) -> str:
-    if name in ("t_submit", "t_run"):
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value)) if value else ""
-    if name in ("runtime", "duration", "t_remaining"):
-        return _clock(value) if value else ""
-    return str(value)
-
-
-def _clock(seconds: float) -> str:
-    return renderer("H", "")(max(0.0, seconds))
 
 
 def _sorted(model: TopModel) -> bool:
