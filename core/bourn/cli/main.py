@@ -44,6 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "overlay": ("overlay", "look at the tree of brokers"),
     "uri": ("uri", "print the address of an instance"),
     "proxy": ("uri:proxy", "run a command against another instance"),
+    "relay": ("relay", "stand between an ssh:// address and an instance on this host"),
     "parent": ("uri:parent", "run a bourn command against the instance above (also: bourn --parent)"),
     "tree": ("tree", "raise, show and end a tree of child instances"),
     "pstree": ("pstree", "show the tree of jobs and nested instances"),

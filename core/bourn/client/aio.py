@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
+    from bourn.client.relay import Relay
+
 __all__ = ["LATER", "ClientRequest", "Event", "Events", "Handle", "Responses"]
 
 _Send = trio.MemorySendChannel[Any]
@@ -51,6 +53,7 @@ class Handle:
         self._outgoing: list[bytes] = []
         self._work = trio.Event()
         self._error: BournError | None = None
+        self._relay: Relay | None = None
 
     async def __aenter__(self) -> Handle:
         self._stream = self._given or await self._connect()
@@ -77,9 +80,18 @@ class Handle:
             raise
         finally:
             await trio.aclose_forcefully(self._stream)
+            if self._relay is not None:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(self._relay.reap)
 
     async def _connect(self) -> trio.abc.Stream:
         path = socket_path(self._uri)
+        if path.startswith("ssh://"):
+            from bourn.client.relay import Relay
+
+            relay = self._relay = await trio.to_thread.run_sync(Relay, path)
+            relay.socket.setblocking(False)
+            return trio.SocketStream(trio.socket.from_stdlib_socket(relay.socket))
         try:
             return await trio.open_unix_socket(path)
         except OSError as error:

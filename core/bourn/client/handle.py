@@ -45,7 +45,8 @@ class Handle:
 
     def __init__(self, uri: str | None = None) -> None:
         self._connection = Connection(socket_path(uri))
-        self.uri = f"local://{self._connection.path}"
+        path = self._connection.path
+        self.uri = path if path.startswith("ssh://") else f"local://{path}"
         self._tags = count(1)
         self._futures: dict[int, Future] = {}
         self._events: deque[Event] = deque()

@@ -16,12 +16,15 @@ from bourn.errors import BournError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bourn.client.relay import Relay
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # `decode` without its two regular expressions
 
 
 def socket_path(uri: str | None) -> str:
-    """Return the socket that a URI stands for; by default that of the environment's BOURN_URI.
+    """Return the socket that a URI stands for; by default that of the environment's BOURN_URI. That of an
+    instance on another host stays an `ssh://` URI.
 
     Takes `local:///path`, `/path`, a run directory, and what a plugin resolves, as `pid:4711`. Raises
     BournError with what to do about it.
@@ -32,12 +35,14 @@ def socket_path(uri: str | None) -> str:
             "no Bourn instance here: BOURN_URI isn't set; `bourn start` raises one", errno.ENOENT
         )
     scheme, colon, _ = wanted.partition(":")
-    if scheme == "ssh":
-        wanted = _on_this_host(wanted)
-    elif colon and scheme != "local" and scheme.isidentifier():
+    if colon and scheme not in ("local", "ssh") and scheme.isidentifier():
         from bourn.plugins.uri import resolve_uri
 
         wanted = resolve_uri(wanted)
+    if wanted.startswith("ssh://"):
+        wanted = _on_this_host(wanted)
+        if wanted.startswith("ssh://"):
+            return wanted
     path = wanted.removeprefix("local://")
     if not path.startswith("/"):
         raise BournError(
@@ -47,12 +52,10 @@ def socket_path(uri: str | None) -> str:
 
 
 def _on_this_host(uri: str) -> str:
-    """Return the path of an `ssh://HOST/PATH` on this very machine."""
+    """Return the path of an `ssh://HOST/PATH` on this very machine; one elsewhere as it is."""
     host, slash, path = uri.removeprefix("ssh://").partition("/")
     here = os.uname().nodename
-    if host not in (here, here.partition(".")[0], "localhost") or not slash:
-        raise BournError(f"{uri}: it is on host '{host}'; run the command there", errno.EHOSTUNREACH)
-    return f"/{path}"
+    return f"/{path}" if slash and host in (here, here.partition(".")[0], "localhost") else uri
 
 
 def connection_error(path: str, error: OSError) -> BournError:
@@ -88,14 +91,27 @@ class Connection:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        """What `socket_path` returned."""
         self._frames = FrameDecoder(max(MAX_FRAME, 1 << 30))
         self._size = 64 << 10
+        self._relay: Relay | None = None
+        if path.startswith("ssh://"):
+            from bourn.client.relay import Relay
+
+            self._relay = Relay(path)
+            self._socket = self._relay.socket
+            return
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.connect(path)
         except OSError as error:
             self._socket.close()
             raise connection_error(path, error) from None
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket itself."""
+        return self._socket
 
     def fileno(self) -> int:
         """Return the descriptor, for a loop that waits on several things."""
@@ -125,3 +141,5 @@ class Connection:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        if self._relay is not None:
+            self._relay.reap()

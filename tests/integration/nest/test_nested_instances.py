@@ -185,8 +185,6 @@ def test_what_is_not_an_instance(shell: Shell) -> None:
             assert found.code == 1
             assert reason in found.err
             assert found.err.count("\n") == 1
-    away = shell("bourn proxy ssh://elsewhere/x true")
-    assert "it is on host 'elsewhere'" in away.err
     top = shell("bourn --parent jobs")
     assert (top.code, top.err) == (1, "bourn-parent: error: this instance has no parent\n")
 

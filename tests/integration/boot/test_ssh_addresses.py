@@ -1,0 +1,124 @@
+"""ssh:// addresses: by a real sshd on the loopback with keys of its own, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+import bourn
+from bourn.client.aio import Handle as AsyncHandle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .conftest import Result
+
+BIN = Path(sys.executable).parent
+SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+@pytest.fixture(scope="module")
+def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A command that reaches this machine by a real sshd, whatever the host is called."""
+    if SSHD is None or shutil.which("ssh") is None:
+        pytest.skip("sshd or ssh isn't installed")
+    folder = tmp_path_factory.mktemp("sshd")
+    folder.chmod(0o700)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", folder / name], check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    Path("/run/sshd").mkdir(exist_ok=True)
+    (folder / "config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\n"
+        f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+        f"PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nSetEnv PATH={BIN}:/usr/bin:/bin\n"
+    )
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", folder / "config"], stdin=subprocess.DEVNULL, stderr=log
+        )
+    deadline = time.monotonic() + 20
+    while b"Server listening" not in (folder / "log").read_bytes():
+        assert time.monotonic() < deadline, (folder / "log").read_text()
+        time.sleep(0.02)
+    options = [
+        "-o", "HostName=127.0.0.1", "-p", str(port), "-i", str(folder / "user"), "-l", getpass.getuser(),
+        "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={folder}/known", "-o", "BatchMode=yes",
+        "-o", "LogLevel=ERROR", "-F", "none",
+    ]  # fmt: skip
+    yield shlex.join(["ssh", *options])
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The path of an instance's socket."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("BOURN")}
+    command = [BIN / "bourn", "start", "sh", "-c", "echo $BOURN_URI; exec cat"]
+    with subprocess.Popen(
+        command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().strip().removeprefix("local://")
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def test_commands_reach_another_host(sh: Callable[..., Result], ssh: str, path: str) -> None:
+    uri = f"ssh://elsewhere{path}"
+    assert sh(f"bourn proxy {uri} bourn run -n2 echo there", BOURN_SSH=ssh).out == "there\nthere\n"
+    assert sh("bourn getattr size", BOURN_URI=uri, BOURN_SSH=ssh).out == "1\n"
+    big = sh("bourn submit --cc=1-2000 true | wc -l; bourn queue drain", BOURN_URI=uri, BOURN_SSH=ssh)
+    assert big.out == "2000\n"
+
+
+def test_both_handles_reach_another_host(monkeypatch: pytest.MonkeyPatch, ssh: str, path: str) -> None:
+    monkeypatch.setenv("BOURN_SSH", ssh)
+    uri = f"ssh://elsewhere{path}"
+    with bourn.Handle(uri) as h:
+        assert h.uri == uri
+        assert h.rpc("broker.ping", {"pad": "x" * 3_000_000}).get()["pad"][-1] == "x"
+
+    async def main() -> str:
+        async with AsyncHandle(uri) as h:
+            return await h.attr_get("size")
+
+    assert trio.run(main) == "1"
+
+
+def test_what_goes_wrong_on_the_way(sh: Callable[..., Result], ssh: str, path: str) -> None:
+    for uri, program, reason in (
+        (
+            "ssh://elsewhere/no/such/dir/local",
+            ssh,
+            "no Bourn instance at /no/such/dir/local: it has ended, or",
+        ),
+        (f"ssh://elsewhere{path}", re.sub(r"-p \d+", "-p 9", ssh), "Connection refused"),
+        (f"ssh://elsewhere{path}", ssh.replace("/user", "/host"), "Permission denied"),
+        (f"ssh://elsewhere{path}", "/no/such/ssh", "'/no/such/ssh' can't be run to get there"),
+        (f"ssh://elsewhere{path}", "sh -c 'exit 4' --", "ssh ended with status 4"),
+        ("ssh://nobody", ssh, "one has the form ssh://HOST/PATH"),
+        (f"ssh://-oProxyCommand=x{path}", ssh, "one has the form ssh://HOST/PATH"),
+    ):
+        found = sh("bourn jobs", BOURN_URI=uri, BOURN_SSH=program)
+        assert found.code == 1, found
+        assert reason in found.err
+        assert found.err.count("\n") == 1
+        assert uri.split("/no")[0][:15] in found.err
