@@ -6,7 +6,19 @@ Structures and numbers are those of pmix_common.h and pmix_server.h, which are t
 from __future__ import annotations
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char, c_char_p, c_int, c_size_t, c_uint16, c_uint32
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    byref,
+    c_bool,
+    c_char,
+    c_char_p,
+    c_int,
+    c_size_t,
+    c_uint16,
+    c_uint32,
+)
 from ctypes import c_void_p as Pointer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +35,7 @@ RANK_WILDCARD = 0xFFFFFFFE
 _NSPACE = 256
 _KEY = 512
 
-_STRING, _UINT16, _UINT32, _INFO, _DATA_ARRAY, _PROC_RANK, _REGEX = 3, 13, 14, 24, 39, 40, 49
+_BOOL, _STRING, _UINT32, _PROC_RANK, _REGEX = 1, 3, 14, 40, 49
 
 
 class LibraryError(Exception):
@@ -45,12 +57,6 @@ class _Info(Structure):
     _fields_ = [("key", c_char * _KEY), ("flags", c_uint32), ("value", _Value)]
 
 
-class _DataArray(Structure):
-    _fields_ = [("type", c_uint16), ("size", c_size_t), ("array", Pointer)]
-
-
-OpDone = CFUNCTYPE(None, c_int, Pointer)
-"""(status, cbdata)"""
 ModexDone = CFUNCTYPE(None, c_int, c_char_p, c_size_t, Pointer, Pointer, Pointer)
 """(status, data, size, cbdata, release function, its argument)"""
 Release = CFUNCTYPE(None, c_size_t)
@@ -87,10 +93,10 @@ class Word(NamedTuple):
     value: int
 
 
-class Short(NamedTuple):
-    """A value of type uint16."""
+class Switch(NamedTuple):
+    """A value of type bool."""
 
-    value: int
+    value: bool
 
 
 class Rank(NamedTuple):
@@ -103,12 +109,6 @@ class Regex(NamedTuple):
     """What `Library.regex` or `Library.ppn` returned."""
 
     value: Any
-
-
-class Array(NamedTuple):
-    """An array of attributes."""
-
-    value: Mapping[str, Any]
 
 
 class Library:
@@ -177,12 +177,8 @@ class Library:
             data, kind = value.value.encode(), _STRING
         elif isinstance(value, Regex):
             data, kind = value.value, _REGEX
-        elif isinstance(value, Array):
-            inner = self._infos(value.value)
-            data = byref(_DataArray(_INFO, len(value.value), ctypes.cast(inner, Pointer)))
-            kind = _DATA_ARRAY
-        elif isinstance(value, Short):
-            data, kind = byref(c_uint16(value.value)), _UINT16
+        elif isinstance(value, Switch):
+            data, kind = byref(c_bool(value.value)), _BOOL
         else:
             data = byref(c_uint32(value.value))
             kind = _PROC_RANK if isinstance(value, Rank) else _UINT32

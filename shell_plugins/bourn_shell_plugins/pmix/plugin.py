@@ -45,7 +45,7 @@ class Pmix(ShellPlugin):
     def exit(self, job: ShellJob) -> None:
         service: _Service | None = job.data.pop(self.name, None)
         if service is not None:
-            service.channel.close()
+            service.close()
 
 
 class _Service:
@@ -54,6 +54,8 @@ class _Service:
     def __init__(self, job: ShellJob) -> None:
         self._job = job
         self._rest = b""
+        self._folder = ""
+        self._dead = False
         self._release: Callable[..., None] | None = job.hold()
         self.env: list[dict[str, str]] = []
         """What each task of this node needs."""
@@ -70,11 +72,20 @@ class _Service:
             folder=_SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else job.tmpdir(),
         )
 
+    def close(self) -> None:
+        """End the server, which removes its directory."""
+        self.channel.close()
+        if self._dead and self._folder:
+            import shutil
+
+            shutil.rmtree(self._folder, ignore_errors=True)
+
     def _say(self, **members: Any) -> None:
         self.channel.send(msgspec.json.encode(members) + b"\n")
 
     def _received(self, data: bytes) -> None:
         if not data:
+            self._dead = True
             self._lost("its server has ended by itself")
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
@@ -85,7 +96,8 @@ class _Service:
             self._lost(message["error"])
         elif "env" in message and self._release is not None:
             self.env = message["env"]
-            self.shared = dict.fromkeys(_BACKING, message["folder"])
+            self._folder = message["folder"]
+            self.shared = dict.fromkeys(_BACKING, message["shared"])
             release, self._release = self._release, None
             release()
         elif "fence" in message:

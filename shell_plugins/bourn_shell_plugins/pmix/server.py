@@ -34,6 +34,7 @@ from bourn_shell_plugins.pmix.library import (
     Rank,
     Regex,
     Release,
+    Switch,
     Text,
     Upcalls,
     Word,
@@ -68,18 +69,22 @@ class Server:
         hosts, nodes, nodeid = job["hosts"], job["nodes"], job["nodeid"]
         self._nodes = nodes
         library = Library()
-        folder = self.folder = job["folder"] = tempfile.mkdtemp(prefix="bourn-pmix-", dir=job["folder"])
-        names = {"pmix.srvr.tmpdir": folder, "pmix.sys.tmpdir": folder, "pmix.hname": hosts[nodeid]}
+        self.folder = tempfile.mkdtemp(prefix="bourn-pmix-", dir=job["folder"])
+        # Tasks clear the session's directory when they end; what others still share is elsewhere.
+        server, session, shared = (f"{self.folder}/{name}" for name in ("server", "session", "shared"))
+        for path in (server, session, shared):
+            os.mkdir(path, 0o700)
+        names = {"pmix.srvr.tmpdir": server, "pmix.sys.tmpdir": server, "pmix.hname": hosts[nodeid]}
         library.init(self._upcalls, {key: Text(value) for key, value in names.items()})
         local = nodes[nodeid]
-        info = _job_info(job, library.regex(hosts), library.ppn(nodes))
+        info = _job_info(job, session, library.regex(hosts), library.ppn(nodes))
         library.register_nspace(job["nspace"], len(local), info)
         env = []
         for rank in local:
             proc = Proc(job["nspace"].encode(), rank)
             library.register_client(proc, os.getuid(), os.getgid())
             env.append(library.environment(proc))
-        self._say(env=env, folder=folder)
+        self._say(env=env, folder=self.folder, shared=shared)
 
     def fenced(self, serial: int, data: bytes) -> None:
         """End a fence with what all nodes have given."""
@@ -118,7 +123,7 @@ class Server:
                 view = view[os.write(1, view) :]
 
 
-def _job_info(job: dict[str, Any], node_map: Regex, proc_map: Regex) -> dict[str, Any]:
+def _job_info(job: dict[str, Any], session: str, node_map: Regex, proc_map: Regex) -> dict[str, Any]:
     """Return the attributes of a job that PMIx clients expect."""
     nodes, nodeid = job["nodes"], job["nodeid"]
     local = nodes[nodeid]
@@ -135,8 +140,9 @@ def _job_info(job: dict[str, Any], node_map: Regex, proc_map: Regex) -> dict[str
         "pmix.local.size": Word(len(local)),
         "pmix.lpeers": Text(",".join(map(str, local))),
         "pmix.lldr": Rank(local[0]),
-        "pmix.tmpdir": Text(job["folder"]),
-        "pmix.nsdir": Text(job["folder"]),
+        "pmix.tmpdir": Text(session),
+        "pmix.nsdir": Text(session),
+        "pmix.tdir.rmclean": Switch(True),
         "pmix.nmap": node_map,
         "pmix.pmap": proc_map,
     }

@@ -29,13 +29,13 @@ def told(job):
 def test_the_server_is_told_the_job_and_its_environment_starts_the_tasks(job):
     assert job.holds == 1
     assert told(job)[0]["nodes"] == [[0, 1]]
-    say(job, env=[{"PMIX_RANK": "0"}, {"PMIX_RANK": "1"}], folder="/there")
+    say(job, env=[{"PMIX_RANK": "0"}, {"PMIX_RANK": "1"}], folder="/there", shared="/there/shared")
     assert job.holds == 0
     task = FakeShellTask(job, 1, 1, env={"A": "b"})
     Pmix().task_init(job, task)
     assert task.env["PMIX_RANK"] == "1"
     assert task.env["A"] == "b"
-    assert task.env["OMPI_MCA_btl_sm_backing_directory"] == "/there"
+    assert task.env["OMPI_MCA_btl_sm_backing_directory"] == "/there/shared"
 
 
 def test_a_server_that_can_t_start_refuses_the_job(job):
@@ -44,10 +44,13 @@ def test_a_server_that_can_t_start_refuses_the_job(job):
     assert job.exceptions == [("-o pmi=pmix: the PMIx library can't be loaded", "exec", 0)]
 
 
-def test_a_server_that_ends_early_fails_the_job_once(job):
-    say(job, env=[{}, {}], folder="/there")
+def test_a_server_that_ends_early_fails_the_job_once_and_leaves_no_files(job, tmp_path):
+    (tmp_path / "left" / "shared").mkdir(parents=True)
+    say(job, env=[{}, {}], folder=f"{tmp_path}/left", shared=f"{tmp_path}/left/shared")
     job.channels[0].received(b"")
     assert [note for note, _, _ in job.exceptions] == ["-o pmi=pmix: its server has ended by itself"]
+    Pmix().exit(job)
+    assert not (tmp_path / "left").exists()
 
 
 def test_lines_may_arrive_in_pieces(job):
