@@ -107,10 +107,11 @@ class Engine(SlotMatcher):
         left out.
         """
         if need.type == SLOT:
-            if any(child.type in self.uppers and child.type not in self.types for child in need.children):
+            if any(child.type in self.uppers for child in need.children):
                 return self._slots_of_uppers(need, allowed, parts, above)
             return self._select_slots(need, allowed, parts, above)
-        if need.type in self.uppers and need.type not in self.types:
+        # A rack without nodes is an atom; nobody can want it.
+        if need.type in self.uppers:
             options = self.uppers[need.type] if above is None else above.uppers
             return self._select_uppers(need, options, allowed, parts, exclusive)
         return self._select_atoms(need, allowed, parts, exclusive)

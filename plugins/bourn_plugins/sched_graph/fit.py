@@ -146,7 +146,10 @@ class Fitter:
         if slot.children and all(shape.has_child(child.type) for child in slot.children):
             return self._fill(state, slot)
         found: list[Slot] = []
-        for i, kid in enumerate(state.kids):
+        # Of equal scores the first of the graph comes first, also where the policy turns the order around.
+        places = range(len(state.kids))
+        for i in reversed(places) if self.high else places:
+            kid = state.kids[i]
             found.extend(
                 Slot(inner.score, Pick(False, False, _none(shape), ((i, inner.pick),)))
                 for inner in self.slots(kid, slot)

@@ -202,8 +202,10 @@ class Traverser:
     def mark(self, vertices: list[Vertex], up: bool) -> None:
         """Set vertices, and with them all below, up or down."""
         for vertex in vertices:
-            vertex.up = up
-        self.ledger.nodes_up += len(vertices) if up else -len(vertices)
+            if vertex.up != up:
+                vertex.up = up
+                if vertex.type == "node":
+                    self.ledger.nodes_up += 1 if up else -1
 
     def graph_changed(self) -> None:
         """Count anew after vertices were attached or removed."""

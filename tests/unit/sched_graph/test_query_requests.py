@@ -181,6 +181,45 @@ def test_a_vertex_that_is_down_takes_all_below_with_it(rig: Rig) -> None:
     assert out.endswith(f'{RULE}{RULE}INFO: EXPRESSION="status=down"\n{RULE}')
 
 
+def test_status_set_twice_is_set_once(rig: Rig) -> None:
+    down = "set-status /t0/node0 down"
+    out = rig.run(down, down, "set-status /t0/node0 up", "match allocate nodes.json")
+    assert out.endswith(answer(1))
+
+
+def test_more_nodes_than_there_are_is_never_and_more_than_are_up_is_not_now(rig: Rig) -> None:
+    rig.job("three.json", res("node", 3, slot(1, res("core", 1))))
+    ops = ["allocate", "allocate_with_satisfiability", "allocate_orelse_reserve"]
+    out = rig.run(*[f"match {op} three.json" for op in ops])
+    assert out == failure(1) + failure(2, never=True) + failure(3, never=True)
+    out = rig.run("set-status /t0/node0 down", *[f"match {op} nodes.json" for op in ops])
+    assert out == failure(1) + failure(2) + failure(3)
+
+
+def test_a_level_between_a_node_and_its_slot_may_be_left_out(rig: Rig) -> None:
+    rig.put("g.graphml", RACKS)
+    rig.job("a.json", res("node", 1, slot(1, res("core", 2))))
+    rig.job("b.json", res("rack", 1, slot(1, res("socket", 1))))
+    rig.job("c.json", res("rack", 1, slot(1, res("core", 1))))
+    out = rig.run("match allocate a.json", "match allocate b.json", "match allocate c.json")
+    first = ["5 core0[1:x]", "5 core1[1:x]", "4 socket0[1:s]", "3 node0[1:s]", "2 rack0[1:s]", "1 t0[1:s]"]
+    second = ["4 socket0[1:x]", "3 node1[1:s]", "2 rack0[1:s]", "1 t0[1:s]"]
+    # Two levels between a rack and cores are too many.
+    assert out == lines(*first) + answer(1) + lines(*second) + answer(2) + failure(3)
+
+
+def test_resources_beside_a_slot(rig: Rig) -> None:
+    rig.put("g.graphml", STORAGE)
+    storage = {"exclusive": True}
+    rig.job("rack.json", res("rack", 1, slot(1, res("node", 1)), {**res("storage", 512), **storage}))
+    rig.job("node.json", res("node", 1, slot(1, res("core", 1)), {**res("core", 1), **storage}))
+    out = rig.run("match allocate rack.json", "match allocate rack.json", "match allocate rack.json")
+    own = [lines(f"3 node{2 * k}[1:x]", f"3 bb{k}[512:x]", f"2 rack{k}[1:s]", "1 mt0[1:s]") for k in (0, 1)]
+    assert out == own[0] + answer(1) + own[1] + answer(2) + failure(3)
+    # A slot takes its type's vertices first: none is left over for the other.
+    assert rig.run("match allocate node.json") == failure(1)
+
+
 @pytest.mark.parametrize(
     ("constraint", "nodes"),
     [

@@ -1,0 +1,71 @@
+"""What stands above nodes, and storage beside them, in the interned matcher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bourn_plugins.sched_graph import stock
+from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.request import compile_request
+from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
+
+CORE = slot(1, res("core", 1))
+
+
+def engine(**size: int) -> Engine:
+    return Engine(cluster(**size), Chooser(stock.match_policy("low").factory({})))
+
+
+def match(found: Engine, *resources: dict[str, Any], **system: Any) -> list[str] | None:
+    parts = found.match(compile_request(jobspec(list(resources), 0, **system)))
+    if parts is None:
+        return None
+    found.allocate(len(found.jobs) + 1, parts)
+    return [vertex.path.removeprefix("/cluster0/") for vertex in found.vertices(parts)]
+
+
+def test_constraints_reach_through_what_is_named_above() -> None:
+    found = engine(racks=2, nodes=2, cores=1)
+    wanted = res("cluster", 1, res("rack", 1, res("node", 1, CORE)))
+    ranks = {"constraints": {"ranks": ["3"]}}
+    assert match(found, wanted, **ranks) == ["rack1/node1/core0"]
+    assert match(found, wanted, **ranks) is None
+
+
+def test_a_slot_of_a_rack_is_the_whole_rack() -> None:
+    found = engine(racks=3, nodes=2, cores=1)
+    assert match(found, CORE) == ["rack0/node0/core0"]
+    taken = match(found, slot(2, res("rack", 1, res("node", 1))))
+    assert taken is not None
+    assert [path for path in taken if path.count("/") == 1] == [
+        *("rack1/node0", "rack1/node1", "rack2/node0", "rack2/node1"),
+    ]
+    assert match(found, slot(1, res("rack", 1))) is None
+
+
+def test_side_by_side_requests_share_nothing() -> None:
+    found = engine(racks=1, nodes=2, cores=1)
+    assert match(found, slot(1, res("node", 1)), res("rack", 1, res("node", 2, CORE))) is None
+    assert match(found, slot(1, res("node", 1)), res("rack", 1, res("node", 1, CORE))) == [
+        *("rack0/node0", "rack0/node0/core0", "rack0/node1/core0"),
+    ]
+
+
+def test_pools_count_by_what_they_hold() -> None:
+    found = engine(racks=2, nodes=1, cores=4, ssds=2, pfs=1)
+    two = [res("rack", 1, CORE, res("ssd", 150, exclusive=True))]
+    assert match(found, *two) == ["rack0/node0/core0", "rack0/ssd0", "rack0/ssd1"]
+    assert match(found, *two) == ["rack1/node0/core0", "rack1/ssd0", "rack1/ssd1"]
+    assert match(found, *two) is None
+    # What is shared has room for more jobs.
+    for _ in range(2):
+        assert match(found, CORE, res("pfs", 1000)) is not None
+    assert match(found, CORE, res("pfs", 1, exclusive=True)) is None
+
+
+def test_an_empty_rack_hides_no_other() -> None:
+    graph = cluster(racks=2, nodes=1, cores=1)
+    graph.remove(graph.nodes()[0])
+    found = Engine(graph, Chooser(stock.match_policy("low").factory({})))
+    assert match(found, res("rack", 1, res("node", 1, CORE))) == ["rack1/node0/core0"]
