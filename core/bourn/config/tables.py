@@ -226,6 +226,11 @@ class QueueTable:
     reservation_depth: int | None = None
     match_policy: str = ""
     """In place of ``[scheduler] match-policy``; queues of all policies share one graph."""
+    allow_users: tuple[str, ...] = ()
+    """Users who may submit to it; with neither this nor `allow-groups` everybody may. The owner always
+    may."""
+    allow_groups: tuple[str, ...] = ()
+    """Groups whose members may."""
     started: bool = True
     """Whether it is started when the instance comes up for the first time."""
 

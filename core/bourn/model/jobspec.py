@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
@@ -13,12 +13,34 @@ from bourn.model.counts import Counts, jobspec_counts
 from bourn.model.jobspec_check import check_jobspec, check_v1
 
 if TYPE_CHECKING:
-    import datetime
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from typing import IO, Unpack
 
     from bourn.model.jobspec_build import Extra
+
+
+T = TypeVar("T")
+
+
+class _Field(Generic[T]):
+    """A part of a jobspec that `bourn.model.jobspec_build` sets, here as there."""
+
+    def __init__(self, name: str, doc: str) -> None:
+        self._name = name
+        self.__doc__ = doc
+
+    @overload
+    def __get__(self, jobspec: None, owner: type[Jobspec]) -> _Field[T]: ...
+
+    @overload
+    def __get__(self, jobspec: Jobspec, owner: type[Jobspec]) -> T | None: ...
+
+    def __get__(self, jobspec: Jobspec | None, owner: type[Jobspec]) -> _Field[T] | T | None:
+        return self if jobspec is None else build.get_field(jobspec.obj, self._name)
+
+    def __set__(self, jobspec: Jobspec, value: Any) -> None:
+        build.set_field(jobspec.obj, self._name, value)
 
 
 @attrs.define
@@ -238,98 +260,26 @@ class Jobspec:
         version: int = self.obj["version"]
         return version
 
-    @property
-    def duration(self) -> float | None:
-        """Time limit in seconds, 0 for none; set it as seconds, an RFC 23 string or a timedelta."""
-        return self._get("duration")  # type: ignore[no-any-return]
-
-    @duration.setter
-    def duration(self, value: float | str | datetime.timedelta) -> None:
-        build.set_duration(self.obj, value)
-
-    @property
-    def cwd(self) -> str | None:
-        """Working directory."""
-        return self._get("cwd")  # type: ignore[no-any-return]
-
-    @cwd.setter
-    def cwd(self, path: str | os.PathLike[str]) -> None:
-        import os
-
-        self.setattr("cwd", os.fspath(path))
-
-    @property
-    def environment(self) -> dict[str, str | None] | None:
-        """Environment variables; a value of None unsets."""
-        return self._get("environment")  # type: ignore[no-any-return]
-
-    @environment.setter
-    def environment(self, environment: Mapping[str, str | None]) -> None:
-        self.setattr("environment", dict(environment))
-
-    @property
-    def queue(self) -> str | None:
-        """Name of the queue."""
-        return self._get("queue")  # type: ignore[no-any-return]
-
-    @queue.setter
-    def queue(self, queue: str) -> None:
-        self.setattr("queue", queue)
-
-    @property
-    def bank(self) -> str | None:
-        """Name of the bank."""
-        return self._get("bank")  # type: ignore[no-any-return]
-
-    @bank.setter
-    def bank(self, bank: str) -> None:
-        self.setattr("bank", bank)
-
-    @property
-    def name(self) -> str | None:
-        """Name of the job."""
-        return self._get("job.name")  # type: ignore[no-any-return]
-
-    @name.setter
-    def name(self, name: str) -> None:
-        self.setattr("job.name", name)
-
-    @property
-    def stdin(self) -> str | None:
-        """Path that standard input is read from."""
-        return self._get("shell.options.input.stdin.path")  # type: ignore[no-any-return]
-
-    @stdin.setter
-    def stdin(self, path: str | os.PathLike[str]) -> None:
-        build.set_stdio(self.obj, "stdin", path)
-
-    @property
-    def stdout(self) -> str | None:
-        """Path that standard output is written to."""
-        return self._get("shell.options.output.stdout.path")  # type: ignore[no-any-return]
-
-    @stdout.setter
-    def stdout(self, path: str | os.PathLike[str]) -> None:
-        build.set_stdio(self.obj, "stdout", path)
-
-    @property
-    def stderr(self) -> str | None:
-        """Path that standard error is written to."""
-        return self._get("shell.options.output.stderr.path")  # type: ignore[no-any-return]
-
-    @stderr.setter
-    def stderr(self, path: str | os.PathLike[str]) -> None:
-        build.set_stdio(self.obj, "stderr", path)
-
-    # The names of the builders' arguments.
-    input = stdin
-    output = stdout
-    error = stderr
+    # The names of the builders' arguments; None where the tree has none.
+    duration = _Field[float]("duration", "Time limit in seconds, 0 for none; takes what `from_command` does.")
+    cwd = _Field[str]("cwd", "Working directory.")
+    environment = _Field[dict[str, "str | None"]]("environment", "Variables; a value of None unsets.")
+    queue = _Field[str]("queue", "Name of the queue.")
+    bank = _Field[str]("bank", "Name of the bank.")
+    name = _Field[str]("name", "Name of the job.")
+    input = stdin = _Field[str]("input", "Path that standard input is read from.")
+    output = stdout = _Field[str]("output", "Path that standard output is written to.")
+    error = stderr = _Field[str]("error", "Path that standard error is written to.")
 
     @property
     def unbuffered(self) -> bool:
         """Whether output is written as soon as it comes."""
-        return all(self._get(f"shell.options.output.{s}.buffer.type") == "none" for s in ("stdout", "stderr"))
+        try:
+            return all(
+                self.getattr(f"shell.options.output.{s}.buffer.type") == "none" for s in ("stdout", "stderr")
+            )
+        except KeyError:
+            return False
 
     @unbuffered.setter
     def unbuffered(self, value: bool) -> None:
@@ -337,9 +287,3 @@ class Jobspec:
             build.set_unbuffered(self.obj)
         else:
             build.clear_unbuffered(self.obj)
-
-    def _get(self, key: str) -> Any:
-        try:
-            return self.getattr(key)
-        except KeyError:
-            return None

@@ -202,6 +202,41 @@ def slot(count: int, cores: int = 1, gpus: int | None = None, label: str = "task
     return {"type": "slot", "count": count, "with": children, "label": label}
 
 
+_STREAMS = {"input": "stdin", "output": "stdout", "error": "stderr"}
+_PATHS = {
+    "duration": "duration",
+    "cwd": "cwd",
+    "environment": "environment",
+    "name": "job.name",
+    "queue": "queue",
+    "bank": "bank",
+    "input": "shell.options.input.stdin.path",
+    "output": "shell.options.output.stdout.path",
+    "error": "shell.options.output.stderr.path",
+}
+"""Where the builders' arguments stand."""
+
+
+def set_field(obj: Obj, name: str, value: Any) -> None:
+    """Set what a builder's argument of this name sets."""
+    if name == "duration":
+        set_duration(obj, value)
+    elif name in _STREAMS:
+        set_stdio(obj, _STREAMS[name], value)
+    elif name == "environment":
+        set_attr(obj, name, dict(value))
+    else:
+        set_attr(obj, _PATHS[name], os.fspath(value) if name == "cwd" else value)
+
+
+def get_field(obj: Obj, name: str) -> Any:
+    """Return what `set_field` sets, None where it isn't set."""
+    try:
+        return get_attr(obj, _PATHS[name])
+    except KeyError:
+        return None
+
+
 def set_attr(obj: Obj, key: str, value: object) -> None:
     """Set an attribute by dotted key; `queue` is short for `attributes.system.queue`."""
     set_path(obj, attr_key(key), value)
@@ -304,36 +339,30 @@ def _assemble(command: Iterable[str], resource: Obj, count: Obj, extra: Extra) -
         "attributes": {"system": {"duration": 0}},
         "version": 1,
     }
-    system: Obj = obj["attributes"]["system"]
-    environment = extra.get("environment")
-    system["environment"] = dict(os.environ if environment is None else environment)
     check_extra(extra)
-    if (duration := extra.get("duration")) is not None:
-        set_duration(obj, duration)
-    if (cwd := extra.get("cwd")) is not None:
-        system["cwd"] = os.fspath(cwd)
-    if (name := extra.get("name")) is not None:
-        system["job"] = {"name": name}
-    if (queue := extra.get("queue")) is not None:
-        system["queue"] = queue
-    if (bank := extra.get("bank")) is not None:
-        system["bank"] = bank
+    environment = extra.get("environment")
+    set_field(obj, "environment", os.environ if environment is None else environment)
+    for name in ("duration", "cwd", "name", "queue", "bank"):
+        value = extra.get(name)
+        if value is not None:
+            set_field(obj, name, value)
     retries = extra.get("retries", 0)
     if retries or extra.get("retry_on"):
         _count("retries", retries, least=1)
-        system["retry"] = {"limit": retries}
+        retry: Obj = {"limit": retries}
         if on := extra.get("retry_on"):
-            system["retry"]["on"] = [on] if isinstance(on, str) else list(on)
+            retry["on"] = [on] if isinstance(on, str) else list(on)
+        set_attr(obj, "retry", retry)
     if env_expand := extra.get("env_expand"):
         set_shell_option(obj, "env-expand", dict(env_expand))
     if rlimits := extra.get("rlimits"):
         set_shell_option(obj, "rlimit", dict(rlimits))
-    paths = {"stdin": extra.get("input"), "stdout": extra.get("output"), "stderr": extra.get("error")}
-    for stream, path in paths.items():
+    for name in ("input", "output", "error"):
+        path = extra.get(name)
         if path is not None and path not in ("none", "kvs"):
-            set_stdio(obj, stream, path)
-            if extra.get("label_io") and stream != "stdin":
-                set_shell_option(obj, f"output.{stream}.label", True)
+            set_field(obj, name, path)
+            if extra.get("label_io") and name != "input":
+                set_shell_option(obj, f"output.{_STREAMS[name]}.label", True)
     if extra.get("unbuffered"):
         set_unbuffered(obj)
     return obj

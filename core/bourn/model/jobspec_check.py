@@ -311,6 +311,8 @@ _SYSTEM: dict[str, Callable[[object, str], None]] = {
     "retry": _check_retry,
     "shell": _check_shell,
 }
+SYSTEM_KEYS = frozenset(_SYSTEM) | {"alloc-bypass", "exec", "hierarchy"}
+"""Attributes of the system that mean something to Bourn."""
 _EMPTY: dict[str, Any] = {}
 
 

@@ -184,10 +184,7 @@ class JobIngest(Module):
     def _open(self, source: Any, userid: int) -> Entry:
         """Take an entry of `jobspecs`: an object, its JSON text, or a J."""
         if isinstance(source, str) and not source.lstrip().startswith("{"):
-            jobspec, mechanism = unwrap(source, userid, self._signer)
-            if mechanism == "none":
-                self._allow_unsigned(userid)
-            return Entry(jobspec, source)
+            return Entry(unwrap(source, userid, self._signer), source)
         self._allow_unsigned(userid)
         if isinstance(source, str):
             try:
@@ -204,7 +201,9 @@ class JobIngest(Module):
             hint = f"allowed: {names}" if names else "[signing] allowed names no mechanism for that"
             raise BournError(f"the jobspec must be signed; {hint}", errno.EPERM)
 
-    def _signer(self, mechanism: str) -> Signer:
+    def _signer(self, mechanism: str, userid: int) -> Signer:
+        if mechanism == "none":
+            self._allow_unsigned(userid)
         if mechanism not in self._signers:
             table = self.ctx.config.table("signing", SigningTable)
             known = self.ctx.plugins.named("bourn_signers")

@@ -136,7 +136,7 @@ class ArrayDesk:
         for position, item in enumerate(items):
             facts = facts_of(item.jobspec, None)
             first = self._job_item(item, item.members.first())
-            reason = self._engine.queues.refuse(facts.queue) or self._intake.probe(first)
+            reason = self._engine.queues.refuse(facts.queue, item.userid) or self._intake.probe(first)
             if reason is not None:
                 raise BournError(f"array {position}: {reason}" if len(items) > 1 else reason)
             rows.append(array_row(item, facts))

@@ -94,12 +94,12 @@ class Intake:
             overrides = item.overrides or None
             if overrides:
                 facts = facts_of(spec, overrides)
-                reason = engine.queues.refuse(facts.queue)
+                reason = engine.queues.refuse(facts.queue, item.userid)
             else:
                 entry = known.get(id(spec))
                 if entry is None:
                     facts = facts_of(spec, None)
-                    entry = (facts, engine.queues.refuse(facts.queue))
+                    entry = (facts, engine.queues.refuse(facts.queue, item.userid))
                     known[id(spec)] = entry
                 facts, reason = entry
             job = _job(item, facts)

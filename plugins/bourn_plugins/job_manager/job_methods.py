@@ -212,7 +212,7 @@ class JobMethods(EngineModule):
     def _refuse_update(self, job: Job, updates: dict[str, Any], privileged: bool) -> str | None:
         """Hold a changed job to the rules for new ones; limits don't bind the owner here."""
         queue = updates.get(QUEUE, job.queue)
-        reason = self.engine.queues.refuse(queue) if QUEUE in updates else None
+        reason = self.engine.queues.refuse(queue, job.userid) if QUEUE in updates else None
         if reason is not None or privileged:
             return reason
         if job.state is State.RUN:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from bourn.config.tables import PolicyTable, QueueTable
-from bourn.errors import BournError, suggest
+from bourn.errors import BournError, JobspecError, suggest
+from bourn.model.jobspec_check import SYSTEM_KEYS, check_system_value
+from bourn_plugins.job_manager.admission import Admission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,6 +86,10 @@ class Queues:
         if default is not None and default not in tables:
             path = ("policy", "jobspec", "defaults", "system", "queue")
             raise config.error(path, f"'{default}' is no queue{suggest(str(default), tables)}")
+        _check_defaults(config, ("policy",), policy)
+        for name, table in tables.items():
+            _check_defaults(config, ("queues", name, "policy"), table.policy)
+        admitted = {name: Admission(config, name, table) for name, table in tables.items()}
         queues = {name: Queue(name, table, started=table.started) for name, table in tables.items()}
         for name, queue in (queues or {"": Queue("", QueueTable())}).items():
             queues[name] = queue
@@ -92,6 +98,7 @@ class Queues:
                 queue.restore(old.state())
         self._queues = queues
         self._policy = policy
+        self._admitted = {name: found for name, found in admitted.items() if found}
 
     def get(self, name: str | None) -> Queue:
         """Return a queue; ENOENT names the nearest one there is."""
@@ -108,8 +115,8 @@ class Queues:
         """Return the queue of a name, or, without one, all."""
         return [self.get(name)] if name else list(self._queues.values())
 
-    def refuse(self, name: str | None) -> str | None:
-        """Say why jobs can't be submitted to a queue now; None if that is fine."""
+    def refuse(self, name: str | None, userid: int) -> str | None:
+        """Say why a user can't submit jobs to a queue now; None if that is fine."""
         try:
             queue = self.get(name)
         except BournError as error:
@@ -117,7 +124,8 @@ class Queues:
         if not queue.enabled:
             reason = f": {queue.disable_reason}" if queue.disable_reason else ""
             return f"job submission to {queue.title} is disabled{reason}"
-        return None
+        admission = self._admitted.get(queue.name)
+        return None if admission is None else admission.refuse(userid)
 
     def started(self, name: str | None) -> bool:
         """Say whether jobs of a queue are scheduled; those of a queue that is gone are not."""
@@ -156,6 +164,20 @@ class Queues:
             queue = self._queues.get(name)
             if queue is not None:
                 queue.restore(saved)
+
+
+def _check_defaults(config: Config, path: tuple[str, ...], policy: PolicyTable) -> None:
+    """Refuse a default for an attribute that doesn't exist, or of a wrong value."""
+    for key, value in policy.jobspec.defaults.system.items():
+        where = (*path, "jobspec", "defaults", "system", key)
+        if key not in SYSTEM_KEYS:
+            raise config.error(where, f"jobs have no such attribute{suggest(key, SYSTEM_KEYS)}")
+        if key == "duration":
+            continue  # text like "1h" is converted when a job takes it
+        try:
+            check_system_value(key, value)
+        except JobspecError as error:
+            raise config.error(where, error.reason) from None
 
 
 def _first(own: Any, common: Any) -> Any:

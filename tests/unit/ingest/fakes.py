@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ from bourn.broker.request import Request
 from bourn.config import Config
 from bourn.errors import BournError
 from bourn.hookspecs.ingest import Frobnicator, SubmitInfo, Validator
+from bourn.hookspecs.signing import SigningMechanism
 from bourn.plugins import Owned, PluginRecord
 from bourn_plugins.job_ingest.pipeline import Pipeline
+from bourn_plugins.signing_none import NoneSigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +78,8 @@ class Plugins:
 
     def named(self, hook: Any) -> dict[str, Owned[Any]]:
         name = hook if isinstance(hook, str) else hook.__name__
+        if name == "bourn_signers" and not any(hasattr(step, "open") for step in self.steps):
+            return {"none": owned(SigningMechanism("none", lambda options: NoneSigner()))}
         kind = {"bourn_frobnicators": Frobnicator, "bourn_validators": Validator}.get(name)
         return {step.name: owned(step) for step in self.steps if kind is None or isinstance(step, kind)}
 
@@ -165,3 +170,8 @@ def submit(module: Any, payload: object, userid: int = OWNER_UID, rolemask: int 
     except BournError as err:
         request.error(err.errnum, err.message)
     return caller
+
+
+def wrap(obj: dict[str, Any], userid: int) -> str:
+    """Return the J of a jobspec, with the mechanism `none`."""
+    return NoneSigner().sign(json.dumps(obj).encode(), userid, "")

@@ -14,8 +14,7 @@ from bourn.hookspecs.modules import ModuleSpec
 from bourn.plugins import PluginManager
 from bourn.testing import fake_distribution, memory_broker
 from bourn_plugins.job_ingest import bourn_modules
-from bourn_plugins.job_ingest.envelope import wrap
-from tests.unit.ingest.fakes import JobManager, Store, jobspec
+from tests.unit.ingest.fakes import JobManager, Store, jobspec, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +106,6 @@ async def test_garbage_is_answered_with_an_error(plugins: PluginManager) -> None
 async def test_a_jobspec_signed_by_somebody_else_is_refused(plugins: PluginManager) -> None:
     payload = {"jobspecs": [wrap(jobspec(), 12345)], "jobs": [{"jobspec": 0}]}
     async with memory_broker(*SPECS, plugins=plugins) as broker, broker.client() as client:
-        with pytest.raises(RPCError, match="is refused: it is of user 12345") as refused:
+        with pytest.raises(RPCError, match="is refused: signed by user 12345") as refused:
             await client.rpc("job-ingest.submit", payload)
         assert refused.value.errnum == errno.EPERM

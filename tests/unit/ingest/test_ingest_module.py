@@ -11,9 +11,8 @@ from bourn.errors import BournError, ConfigError
 from bourn.hookspecs.ingest import Validator
 from bourn.hookspecs.signing import Signed, SigningMechanism
 from bourn.model.fluid import fluid_ms
-from bourn_plugins.job_ingest.envelope import wrap
 from bourn_plugins.job_ingest.module import EPOCH, JobIngest
-from tests.unit.ingest.fakes import OWNER_UID, USER, JobManager, Store, context, jobspec, submit
+from tests.unit.ingest.fakes import OWNER_UID, USER, JobManager, Store, context, jobspec, submit, wrap
 
 GUEST = 2000
 

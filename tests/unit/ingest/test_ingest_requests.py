@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from bourn.errors import BournError
 from bourn.hookspecs.signing import Signed
-from bourn_plugins.job_ingest.envelope import unwrap, wrap
+from bourn_plugins.job_ingest.envelope import unwrap
 from bourn_plugins.job_ingest.ledger import Ack, Ledger
 from bourn_plugins.job_ingest.request import Item, items
+from bourn_plugins.signing_none import NoneSigner
 from tests.unit.ingest.fakes import OWNER_UID, jobspec
 
 
@@ -69,20 +70,27 @@ def test_what_guests_may_not(job: Any, reason: str) -> None:
     assert parse({"jobspec": 0, "urgency": 16, "flags": 2}, is_owner=False)
 
 
-def no_signer(mechanism: str) -> Any:
+def no_signer(mechanism: str, userid: int) -> Any:
     raise BournError(f"no {mechanism}", 1)
 
 
+def none_signer(mechanism: str, userid: int) -> Any:
+    return NoneSigner()
+
+
 def test_an_unsigned_j_is_read_back() -> None:
-    token = wrap(jobspec(), OWNER_UID)
-    assert unwrap(token, OWNER_UID, no_signer) == (jobspec(), "none")
-    with pytest.raises(BournError, match="of user 1000, submitted by user 7") as caught:
-        unwrap(token, 7, no_signer)
+    token = NoneSigner().sign(json.dumps(jobspec()).encode(), OWNER_UID, "")
+    assert unwrap(token, OWNER_UID, none_signer) == jobspec()
+    with pytest.raises(BournError, match="by user 1000, submitted by user 7") as caught:
+        unwrap(token, 7, none_signer)
     assert caught.value.errnum == 1
 
 
 def b64(obj: object) -> str:
     return base64.b64encode(json.dumps(obj).encode()).decode()
+
+
+NONE = b64({"version": 1, "mechanism": "none", "userid": 1000})
 
 
 def test_a_signed_j_goes_to_its_mechanism() -> None:
@@ -95,12 +103,12 @@ def test_a_signed_j_goes_to_its_mechanism() -> None:
             return Signed(payload, userid, "test")
 
     header = b64({"version": 1, "mechanism": "test", "userid": 5})
-    assert unwrap(f"{header}.{b64({'a': 1})}.sig", 5, lambda name: Signer()) == ({"a": 1}, "test")
+    assert unwrap(f"{header}.{b64({'a': 1})}.sig", 5, lambda name, userid: Signer()) == {"a": 1}
     with pytest.raises(BournError, match="no test"):
         unwrap(f"{header}.{b64({})}.sig", 5, no_signer)
     broken = base64.b64encode(b"{").decode()
     with pytest.raises(BournError, match="payload isn't JSON"):
-        unwrap(f"{header}.{broken}.sig", 5, lambda name: Signer())
+        unwrap(f"{header}.{broken}.sig", 5, lambda name, userid: Signer())
 
 
 @pytest.mark.parametrize(
@@ -111,13 +119,16 @@ def test_a_signed_j_goes_to_its_mechanism() -> None:
         ("!.b.c", "header isn't base64"),
         (f"{b64([])}.b.c", "no version 1 and mechanism"),
         (f"{b64({'version': 2, 'mechanism': 'none'})}.b.c", "no version 1"),
-        (f"{b64({'version': 1, 'mechanism': 'none', 'userid': 1000})}.{b64({})}.x", "it has a signature"),
+        (
+            f"{b64({'version': 1, 'mechanism': 'none', 'userid': 1000})}.{b64({})}.x",
+            "not HEADER.PAYLOAD.none",
+        ),
         (f"{b64({'version': 1, 'mechanism': 'none', 'userid': 1000})}.x.none", "payload isn't base64"),
     ],
 )
 def test_a_malformed_j_is_refused(token: str, reason: str) -> None:
-    with pytest.raises(BournError, match=r"^J, the signed jobspec, is refused: ") as caught:
-        unwrap(token, OWNER_UID, no_signer)
+    with pytest.raises(BournError, match=r"^the signed jobspec is refused: ") as caught:
+        unwrap(token, OWNER_UID, none_signer)
     assert reason in caught.value.message
 
 
