@@ -28,6 +28,10 @@ def main(argv: list[str]) -> int:
         prog="bourn bulksubmit",
         usage="bourn bulksubmit [OPTIONS] COMMAND... ::: INPUTS...",
         description=DESCRIPTION,
+        epilog="Examples:\n"
+        "  bourn bulksubmit gzip {} ::: *.dat\n"
+        "  bourn bulksubmit --watch --job-name={./%} ./sim {0} {1} ::: a.in b.in ::: 1 2 3\n"
+        "  ls | bourn bulksubmit --output={}.out ./process {}",
     )
     options.add_command(parser)
     options.add_resource_options(parser)

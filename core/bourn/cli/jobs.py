@@ -60,7 +60,13 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="bourn jobs", description="List jobs: your pending and running ones, unless options say more."
+        prog="bourn jobs",
+        description="List jobs: your pending and running ones, unless options say more.",
+        epilog="Examples:\n"
+        "  bourn jobs -a --since=-1h\n"
+        "  bourn jobs -f failed --sort=-t_inactive\n"
+        "  bourn jobs -o '{id} {name:<20} {runtime!H:>8}'\n"
+        "`bourn help formats` explains formats and lists the fields.",
     )
     add = parser.add_argument
     add("-a", "--all", action="store_true", help="jobs in any state")

@@ -19,6 +19,10 @@ def main(argv: list[str]) -> int:
         prog="bourn run",
         usage="bourn run [OPTIONS] COMMAND...",
         description="Run a job, and exit with its status.",
+        epilog="Examples:\n"
+        "  bourn run -n4 hostname\n"
+        "  bourn run -o pty.interactive bash\n"
+        "  bourn run -N2 -n8 -l ./solver < input",
     )
     options.add_command(parser)
     options.add_resource_options(parser)

@@ -42,6 +42,10 @@ def main(argv: list[str]) -> int:
         prog="bourn submit",
         usage="bourn submit [OPTIONS] COMMAND...",
         description="Submit jobs, and print their ids.",
+        epilog="Examples:\n"
+        "  bourn submit -n4 -c2 -t 30m ./sim input.dat\n"
+        "  bourn submit --cc=1-100 --progress ./member {cc}\n"
+        "  bourn submit --dependency=afterok:$(bourn job last) ./analyse",
     )
     options.add_command(parser)
     options.add_resource_options(parser)

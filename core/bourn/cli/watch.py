@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     """Run the command."""
     parser = Parser(
-        prog="bourn watch", description="Follow jobs until they have finished; exit with the worst status."
+        prog="bourn watch",
+        description="Follow jobs until they have finished; exit with the worst status.\n"
+        "Ctrl-C ends the watching and leaves the jobs alone.",
+        epilog="Examples:\n  bourn watch $(bourn job last)\n  bourn watch --active --progress --jps",
     )
     add = parser.add_argument
     add("-a", "--active", action="store_true", help="your active jobs (default without a job id)")

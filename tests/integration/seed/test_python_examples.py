@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
+
+import pytest
 
 from .conftest import EXAMPLES
 
@@ -62,3 +65,16 @@ def test_jobs_of_two_instances_work_together(site: Site) -> None:
     output = {role: (site.cwd / f"bourn-{id}.out").read_text().splitlines() for role, id in ids.items()}
     assert output["learn"] == ["trained 3 times"]
     assert output["simulate"] == [f"step {n} with model {n - 1} made model {n}" for n in (1, 2, 3)]
+
+
+def test_another_language_by_the_protocol_alone(site: Site) -> None:
+    perl = shutil.which("perl")
+    if perl is None or site(perl, "-MJSON::PP", "-MIO::Socket::UNIX", "-e", "1").returncode:
+        pytest.skip("needs perl with JSON::PP")
+    done = site(perl, EXAMPLES / "submit.pl", "sh", "-c", "exit 3")
+    assert (done.returncode, done.stderr) == (3, "")
+    lines = done.stdout.split()
+    assert (lines[0], lines[-1]) == ("submit", "clean")
+    refused = site(perl, EXAMPLES / "submit.pl")
+    assert refused.returncode != 0
+    assert refused.stderr.startswith("job-ingest.submit: tasks[0].command: must be")

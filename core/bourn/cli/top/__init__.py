@@ -27,6 +27,10 @@ def main(argv: list[str]) -> int:
     parser = Parser(
         prog="bourn top",
         description="Show an instance's resources and jobs as they change; h explains the keys.",
+        epilog="Examples:\n"
+        "  bourn top -f 'user=me name=sim'\n"
+        "  bourn top $(bourn job last)\n"
+        "  bourn top --once",
     )
     add = parser.add_argument
     add("-1", "--once", action="store_true", help="print it once, as plain text, and end")
