@@ -306,9 +306,24 @@ class ShellJob:
         elif self._holds:
             return
         elif self.place.hold:
-            self._host.ready(self.id)
+            self._rehearse()
         else:
             self._start_tasks()
+
+    def _rehearse(self) -> None:
+        """Say that this node is ready, or refuse: no node's tasks start if those of another can't."""
+        name, cwd = self.spec.command[0], self.spec.cwd
+        try:
+            try:
+                os.chdir(cwd)
+            except OSError as error:
+                raise BournError(f"working directory {cwd}: {error.strerror}") from error
+            if "{{" not in name:  # which a plugin fills in
+                os.stat(find_program(name, self.env.get("PATH", os.defpath), cwd))
+        except (BournError, OSError) as error:
+            self._give_up(error)
+        else:
+            self._host.ready(self.id)
 
     def _give_up(self, error: Exception) -> None:
         self._host.started(self.id, self._since)
@@ -459,8 +474,9 @@ class ShellJob:
     def _refuse(self, error: Exception, task: ShellTask | None) -> None:
         # Ends what was started; the note of the exception is what the user reads.
         code = 1
-        if isinstance(error, OSError) and task is not None and not task.pid:
-            code, note = explain(error, task.argv, task.path)
+        if isinstance(error, OSError) and (task is None or not task.pid):
+            argv, path = (task.argv, task.path) if task is not None else (self.spec.command, "")
+            code, note = explain(error, argv, path)
         elif isinstance(error, BournError):
             code, note = 126, error.message
         else:

@@ -71,6 +71,21 @@ def test_what_can_t_be_placed(session, options, message):
     assert done.returncode
 
 
+@pytest.mark.parametrize(
+    ("words", "message", "code"),
+    [
+        (("--cwd=/no/such", "touch", "/tmp/{{node.id}}"), "working directory /no/such: No such file or", 126),
+        (("no-such-program",), "no-such-program: command not found", 127),
+        (("./no-such-program",), "./no-such-program: No such file or directory", 127),
+        (("./hosts",), "./hosts: Permission denied", 126),
+    ],
+)
+def test_what_can_t_start_is_said_once_for_all_nodes(session, words, message, code):
+    done = session("run", "-N2", "-n2", *words)
+    assert done.stderr.count(message) == 1
+    assert done.returncode == code
+
+
 def test_a_file_a_node_is_truncated_on_each(session):
     for text in ("a longer text", "short"):
         options = ["-N2", "-n4", "--output=out-{{node.id}}", "--taskmap=cyclic"]

@@ -83,6 +83,22 @@ def test_input_that_comes_early_waits_for_the_tasks(host, start):
     assert host.text(id) == "early\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "system", "note", "code"),
+    [
+        (["true"], {"cwd": "/no/such"}, "working directory /no/such: No such file or directory", 126),
+        (["no-such-program"], {}, "no-such-program: command not found", 127),
+    ],
+)
+def test_a_node_whose_tasks_can_t_start_is_never_ready(host, command, system, note, code):
+    id = max([0, *host.status, *host.started]) + 1
+    place = Start(id, id, nnodes=2, size=2, hold=True, taskmap="[[0,2,1,1]]")
+    host.send(specs=[(id, jobspec(command, **system))], start=[place])
+    assert host.wait(id) == [code << 8]
+    assert host.failures[id] == [note]
+    assert id not in host.ready
+
+
 def test_a_job_on_several_nodes_is_ready_when_it_is_prepared_and_waits_for_the_others(host, start):
     id = start("later", ["sh", "-c", "echo $STARTED"], nnodes=2, size=2, hold=True, taskmap="[[0,2,1,1]]")
     host.until(lambda: id in host.ready)
