@@ -82,6 +82,8 @@ class Broker:
         self.attrs = attrs if attrs is not None else Attributes()
         self.logring = logring
         self._reload = reload
+        self.clock: Callable[[], float] = time
+        """What modules take for the time."""
         self._tables = tables
         self.turn = Turn()
         self.events = EventBus(rank)

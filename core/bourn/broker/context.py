@@ -46,6 +46,10 @@ class ModuleContext:
         """Run a callback once at the end of this turn of the loop, however often it is asked for."""
         self._nowhere = Nowhere(self.log.warning)
 
+    def now(self) -> float:
+        """Return the time in seconds since the epoch; in a simulation, virtual time."""
+        return self._broker.clock()
+
     @property
     def rank(self) -> int:
         """This broker's rank."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bourn.testing.sched import FakeSchedClient, check_scheduler
     from bourn.testing.shell import check_shell_plugin
     from bourn.testing.store import check_store
+    from bourn.testing.workload import check_policies_at_work
 
 _WHERE = {
     "FakeExecPort": "exec",
@@ -59,6 +60,7 @@ _WHERE = {
     "check_job_plugin": "jobs",
     "check_match_policy": "policies",
     "check_module": "modules",
+    "check_policies_at_work": "workload",
     "check_priority_policy": "policies",
     "check_queue_policy": "policies",
     "check_reader": "resources",
@@ -95,6 +97,7 @@ __all__ = [
     "check_job_plugin",
     "check_match_policy",
     "check_module",
+    "check_policies_at_work",
     "check_priority_policy",
     "check_queue_policy",
     "check_reader",

@@ -28,7 +28,7 @@ from bourn.config import Config
 from bourn.plugins import PluginManager
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from bourn.hookspecs.modules import ModuleSpec
 
@@ -78,6 +78,7 @@ async def memory_broker(
     plugins: PluginManager | None = None,
     statedir: Path | None = None,
     size: int = 1,
+    clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[MemoryBroker]:
     """Run a broker with these modules until the block ends.
 
@@ -88,6 +89,7 @@ async def memory_broker(
         plugins: what the modules find in ``ctx.plugins``; nothing by default.
         statedir: what the modules find in ``ctx.statedir``.
         size: how many brokers the instance is said to have.
+        clock: what `ModuleContext.now` says; the real time by default.
     """
     values = Attributes()
     for name, value in {"rank": 0, "size": size, "instance-level": 0, **(attrs or {})}.items():
@@ -102,6 +104,8 @@ async def memory_broker(
             logring=logring,
             size=size,
         )
+        if clock is not None:
+            broker.clock = clock
         async with broker.running(modules, listen=False):
             yield MemoryBroker(broker)
 

@@ -12,6 +12,7 @@ from bourn.hookspecs.queue_policy import Ask, Outcome
 from bourn.testing.ensure import ensure, ensure_name
 from bourn.testing.jobs import FakeJob
 from bourn.testing.samples import alloc_request
+from bourn.testing.workload import check_policies_at_work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,7 +97,7 @@ def check_queue_policy(spec: QueuePolicySpec, options: Mapping[str, Any] | None 
 
     Each pass must end; equal inputs must give equal decisions, with no memory from pass to pass; the order
     must be total and put a higher priority first; and nobody starves: while small jobs keep coming, a job as
-    big as the whole machine must start in the end.
+    big as the whole machine must start in the end. Then it is put to work (`check_policies_at_work`).
     """
     what = ensure_name(spec, "queue policy")
     policy = spec.factory(options or {})
@@ -110,6 +111,7 @@ def check_queue_policy(spec: QueuePolicySpec, options: Mapping[str, Any] | None 
             decisions = [_pass(policy, queue, outcome, what) for _ in range(2)]
             ensure(decisions[0] == decisions[1], f"{what}: two equal passes differ: {decisions}")
     _starvation(policy, what)
+    check_policies_at_work(queue=spec, options=options)
 
 
 def _pass(policy: QueuePolicy, queue: Sequence[Any], outcome: Outcome, what: str) -> list[Ask]:
@@ -160,7 +162,8 @@ def check_match_policy(spec: MatchPolicySpec, options: Mapping[str, Any] | None 
     """Ask a match policy about vertices and states.
 
     It must have one of the three methods, and only one, for else it isn't clear how it wants to be asked; its
-    answers must be sort keys that can be compared with each other, and the same when asked again.
+    answers must be sort keys that can be compared with each other, and the same when asked again. Then it is
+    put to work (`check_policies_at_work`).
     """
     what = ensure_name(spec, "match policy")
     policy: Any = spec.factory(options or {})
@@ -184,6 +187,7 @@ def check_match_policy(spec: MatchPolicySpec, options: Mapping[str, Any] | None 
     except TypeError as error:
         raise AssertionError(f"{what}: {method} must return keys that can be sorted: {error}") from None
     ensure(keys == asked[method](), f"{what}: {method} answers differently when asked again")
+    check_policies_at_work(match=spec, options=options)
 
 
 def check_priority_policy(spec: PriorityPolicySpec, options: Mapping[str, Any] | None = None) -> None:

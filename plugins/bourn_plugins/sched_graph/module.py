@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -389,7 +388,7 @@ class SchedGraph(Module):
         """Start what fits, and tell the others what they wait for."""
         if self._updating:
             return
-        decisions = self._book.run(time.time())
+        decisions = self._book.run(self.ctx.now())
         if decisions.started:
             engines = {queue: self._planner_of(queue).engine for queue in self._specs}
             own = engines[""]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -161,7 +160,7 @@ class SchedSimple(Module):
         """Grant what fits, and tell the first job of each queue that doesn't what it waits for."""
         result = self._backlog.schedule(self._pool)
         if result.granted:
-            now = time.time()
+            now = self.ctx.now()
             nodes = self._pool.nodes
             granted = []
             for job, shares in result.granted:

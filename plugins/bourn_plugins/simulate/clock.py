@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
-from contextlib import contextmanager
 from enum import IntEnum
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
 
 import trio
 from trio.testing import wait_all_tasks_blocked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Kind(IntEnum):
@@ -71,14 +65,3 @@ async def settle(now: float) -> float:
     while (statistics := trio.lowlevel.current_statistics()).tasks_runnable:
         await wait_all_tasks_blocked()
     return now + statistics.seconds_to_next_deadline
-
-
-@contextmanager
-def virtual_time(agenda: Agenda) -> Iterator[None]:
-    """Let `time.time()` say the agenda's time: the clock that schedulers read."""
-    real = time.time
-    time.time = lambda: agenda.now
-    try:
-        yield
-    finally:
-        time.time = real

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bourn.errors import BournError
+from bourn.model.idset import mask_text, parse_mask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -29,9 +30,16 @@ class HostContext:
     nursery: trio.Nursery
 
     def __init__(
-        self, name: str, config: Config, plugins: PluginManager, R: dict[str, Any], client: SchedClient
+        self,
+        name: str,
+        config: Config,
+        plugins: PluginManager,
+        R: dict[str, Any],
+        client: SchedClient,
+        now: Callable[[], float],
     ) -> None:
         self.name = name
+        self.now = now
         self.config = config
         self.plugins = plugins
         self.attrs: dict[str, str] = {}
@@ -65,8 +73,10 @@ class HostContext:
         yield self._acquire()
 
     async def _acquire(self) -> AsyncIterator[dict[str, Any]]:
-        ranks = ",".join(str(entry["rank"]) for entry in self._R["execution"]["R_lite"])
-        yield {"resources": self._R, "up": ranks}
+        mask = 0
+        for entry in self._R["execution"]["R_lite"]:
+            mask |= parse_mask(str(entry["rank"]))
+        yield {"resources": self._R, "up": mask_text(mask)}
         await trio.sleep_forever()
 
     async def rpc(self, topic: str, payload: object = None, nodeid: int = -1) -> Any:

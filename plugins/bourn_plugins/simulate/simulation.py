@@ -15,7 +15,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from bourn.errors import BournError
 from bourn.hookspecs.sched import AllocRequest, FreeRequest, Scheduler
-from bourn_plugins.simulate.clock import Agenda, Kind, settle, virtual_time
+from bourn_plugins.simulate.clock import Agenda, Kind, settle
 from bourn_plugins.simulate.host import HostContext
 from bourn_plugins.simulate.job import Job, Record
 from bourn_plugins.simulate.usage import Meter, Series
@@ -67,7 +67,7 @@ class Simulation:
         self._pending = 0
         self._running: dict[int, dict[str, Any]] = {}
         """R of each running job."""
-        self._context = HostContext(spec.name, config, plugins, machine.R, self)
+        self._context = HostContext(spec.name, config, plugins, machine.R, self, self._agenda.current_time)
         self._module = spec.factory(cast("ModuleContext", self._context))
         if not isinstance(self._module, Scheduler):
             raise BournError(f"module {spec.name} lacks methods of bourn.hookspecs.sched.Scheduler")
@@ -95,9 +95,8 @@ class Simulation:
         try:
             async with trio.open_nursery() as nursery:
                 self._context.nursery = nursery
-                with virtual_time(self._agenda):
-                    await nursery.start(lambda task_status: self._module.run(task_status=task_status))
-                    await self._loop()
+                await nursery.start(lambda task_status: self._module.run(task_status=task_status))
+                await self._loop()
                 nursery.cancel_scope.cancel()
         except* Exception as group:
             fault = _first(group)

@@ -104,7 +104,7 @@ def test_an_r_by_the_name_of_its_format(tmp_path, readers):
 def test_wrong_files(tmp_path, readers):
     path = tmp_path / "site.toml"
     path.write_text(TOML.replace('"rack"\ncount = 2', '"rack"\ncont = 2'))
-    with pytest.raises(BournError, match=r"site.toml: resource.graph\[0\].cont: unknown key"):
+    with pytest.raises(BournError, match=r"site.toml: line \d+: resource.graph\[0\].cont: unknown key"):
         machine_of_file(str(path), "", readers)
     with pytest.raises(BournError, match="unknown resource format 'tml'"):
         machine_of_file(str(path), "tml", readers)

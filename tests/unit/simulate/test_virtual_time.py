@@ -1,8 +1,6 @@
-import time
-
 import pytest
 
-from bourn_plugins.simulate.clock import Agenda, Kind, virtual_time
+from bourn_plugins.simulate.clock import Agenda, Kind
 
 
 def test_order():
@@ -18,11 +16,3 @@ def test_order():
     assert agenda.pop() is None
     with pytest.raises(AssertionError):
         agenda.add(0.5, Kind.END, "late")
-
-
-def test_the_clock_of_schedulers():
-    agenda = Agenda()
-    agenda.now = 42.0
-    with virtual_time(agenda):
-        assert time.time() == 42.0
-    assert time.time() > 1e9

@@ -22,6 +22,7 @@ from bourn.hookspecs.resource_io import ResourceReader, Resources, ResourceWrite
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.hookspecs.signing import Signed, SigningMechanism
 from bourn.hookspecs.uri import UriResolver
+from bourn.plugins import PluginManager
 from bourn.testing import (
     check_cli_option,
     check_distribution_policy,
@@ -30,6 +31,7 @@ from bourn.testing import (
     check_job_plugin,
     check_match_policy,
     check_module,
+    check_policies_at_work,
     check_priority_policy,
     check_queue_policy,
     check_reader,
@@ -146,12 +148,52 @@ def test_queue_policies(spec, text):
         ({"order": lambda s, v: 0, "prefer": lambda s, x: 0}, "it has 2"),
         ({"order": lambda s, v: v.properties.get("perf_class", 0)}, "keys that can be sorted"),
         ({"prefer": lambda s, x: random.random()}, "answers differently when asked again"),
+        ({"order": lambda s, v: v.id, "choose": lambda s, mask, count, groups: 0}, "choose() must return"),
+        ({"prefer": lambda s, x: 1 if x.idle else "busy"}, "keys that can be sorted"),
     ],
 )
 def test_match_policies(methods, text):
     assert text in complaint(
         check_match_policy, MatchPolicySpec("m", lambda options: type("M", (), methods)())
     )
+
+
+def test_policies_at_work():
+    class Stuck(Told):
+        def ask(self, job):
+            return Ask.STOP if job.id == 7 else Ask.RESERVE
+
+    class Forgetful(Told):
+        """Reserves, and in the next pass leaves the first job out."""
+
+        passes = 0
+
+        def __init__(self):
+            type(self).passes += 1
+
+        def ask(self, job):
+            return Ask.RESERVE if type(self).passes % 2 else Ask.SKIP
+
+    for turn, text in ((Stuck, "wait while nothing runs and none comes"), (Forgetful, "policy work")):
+        methods = {"begin": lambda self, turn=turn: turn(), "order": lambda self, job: job.id}
+        spec = QueuePolicySpec("work", lambda options, methods=methods: type("W", (), methods)())
+        assert text in complaint(check_policies_at_work, queue=spec)
+    for spec in stock_policies("bourn_queue_policies"):
+        check_policies_at_work(queue=spec, seeds=1)
+    for spec in stock_policies("bourn_match_policies"):
+        if not spec.node_exclusive:
+            check_policies_at_work(match=spec, seeds=1)
+
+
+class Told:
+    def told(self, job, outcome):
+        pass
+
+
+def stock_policies(hook):
+    plugins = PluginManager()
+    plugins.load()
+    return [spec for _, spec in plugins.collect(hook)]
 
 
 @pytest.mark.parametrize(
