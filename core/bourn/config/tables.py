@@ -76,6 +76,9 @@ class BootstrapTable:
 
     method: str = ""
     """Name of the boot method; by default whichever finds that it was used."""
+    directory: str = ""
+    """Where brokers that have no other way exchange their certificates: a directory that all hosts see and
+    only you can use. By default ``~/.cache/bourn/boot``."""
     hosts: tuple[BootHost, ...] = ()
     """The first is rank 0. If any names a parent, the others' is rank 0; else ``[tbon] topology`` counts."""
     default_port: int = 8050

@@ -76,8 +76,8 @@ def test_sbatch_and_the_way_in_from_outside(slurm: Slurm) -> None:
 
 def test_a_batch_script_without_tasks_uses_its_node(slurm: Slurm) -> None:
     slurm.write("one.sh", "#!/bin/sh\n#SBATCH -N1 -n1 -c1 -o one.out\nbourn start bourn resource info\n")
-    slurm.ok("sbatch -W one.sh")
-    assert (slurm.cwd / "one.out").read_text() == "1 Nodes, 1 Cores, 0 GPUs\n"
+    slurm.ok("sbatch one.sh")
+    slurm.until("cat one.out", "1 Nodes, 1 Cores, 0 GPUs\n")
 
 
 def test_a_cancelled_job_ends_its_instance_in_order(slurm: Slurm) -> None:
@@ -110,3 +110,16 @@ def test_a_preempted_job_ends_its_instance(slurm: Slurm) -> None:
     slurm.ok("cat ready")
     assert slurm.ok("srun -p first -N4 -n4 -c4 echo mine").split() == ["mine"] * 4
     slurm.until("test -s low.tar && echo kept", "kept")
+
+
+def test_without_pmi(slurm: Slurm) -> None:
+    home = f"HOME={slurm.cwd}"
+    out = slurm.ok(
+        f"{home} srun --mpi=none -N3 -c1 bourn start sh -c 'bourn run -N3 hostname; bourn getattr size'"
+    )
+    assert out.splitlines()[-1] == "3"
+    assert list((slurm.cwd / ".cache/bourn/boot").iterdir()) == []
+    (slurm.cwd / "open").mkdir(mode=0o755)
+    found = slurm("srun --mpi=none -N2 bourn start --conf bootstrap.directory=relative true")
+    assert found.code != 0
+    assert "[bootstrap] directory = 'relative': must be an absolute path" in found.err
