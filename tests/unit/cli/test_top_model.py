@@ -208,3 +208,23 @@ def test_forgotten_jobs_leave_the_list():
     model.forget([1])
     assert list(model.rows()) == []
     assert model.wanted() == []
+
+
+def test_members_of_arrays_are_counted_before_they_are_jobs():
+    model = TopModel()
+    model.load([], stats(sched=100), t=50.0)
+    submit(model, 1, t=40.0)  # of an array that was submitted before the picture
+    submit(model, 2, t=60.0)
+    assert (model.counts["pending"], len(model.rows())) == (101, 2)
+
+
+def test_a_job_that_is_tried_again_waits_again():
+    model = TopModel()
+    submit(model, 1)
+    for entry_ in (entry("alloc", 2.0), entry("finish", 3.0, status=256), entry("retry", 3.0, attempt=2)):
+        model.event(1, entry_)
+    assert (model.counts["pending"], model.counts["running"]) == (1, 0)
+    assert "t_run" not in model.rows()[0]
+    for entry_ in (entry("alloc", 4.0), entry("finish", 5.0, status=0), entry("clean", 5.0)):
+        model.event(1, entry_)
+    assert model.counts == {**dict.fromkeys(model.counts, 0), "completed": 1}

@@ -130,11 +130,16 @@ class TopModel:
         self._stale: set[int] = set()
         self._shown: list[Record] | None = None
         self._place = 0
+        self._counted_until = -1.0
 
     # What comes in.
 
-    def load(self, records: Iterable[Record], stats: Mapping[str, Any]) -> None:
-        """Take what the instance knows now, in place of what was known of it."""
+    def load(self, records: Iterable[Record], stats: Mapping[str, Any], t: float = -1.0) -> None:
+        """Take what the instance knows, in place of what was known of it; `t` is when it was asked.
+
+        The statistics have the members of arrays, too, that are no jobs of their own yet.
+        """
+        self._counted_until = t
         self.jobs = {record["id"]: record for record in records}
         ended = [job for job in self.jobs.values() if job["state"] == _INACTIVE]
         self._ended = [job["id"] for job in sorted(ended, key=lambda job: job.get("t_inactive") or 0.0)]
@@ -173,7 +178,7 @@ class TopModel:
         job = self.jobs.get(id)
         if name == "submit":
             if job is None:
-                self.counts["pending"] += 1
+                self.counts["pending"] += t > self._counted_until
                 if len(self.jobs) < PENDING_KEPT:
                     self._add(id, State.DEPEND, t_submit=t, **context)
         elif name == "alloc":
@@ -211,6 +216,8 @@ class TopModel:
         elif name == "memo":
             notes = job.get("annotations") or {}
             job["annotations"] = {**notes, "user": {**(notes.get("user") or {}), **context}}
+        elif name == "retry":
+            self._again(job)
         elif name in ("dependency-add", "dependency-remove", "jobspec-update", "start"):
             self._stale.add(job["id"])
 
@@ -224,6 +231,16 @@ class TopModel:
         if job["state"] < _CLEANUP:
             job["result"] = int(result)
             self._move(job, _CLEANUP, "t_cleanup", t)
+
+    def _again(self, job: Record) -> None:
+        """Take a job back: it failed, and is to run once more."""
+        if job["state"] == _CLEANUP:
+            for key in ("t_run", "t_cleanup", "result", "waitstatus", "nodelist", "ranks"):
+                job.pop(key, None)
+            self._count(_CLEANUP, -1)
+            job["state"] = int(State.PRIORITY)
+            self._count(job["state"], 1)
+            self._stale.add(job["id"])
 
     def _move(self, job: Record, state: int, when: str, t: float) -> None:
         """Let a job go on to a state, unless it is there, or further, already."""

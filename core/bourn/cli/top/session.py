@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 STREAMS = ("job-manager.journal", "job-list.list", "job-info.eventlog-watch")
 QUIET = 1.0
 """Seconds without an event after which the counts are compared with the instance's."""
-BUSY = 10.0
+BUSY = 3.0
 """Seconds after which they are compared though events go on."""
 BLIND = 2.0
 """Seconds between two pictures without the journal."""
@@ -62,6 +62,7 @@ class Session:
         self._last_event = 0.0
         self._last_load = 0.0
         self._began = 0.0
+        self._asked_stats = 0.0
         self._next_resources = 0.0
         self._logs: list[Future] = []
         self._ask("broker.uptime", None, self.model.info.update)
@@ -147,10 +148,11 @@ class Session:
     def _list_ended(self, error: BournError) -> None:
         self._lists -= 1
         if not self._lists:
+            self._asked_stats = time.time()
             self._ask("job-list.stats", None, self._loaded, self._not_loaded)
 
     def _loaded(self, stats: dict[str, Any]) -> None:
-        self.model.load(self._picture, stats)
+        self.model.load(self._picture, stats, self._asked_stats)
         self._picture = []
         self._loading = False
         now = time.monotonic()
