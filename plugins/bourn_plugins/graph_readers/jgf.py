@@ -48,11 +48,16 @@ def parse_jgf(content: bytes | str) -> tuple[list[JgfVertex], list[tuple[str, st
         document = json.loads(content)
     except ValueError as error:
         raise BournError(f"not a JSON document: {error}") from None
-    graph = _member(document, "graph", dict, "")
-    nodes = _member(graph, "nodes", list, "graph.")
-    edges = _member(graph, "edges", list, "graph.")
-    vertices = [_vertex(node, f"graph.nodes[{i}]") for i, node in enumerate(nodes)]
-    return vertices, list(_edges(edges))
+    return parse_graph(document)
+
+
+def parse_graph(document: object, where: str = "") -> tuple[list[JgfVertex], list[tuple[str, str, str]]]:
+    """As `parse_jgf`, of what has been decoded; `where` is its place in a document around it."""
+    graph = _member(document, "graph", dict, where)
+    nodes = _member(graph, "nodes", list, f"{where}graph.")
+    edges = _member(graph, "edges", list, f"{where}graph.")
+    vertices = [_vertex(node, f"{where}graph.nodes[{i}]") for i, node in enumerate(nodes)]
+    return vertices, list(_edges(edges, where))
 
 
 def _member(document: object, key: str, kind: type, where: str) -> Any:
@@ -118,13 +123,13 @@ def _texts(value: object, where: str) -> dict[str, str]:
     return {str(key): str(text) for key, text in value.items()}
 
 
-def _edges(edges: list[object]) -> Iterator[tuple[str, str, str]]:
+def _edges(edges: list[object], where: str) -> Iterator[tuple[str, str, str]]:
     for i, edge in enumerate(edges):
         if not isinstance(edge, dict):
-            raise BournError(f"graph.edges[{i}]: must be an object")
+            raise BournError(f"{where}graph.edges[{i}]: must be an object")
         ends = (edge.get("source"), edge.get("target"))
         if not isinstance(ends[0], str) or not isinstance(ends[1], str):
-            raise BournError(f"graph.edges[{i}]: must have a source and a target")
+            raise BournError(f"{where}graph.edges[{i}]: must have a source and a target")
         data = edge.get("metadata") or {}
         subsystem = data.get("subsystem", "containment") if isinstance(data, dict) else "containment"
         yield ends[0], ends[1], subsystem

@@ -20,6 +20,7 @@ def bourn_resource_readers() -> Iterator[ResourceReader]:
     yield ResourceReader("jgf", jgf.read_jgf, ranked=True)
     yield ResourceReader("jgf_shorthand", jgf.read_jgf, ranked=True)
     yield ResourceReader("rv1exec", rv1.read_rv1, ranked=True)
+    yield ResourceReader("rv1", rv1.read_rv1_full, ranked=True)
     yield ResourceReader("hwloc", hwloc.read_hwloc, suffixes=(".xml",))
     yield ResourceReader("hwloc-live", live.read_live, live=True)
     yield ResourceReader("toml-graph", toml.read_toml, suffixes=(".toml",))

@@ -37,6 +37,19 @@ def read_rv1(content: bytes, options: Mapping[str, Any]) -> Resources:
     return Resources(R=document, build=lambda builder: build_rv1(builder, document))
 
 
+def read_rv1_full(content: bytes, options: Mapping[str, Any]) -> Resources:
+    """Read R whose scheduling key, where there is one, is the graph in JGF."""
+    from bourn_plugins.graph_readers.jgf import add_jgf, parse_graph
+
+    found = read_rv1(content, options)
+    assert found.R is not None
+    scheduling = found.R.get("scheduling")
+    if scheduling is None:
+        return found
+    vertices, edges = parse_graph(scheduling, "scheduling.")
+    return Resources(R=found.R, build=lambda builder: add_jgf(builder, vertices, edges, {}))
+
+
 def check_rv1(document: object) -> None:
     """Raise BournError where R lacks what a graph needs."""
     if not isinstance(document, dict):

@@ -41,8 +41,8 @@ def parser() -> argparse.ArgumentParser:
         "--load-format",
         metavar="FORMAT",
         default="",
-        help="grug | hwloc | jgf | jgf_shorthand | rv1exec | toml-graph | hwloc-live: this machine; default "
-        "what the file's name tells (.toml, .xml), otherwise grug",
+        help="grug | hwloc | jgf | jgf_shorthand | rv1exec | rv1 | toml-graph | hwloc-live: this machine; "
+        "default what the file's name tells (.toml, .xml), otherwise grug",
     )
     add("-W", "--load-allowlist", metavar="TYPES", help="types to load, comma separated (hwloc)")
     add(

@@ -84,8 +84,9 @@ class Session:
             if result.error:
                 complain(f"match_allocate: ERROR: {file}: {result.error}")
                 counts = counts and result.outcome is not Outcome.INVALID
-        except BournError as error:
-            complain(f"match_allocate: ERROR: Jobspec error for {self.next_job}: {file}: {error.message}")
+        except (BournError, RecursionError) as error:
+            reason = error.message if isinstance(error, BournError) else "is nested too deeply"
+            complain(f"match_allocate: ERROR: Jobspec error for {self.next_job}: {file}: {reason}")
             result, counts = Result(Outcome.INVALID), False
         elapsed = time.perf_counter() - begin
         job = self.next_job
@@ -145,18 +146,22 @@ def complain(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _read(file: str) -> str:
-    with open(file, encoding="utf-8") as stream:
+def _read(file: str) -> bytes:
+    with open(file, "rb") as stream:
         return stream.read()
 
 
-def load_jobspec(text: str) -> Any:
+def load_jobspec(text: bytes | str) -> Any:
     """Parse a jobspec in YAML or JSON; BournError has the line of a mistake."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return yaml.load(text, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise BournError(f"{place}{error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise BournError(" ".join(str(error).split())) from None
 

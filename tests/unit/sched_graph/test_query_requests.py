@@ -138,6 +138,24 @@ def test_satisfiability_looks_at_what_there_is_not_at_who_uses_it(rig: Rig) -> N
     assert out.endswith(yes + failure(2) + failure(3, never=True) + yes + failure(4))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"version: 1\na: b: c", "line 2, column 5: mapping values are not allowed in this context"),
+        (b"a: \xff", "unacceptable character"),
+        (
+            b"version: 9999\nresources: &r [{type: node, count: 1, with: *r}]\ntasks: []\nattributes: {}",
+            "nested",
+        ),
+    ],
+)
+def test_a_jobspec_that_is_no_document_is_told_with_its_line(rig: Rig, text: bytes, words: str) -> None:
+    (rig.folder / "bad.yaml").write_bytes(text)
+    rig.run("match allocate bad.yaml")
+    assert "Jobspec error for 1: bad.yaml: " in rig.err
+    assert words in rig.err
+
+
 def test_ids_are_used_by_matches_that_ran(rig: Rig) -> None:
     rig.put("bad.json", "resources: [")
     out = rig.run(
@@ -367,6 +385,24 @@ def test_a_graph_survives_jgf(rig: Rig) -> None:
         first = rig.run(*commands, args=args)
         again = rig.run(*commands, args=(*args, "-L", "all.jgf", "-f", "jgf"))
         assert again == first
+
+
+def test_a_graph_survives_r_with_a_scheduling_key(rig: Rig) -> None:
+    rig.put("g.graphml", RACKS)
+    rig.job("all.json", res("cluster", 1, exclusive=True))
+    rig.put("all.r", rig.run("match allocate all.json", args=("-F", "rv1")).splitlines()[0])
+    first = rig.run("match allocate two.json")
+    assert rig.run("match allocate two.json", args=("-L", "all.r", "-f", "rv1")) == first
+    plain = rig.run("match allocate two.json", args=("-L", "all.r", "-f", "rv1exec"))
+    assert lines("2 node0[1:s]", "1 cluster0[1:s]") in plain
+    document = json.loads(rig.get("all.r"))
+    del document["scheduling"]["graph"]["edges"]
+    rig.put("wrong.r", document)
+    rig.run(args=("-L", "wrong.r", "-f", "rv1"), status=1)
+    assert rig.err == ": Runtime error: wrong.r: scheduling.graph.edges: is missing\n"
+    del document["scheduling"]
+    rig.put("less.r", document)
+    assert rig.run("match allocate two.json", args=("-L", "less.r", "-f", "rv1")) == plain
 
 
 def test_equal_children_are_one_entry_of_r(rig: Rig) -> None:
