@@ -100,7 +100,10 @@ class Template:
                 column.literal = column.literal if column is self.columns[0] else column.literal.lstrip()
             if column.expand:
                 column.widen(len(column.heading))
-                bare = max((len(str(column.render(column.get(r))).strip()) for r in records), default=0)
+                try:
+                    bare = max((len(str(column.render(column.get(r))).strip()) for r in records), default=0)
+                except (ValueError, TypeError, OverflowError):
+                    bare = 0  # `rows` says what is wrong
                 column.widen(bare)
             kept.append(column)
         self.columns = kept
@@ -114,8 +117,23 @@ class Template:
         columns = [(c.literal, c.get, c.render) for c in self.columns]
         tail = self.tail
         for record in records:
-            line = "".join([literal + render(get(record)) for literal, get, render in columns])
+            try:
+                line = "".join([literal + render(get(record)) for literal, get, render in columns])
+            except (ValueError, TypeError, OverflowError):
+                raise self._misfit(record) from None
             yield (line + tail).rstrip()
+
+    def _misfit(self, record: Any) -> BournError:
+        """Return the error that names the field whose value its format can't print."""
+        for column in self.columns:
+            value = column.get(record)
+            try:
+                column.render(value)
+            except (ValueError, TypeError, OverflowError):
+                conversion, spec = column.source
+                how = (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+                return BournError(f"field '{column.name}': '{how}' can't print {value!r:.60}")
+        return BournError("this format can't print every value")
 
 
 def named(text: str, stock: Mapping[str, str], command: str = "jobs") -> str:

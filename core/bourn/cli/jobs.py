@@ -132,7 +132,7 @@ def _query(h: Handle, args: argparse.Namespace, attrs: Iterable[str]) -> JobList
 
 def _print_table(h: Handle, args: argparse.Namespace, indent: str = "") -> None:
     template = Template(named(args.format, FORMATS), field)
-    sort = args.sort.split(",") if args.sort else []
+    sort = _sort_keys(args)
     names = {column.name for column in template.columns} | {key.lstrip("-") for key in sort}
     colour = _coloured(args)
     attrs = attrs_of([*names, "result", "annotations"] if colour else names)
@@ -169,6 +169,14 @@ def _paint(row: str, record: Record) -> str:
     return f"\x1b[{code}m{row}\x1b[m" if code else row
 
 
+def _sort_keys(args: argparse.Namespace) -> list[str]:
+    """Return the fields to sort by, with `-` where reversed; BournError for one that isn't there."""
+    keys: list[str] = args.sort.split(",") if args.sort else []
+    for key in keys:
+        field(key.lstrip("-"))
+    return keys
+
+
 def _sorted(keys: list[str], chunks: Iterator[list[Record]]) -> list[Record]:
     records = [record for chunk in chunks for record in chunk]
     for key in reversed(keys):
@@ -189,8 +197,8 @@ def _print_json(h: Handle, args: argparse.Namespace) -> None:
     if len(args.jobids) == 1 and not args.members:
         print(json.dumps(to_dict(next(chunks)[0]), ensure_ascii=False))
         return
-    if args.sort:
-        chunks = iter([_sorted(args.sort.split(","), chunks)])
+    if keys := _sort_keys(args):
+        chunks = iter([_sorted(keys, chunks)])
     sys.stdout.write('{"jobs": [')
     separator = "\n"
     for chunk in chunks:

@@ -48,10 +48,8 @@ def urgency(args: Namespace) -> int:
 def parse_urgency(text: str) -> int:
     """Return 0-31 for a number, `hold`, `expedite` or `default` (RFC 30)."""
     named = {"hold": 0, "default": 16, "expedite": 31}
-    value = named.get(text.lower())
-    if value is None:
-        value = _number("urgency", text, least=0)
-    if value > 31:
+    value = named.get(text.lower(), int(text) if text.isdecimal() else -1)
+    if not 0 <= value <= 31:
         raise BournError(f"urgency {text}: must be 0 to 31, hold, expedite or default")
     return value
 

@@ -167,6 +167,9 @@ def _help(args: list[str]) -> int:
     """Print the commands, what is to be known of one, or a topic."""
     from bourn.cli import topics
 
+    if args and args[0] == "topics":
+        print("\n".join(topics.NAMES))
+        return 0
     if args:
         text = topics.topic(args[0])
         if text is None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_NO_NUMBER = re.compile(r"^argument (.*): invalid (int|float) value: (.*)$")
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -30,6 +34,10 @@ class Parser(argparse.ArgumentParser):
         missing = message.removeprefix("the following arguments are required: ")
         if missing != message:
             message = self._missing(missing)
+        message = _NO_NUMBER.sub(r"\1: must be a \2, not \3", message)
+        message = message.replace(": must be a int,", ": must be a whole number,").replace(
+            ": must be a float,", ": must be a number,"
+        )
         self.exit(2, f"{self.prog.replace(' ', '-')}: error: {message}\n")
 
     def parse_args(  # type: ignore[override]

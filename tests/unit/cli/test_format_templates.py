@@ -82,3 +82,21 @@ def test_named_formats():
 )
 def test_durations(seconds, text):
     assert short_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "field_name", "how"),
+    [
+        ("{name:>5d}", "name", ":>5d"),
+        ("{ntasks} {name!d}", "name", "!d"),
+        ("{name!F:>8}", "name", "!F:>8"),
+        ("+:{name!H}", "name", "!H"),
+    ],
+)
+def test_a_format_that_does_not_suit_the_value_is_one_clear_error(text, field_name, how):
+    fields = {"name": ("NAME", lambda r: r["name"]), "ntasks": ("NTASKS", lambda r: 2)}
+    template = Template(text, field_lookup(fields))
+    record = {"name": "word"}
+    template.fit([record])
+    with pytest.raises(BournError, match=f"field '{field_name}': '{how}' can't print 'word'"):
+        list(template.rows([record]))
