@@ -1,12 +1,22 @@
 import pytest
 
-from tests.soak import broker_kills
+from tests.soak import broker_kills, host_kills
 from tests.soak.eventlog import faults
 
 
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost_when_the_broker_is_killed() -> None:
     assert broker_kills.run(seed=1, kills=50) == 0
+
+
+def test_jobs_end_once_however_hosts_and_brokers_are_killed() -> None:
+    assert host_kills.run(seed=1, kills=4) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "ranks"), [(50, 1), (25, 3)])
+def test_jobs_end_once_over_many_kills(kills: int, ranks: int) -> None:
+    assert host_kills.run(seed=1, kills=kills, ranks=ranks) == 0
 
 
 def log(*names: str) -> str:
