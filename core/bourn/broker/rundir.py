@@ -81,12 +81,12 @@ def listened_to(rundir: Path) -> bool:
     return True
 
 
-def succeed(statedir: Path, rundir: Path) -> None:
+def succeed(statedir: Path, rundir: Path, rank: int = 0) -> None:
     """Remove the run directory of a broker that was killed on this state directory; note ours for the next.
 
     To be called by who has the state directory for itself.
     """
-    note = statedir / NOTE
+    note = _of_rank(statedir, NOTE, rank)
     try:
         before = Path(note.read_text().strip())
         ours = before.name.startswith(PREFIX) and before.lstat().st_uid == os.getuid()
@@ -102,7 +102,7 @@ def lasting_uri(statedir: Path, rank: int, uri: str) -> str:
     """Return an address of the broker at `uri` that its successor on the state directory has as well, by a
     link there: `uri` itself where its path is too long for a socket, or no link can be made.
     """
-    link = _link(statedir, rank)
+    link = _of_rank(statedir, LINK, rank)
     scheme, socket_path = uri[:8], uri[8:]
     if scheme != "local://" or len(os.fsencode(link)) > SOCKET_PATH_MAX:
         return uri
@@ -118,7 +118,7 @@ def lasting_uri(statedir: Path, rank: int, uri: str) -> str:
 
 def leave(statedir: Path, rundir: Path, rank: int = 0) -> None:
     """Take the note and the link back: the run directory is gone."""
-    note, link = statedir / NOTE, _link(statedir, rank)
+    note, link = _of_rank(statedir, NOTE, rank), _of_rank(statedir, LINK, rank)
     with suppress(OSError):
         if link.readlink() == rundir / "local":
             link.unlink()
@@ -127,9 +127,9 @@ def leave(statedir: Path, rundir: Path, rank: int = 0) -> None:
             note.unlink()
 
 
-def _link(statedir: Path, rank: int) -> Path:
-    """Return the link of a rank: several may share a state directory."""
-    return statedir / (f"{LINK}-{rank}" if rank else LINK)
+def _of_rank(statedir: Path, name: str, rank: int) -> Path:
+    """Return a file of a rank in a state directory that several may share."""
+    return statedir / (f"{name}-{rank}" if rank else name)
 
 
 def _check_length(path: Path) -> None:

@@ -147,6 +147,8 @@ async def _instance(
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
     if session is not None and broker.rank:
         async with linked(broker, session, parent, topology) as up, broker.running(specs):
+            if broker.statedir is not None and made:
+                succeed(broker.statedir, broker.rundir, broker.rank)
             await up()
             return await serve(broker, session, signals)
     async with (
