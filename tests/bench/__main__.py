@@ -23,7 +23,7 @@ BENCHMARKS = {
     "job_manager": "the job manager alone: microseconds a job",
     "shell_host": "the shell host alone: jobs/s, against a bare spawn loop",
     "tasks": "1,000 tasks in one job, against a bare spawn loop",
-    "output": "what a job writes, to a file and through the store, against a bare pipe",
+    "output": "a job's output to a file, the store and a client: MB/s, against a bare pipe",
     "pmi": "PMI-1 exchange of 64 tasks",
     "match": "the graph scheduler's matcher alone: matches/s",
 }
