@@ -33,6 +33,11 @@ class _Waiting:
     def release(self, request: Request) -> None:
         """Nothing was kept."""
 
+    @property
+    def behind(self) -> bool:
+        """What is here was asked for."""
+        return False
+
     def wake(self) -> None:
         if self._wake is not None:
             self._wake.set()
@@ -95,6 +100,11 @@ class Stream(_Waiting):
         """Take one response."""
         self._payloads.append(payload)
         self.wake()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the reader hasn't caught up."""
+        return len(self._payloads) > self.HIGH_WATER
 
     async def drained(self) -> None:
         """Wait until the reader has caught up."""

@@ -31,6 +31,11 @@ class OutQueue:
             self._room.set()
             self._room = None
 
+    @property
+    def behind(self) -> bool:
+        """Whether so much waits for the other side that `drained` would wait."""
+        return len(self.out) > LOW_WATER
+
     async def drained(self) -> None:
         """Wait until the other side has taken most of what was sent, or is gone."""
         await self._wait_until_queued(LOW_WATER)

@@ -51,6 +51,10 @@ class Origin(Protocol):
     async def drained(self) -> None:
         """Wait until the sender has taken most of what was sent to it."""
 
+    @property
+    def behind(self) -> bool:
+        """Whether `drained` would wait."""
+
 
 class Request:
     """One request. `payload` may be shared with its sender: treat it as immutable.
@@ -135,6 +139,11 @@ class Request:
     def end(self) -> None:
         """End a streaming request well (ENODATA)."""
         self.error(errno.ENODATA, "end of stream")
+
+    @property
+    def behind(self) -> bool:
+        """Whether the sender is slow to take its responses: a service that can send them later does."""
+        return self.origin.behind
 
     async def drained(self) -> None:
         """Wait while the sender is slow to take its responses: a long stream calls it now and then."""
@@ -222,6 +231,8 @@ class Nowhere:
 
     def release(self, request: Request) -> None:
         """Nothing was kept."""
+
+    behind = False
 
     async def drained(self) -> None:
         """Never full."""

@@ -285,8 +285,12 @@ class Store(Protocol):
     def array_results(self, array: int, last: int) -> dict[int, int]:
         """Count an array's inactive members by result."""
 
-    def events(self, jobid: int, log: str = EVENTLOG) -> Iterator[str]:
-        """Yield the rows of one log of a job; joined, they are the log."""
+    def events(self, jobid: int, log: str = EVENTLOG, skip: int = 0) -> Iterator[str]:
+        """Yield the rows of one log of a job, from row `skip` on; joined, they are the log. Read in pieces: a
+        log may be larger than memory."""
+
+    def log_rows(self, jobid: int, log: str) -> int:
+        """Return how many rows a log has."""
 
     def log_text(self, jobid: int, log: str) -> str | None:
         """Return a whole log; None if it has no row."""

@@ -138,6 +138,9 @@ def _read(store: Store, what: str) -> None:
         log.count("\n") == 2 and log.endswith('"clean"}\n'), f"{what}: job 1 has another eventlog: {log!r}"
     )
     ensure(store.log_text(1, "guest.output") == '{"timestamp":6.0}\n', f"{what}: job 1 lost its output")
+    rows = list(store.events(1))
+    ensure(store.log_rows(1, "eventlog") == len(rows), f"{what}: the eventlog of job 1 has {len(rows)} rows")
+    ensure(list(store.events(1, skip=1)) == rows[1:], f"{what}: the first row of a log isn't skipped")
     ensure(store.log_text(3, "guest.output") is None, f"{what}: job 3 has an output that nobody wrote")
     sequence = [row.seq for row in store.journal()]
     ensure(sequence == sorted(set(sequence)), f"{what}: the journal isn't in order: {sequence}")

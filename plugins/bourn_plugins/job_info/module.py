@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,7 @@ from bourn.model.jobid import JobID
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bourn.hookspecs.store import ArrayRow
+    from bourn.hookspecs.store import ArrayRow, Store
     from bourn_plugins.job_manager.engine import Engine
     from bourn_plugins.job_manager.job import Job
 
@@ -107,39 +108,21 @@ class JobInfo(Module):
         if path not in _LOGS:
             raise BournError(f"job-info: no log is named '{path}'{suggest(path, _LOGS)}", errno.ENOENT)
         self._check_access(request, id)
-        watch = _Watch(request, path)
+        watch = _Watch(self.engine.store, request, id, path)
         # Attached at a moment when what is durable is exactly what watchers were told: nothing is missed or
         # doubled.
-        self.engine.when_quiet(lambda: self._begin(watch, id, follow))
+        self.engine.when_quiet(lambda: self._begin(watch, follow))
         try:
-            await watch.begun.wait()
-            await self._send_past(watch)
-            await watch.ended.wait()
+            await watch.run()
         finally:
-            self._forget(watch, id)
+            self._forget(watch)
 
-    def _begin(self, watch: _Watch, id: int, follow: bool) -> None:
-        watch.past = list(self.engine.store.events(id, watch.path))
-        if follow and id in self.engine.jobs:
-            self._watches.setdefault(id, []).append(watch)
+    def _begin(self, watch: _Watch, follow: bool) -> None:
+        if follow and watch.id in self.engine.jobs:
+            self._watches.setdefault(watch.id, []).append(watch)
         else:
-            watch.ended.set()
-        watch.begun.set()
-
-    async def _send_past(self, watch: _Watch) -> None:
-        """Send what there was, in pieces; what comes meanwhile follows it."""
-        while watch.past:
-            piece: list[str] = []
-            size = 0
-            while size < PIECE and len(piece) < len(watch.past):
-                piece.append(watch.past[len(piece)])
-                size += len(piece[-1])
-            del watch.past[: len(piece)]
-            watch.request.respond({"event": "".join(piece)})
-            if watch.past:
-                await watch.request.drained()
-                await trio.lowlevel.checkpoint()
-        watch.live = True
+            watch.ended = True
+        watch.begin()
 
     def _rows(self, rows: Sequence[tuple[int, str, str]]) -> None:
         watches = self._watches
@@ -153,14 +136,14 @@ class JobInfo(Module):
 
     def _gone(self, job: Job) -> None:
         for watch in self._watches.pop(job.id, ()):
-            watch.ended.set()
+            watch.end()
 
-    def _forget(self, watch: _Watch, id: int) -> None:
-        watches = self._watches.get(id)
+    def _forget(self, watch: _Watch) -> None:
+        watches = self._watches.get(watch.id)
         if watches and watch in watches:
             watches.remove(watch)
             if not watches:
-                del self._watches[id]
+                del self._watches[watch.id]
 
     def _check_access(self, request: Request, id: int) -> None:
         job = self.engine.jobs.get(id)
@@ -176,19 +159,70 @@ class JobInfo(Module):
 
 
 class _Watch:
-    """One request that follows a log."""
+    """One request that follows a log.
 
-    def __init__(self, request: Request, path: str) -> None:
-        self.request = request
+    It is sent new rows as they come for as long as it takes them; one that is behind is sent what it lacks
+    from the store, where all of it is, at its own pace.
+    """
+
+    def __init__(self, store: Store, request: Request, id: int, path: str) -> None:
+        self.id = id
         self.path = path
-        self.past: list[str] = []
-        self.live = False
-        self.begun = trio.Event()
-        self.ended = trio.Event()
+        self.ended = False
+        """Whether no more rows will come."""
+        self._store = store
+        self._request = request
+        self._rows = 0
+        """How many there are, as far as we were told: the store may have later ones already."""
+        self._sent = 0
+        self._live = False
+        self._news = trio.Event()
+
+    def begin(self) -> None:
+        """Start from what there is."""
+        self._rows = self._store.log_rows(self.id, self.path)
+        self._news.set()
 
     def take(self, text: str) -> None:
-        """Pass new lines on, or put them behind those that are still being sent."""
-        if self.live:
-            self.request.respond({"event": text})
-        else:
-            self.past.append(text)
+        """Take a new row."""
+        self._rows += 1
+        if self._live:
+            self._sent += 1
+            self._request.respond({"event": text})
+            if self._request.behind:
+                self._live = False
+                self._news.set()
+
+    def end(self) -> None:
+        """The last row has come."""
+        self.ended = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send all rows there are and come."""
+        while True:
+            await self._news.wait()
+            self._news = trio.Event()
+            await self._request.drained()
+            while self._sent < self._rows:
+                self._send_piece()
+                await self._request.drained()
+                await trio.lowlevel.checkpoint()
+            if self.ended:
+                return
+            self._live = True
+
+    def _send_piece(self) -> None:
+        self._live = False
+        piece: list[str] = []
+        size = 0
+        for text in islice(self._store.events(self.id, self.path, self._sent), self._rows - self._sent):
+            piece.append(text)
+            size += len(text)
+            if size >= PIECE:
+                break
+        if not piece:
+            self._sent = self._rows  # the job was purged meanwhile
+            return
+        self._sent += len(piece)
+        self._request.respond({"event": "".join(piece)})

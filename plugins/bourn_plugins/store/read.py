@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 CHUNK = 512
 LOG_CHUNK = 256
+FIRST_CHUNK = 8
+CHUNK_SIZE = 1 << 20
 _NOW = (1 << 63) - 1
 
 
@@ -128,18 +130,28 @@ class Reader:
             self._names = {name: i for i, name in self.db.execute("SELECT id, name FROM logname").fetchall()}
         return self._names.get(log)
 
-    def events(self, jobid: int, log: str = EVENTLOG) -> Iterator[str]:
+    def events(self, jobid: int, log: str = EVENTLOG, skip: int = 0) -> Iterator[str]:
         """See `Store.events`."""
         name = self._name(log)
-        sql = "SELECT seq, data FROM log WHERE jobid = ? AND name = ? AND seq > ? ORDER BY seq"
-        sql += f" LIMIT {LOG_CHUNK}"
-        last = 0
-        while rows := self.db.execute(sql, (jobid, name, last)).fetchall():
-            last = rows[-1][0]
+        sql = (
+            "SELECT seq, data FROM log WHERE jobid = ? AND name = ? AND seq > ? ORDER BY seq LIMIT ? OFFSET ?"
+        )
+        last, limit = 0, FIRST_CHUNK
+        while rows := self.db.execute(sql, (jobid, name, last, limit, skip)).fetchall():
+            last, skip = rows[-1][0], 0
+            size = 0
             for row in rows:
+                size += len(row[1])
                 yield row[1]
-            if len(rows) < LOG_CHUNK:
+            if len(rows) < limit:
                 return
+            # Rows of output may be of a megabyte each, those of an eventlog are of a line.
+            limit = min(LOG_CHUNK, limit * 4) if size < CHUNK_SIZE else max(1, limit // 4)
+
+    def log_rows(self, jobid: int, log: str) -> int:
+        """See `Store.log_rows`."""
+        sql = "SELECT count(*) FROM log WHERE jobid = ? AND name = ?"
+        return int(self.one(sql, jobid, self._name(log))[0])
 
     def log_text(self, jobid: int, log: str) -> str | None:
         """See `Store.log_text`."""

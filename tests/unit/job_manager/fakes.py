@@ -80,8 +80,12 @@ class FakeStore:
     def jobspec(self, id: int) -> Any:
         return json.loads(self.rows[id].spec_json) if id in self.rows else None
 
-    def events(self, id: int, log: str = "eventlog") -> Iterator[str]:
-        return (text for jobid, name, text in self.logs if (jobid, name) == (id, log))
+    def events(self, id: int, log: str = "eventlog", skip: int = 0) -> Iterator[str]:
+        rows = [text for jobid, name, text in self.logs if (jobid, name) == (id, log)]
+        return iter(rows[skip:])
+
+    def log_rows(self, id: int, log: str) -> int:
+        return len(list(self.events(id, log)))
 
     def log_text(self, id: int, log: str) -> str | None:
         rows = list(self.events(id, log))
