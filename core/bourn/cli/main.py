@@ -85,6 +85,8 @@ SECTIONS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return its exit status; no traceback reaches the user."""
     args = sys.argv[1:] if argv is None else argv
+    if os.environ.get("PYTHONUNBUFFERED"):
+        _write_all()
     if (sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8"):
         _write_ascii()
     verb, rest = (args[0], args[1:]) if args else ("help", [])
@@ -109,6 +111,20 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(verb, f"{where}{error.strerror or error}")
     return status
+
+
+def _write_all() -> None:
+    """Give back the buffers that PYTHONUNBUFFERED takes away: without one a write may be cut short, and the
+    rest of it is lost.
+    """
+    import io
+
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.RawIOBase):
+            encoding, errors = stream.encoding, stream.errors
+            buffer = io.BufferedWriter(stream.detach())
+            setattr(sys, name, io.TextIOWrapper(buffer, encoding, errors, line_buffering=True))
 
 
 def _write_ascii() -> None:

@@ -46,7 +46,7 @@ class Watched:
         assert max(grown) < LIMIT, f"broker and host grew by {grown} MB"
 
     def client(self, *words: str) -> subprocess.Popen[bytes]:
-        env = {**os.environ, "BOURN_URI": self.instance.uri}
+        env = {**os.environ, "BOURN_URI": self.instance.uri, "PYTHONUNBUFFERED": "1"}
         return subprocess.Popen([BOURN, *words], stdout=subprocess.PIPE, env=env)
 
 
@@ -85,6 +85,7 @@ def test_a_reader_that_pauses_holds_up_nobody(tmp_path: Path) -> None:
         instance = watched.instance
         (id,) = submit(instance, *write(64))
         clients = [watched.client("job", "attach", str(id)) for _ in range(3)]
+        # One that is stopped in the middle of a write is told that it was cut short.
         for client in clients:
             assert client.stdout is not None
             os.read(client.stdout.fileno(), 1000)
