@@ -259,7 +259,10 @@ class SchedulerTable:
     load_file: str = ""
     """Description of the resource graph; by default what ``[resource] path`` says, or it is made from R."""
     load_format: str = ""
-    """Name of its format; by default as the file's suffix says."""
+    """Name of its format; by default as the file's suffix says. ``hwloc-live`` needs no file."""
+    load_allowlist: tuple[str, ...] = ()
+    """Types that are read of an hwloc description; by default nodes, groups, NUMA nodes, sockets, cores and
+    GPUs."""
 
 
 @frozen

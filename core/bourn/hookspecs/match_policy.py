@@ -107,7 +107,10 @@ class StatePolicy(Protocol):
     """Prefers by what is left: fullest first, emptiest first, best fit."""
 
     def prefer(self, state: StateView) -> Any:
-        """Return the sort key of a state; the smallest is taken first, equal ones in the order of ids."""
+        """Return the sort key of a state; the smallest is taken first, equal ones in the order of ids.
+
+        It is asked about nodes, and in a node about what slots may lie in, as sockets or NUMA domains.
+        """
         ...
 
 

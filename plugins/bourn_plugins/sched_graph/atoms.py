@@ -27,7 +27,8 @@ class AtomMatcher(Realm):
 
     def __init__(self, graph: ResourceGraph, chooser: Chooser, **options: Any) -> None:
         super().__init__(graph, chooser, **options)
-        self.fitter = Fitter(chooser.high, frozenset({"node"} if chooser.node_exclusive else ()))
+        whole = frozenset({"node"} if chooser.node_exclusive else ())
+        self.fitter = Fitter(chooser.high, whole, chooser.preference)
         self.fault: Callable[[str], None] = lambda text: None
         """Called when the match policy fails, with what went wrong."""
         self.strict = False

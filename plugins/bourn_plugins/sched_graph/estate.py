@@ -224,6 +224,25 @@ class Estate:
         return False
 
 
+def with_ranks(graph: ResourceGraph, rset: Mapping[str, Any]) -> ResourceGraph:
+    """Give nodes of a description without ranks, as hwloc's, those that R gives their hosts."""
+    nameless = [node for node in graph.nodes() if node.rank < 0]
+    if not nameless:
+        return graph
+    known = ResourceSet.from_dict(rset)
+    ranks = {known.hostname(rank): rank for rank in reversed(list(known.ranks))}
+    for node in nameless:
+        if node.name in ranks:
+            for vertex in graph.subtree(node):
+                vertex.rank = ranks[node.name]
+    if all(node.rank < 0 for node in graph.nodes()):
+        hosts = ", ".join(node.name for node in nameless[:_MANY])
+        raise BournError(
+            f"no node of the graph is a host of this instance ({known.nodelist}): it has {hosts}"
+        )
+    return graph
+
+
 def _held(lost: Mapping[int, list[str]]) -> str:
     """Say who holds what would go."""
     (job, paths), *others = sorted(lost.items())

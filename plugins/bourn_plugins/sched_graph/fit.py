@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bourn_plugins.sched_graph.request import SLOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bourn_plugins.sched_graph.request import Need
     from bourn_plugins.sched_graph.states import Shape, State
 
@@ -49,10 +51,18 @@ class Slot:
 
 
 class Fitter:
-    """Answers for one policy: `high` says whether higher sums of ids are better."""
+    """Answers for one policy: `high` says whether higher sums of ids are better, `prefer` returns the key of
+    a state, the smallest first, or None where all are alike: of a node's sockets or NUMA domains, say.
+    """
 
-    def __init__(self, high: bool, whole_types: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        high: bool,
+        whole_types: frozenset[str] = frozenset(),
+        prefer: Callable[[State], Any] = lambda state: None,
+    ) -> None:
         self.high = high
+        self.prefer = prefer
         self.whole_types = whole_types
 
     def fit(self, state: State, need: Need, exclusive: bool) -> Pick | None:
@@ -145,16 +155,19 @@ class Fitter:
         shape = state.shape
         if slot.children and all(shape.has_child(child.type) for child in slot.children):
             return self._fill(state, slot)
-        found: list[Slot] = []
+        groups: dict[Any, list[Slot]] = {}
         # Of equal scores the first of the graph comes first, also where the policy turns the order around.
         places = range(len(state.kids))
         for i in reversed(places) if self.high else places:
-            kid = state.kids[i]
-            found.extend(
-                Slot(inner.score, Pick(False, False, _none(shape), ((i, inner.pick),)))
-                for inner in self.slots(kid, slot)
-            )
-        found.sort(key=_score, reverse=self.high)
+            inside = self.slots(state.kids[i], slot)
+            if inside:
+                groups.setdefault(self.prefer(state.kids[i]), []).extend(
+                    Slot(inner.score, Pick(False, False, _none(shape), ((i, inner.pick),)))
+                    for inner in inside
+                )
+        found: list[Slot] = []
+        for key in sorted(groups) if len(groups) > 1 else groups:
+            found.extend(sorted(groups[key], key=_score, reverse=self.high))
         return found
 
     def _fill(self, state: State, slot: Need) -> list[Slot]:

@@ -17,7 +17,7 @@ from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.allocation import parts_of, rset_of
 from bourn_plugins.sched_graph.book import Book
 from bourn_plugins.sched_graph.described import described_graph
-from bourn_plugins.sched_graph.estate import Estate
+from bourn_plugins.sched_graph.estate import Estate, with_ranks
 from bourn_plugins.sched_graph.graph import ResourceGraph
 from bourn_plugins.sched_graph.guard import GuardedPolicy
 from bourn_plugins.sched_graph.planner import FOREVER, Planner
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _INSTEAD = {"match": "by ids", "queue": "as easy"}
 _MOST_FAULTS = 100
+_TYPES = ("node", "group", "numanode", "socket", "core", "gpu")
+"""What is read of an hwloc description: a job gets cores and GPUs, not what is inside of a core."""
 _PATIENCE = 0.25
 """Seconds that a job waits before it is told why."""
 
@@ -185,10 +187,12 @@ class SchedGraph(Module):
         """Return the graph of the configured file, or the one that R implies."""
         from bourn_plugins.graph_readers.rv1 import build_rv1
 
-        if self._table.load_file:
+        if self._table.load_file or self._table.load_format:
             from bourn_plugins.sched_graph.session import load_graph
 
-            return load_graph(self._table.load_file, self._table.load_format, {}, self.ctx.plugins)
+            file, format = self._table.load_file, self._table.load_format
+            options = {"allowlist": self._table.load_allowlist or _TYPES}
+            return with_ranks(load_graph(file, format, options, self.ctx.plugins), rset)
         table = self.ctx.config.table("resource", ResourceTable)
         described = described_graph(table, ResourceSet.from_dict(rset).ranks, self.ctx.plugins)
         if described is not None:

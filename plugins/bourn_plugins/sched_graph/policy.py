@@ -91,14 +91,20 @@ class Chooser:
         if self.first:
             return -cell.state.free_units("core") if cell.users else -(1 << 62)
         if self._prefer is not None:
-            memo, key = cell.state.memo, self._key
-            rank = memo.get(key)
-            if rank is None:
-                rank = memo[key] = self._ask(self._prefer, StateLook(cell.state))
-            return rank
+            return self.preference(cell.state)
         if self._score is not None:
             return self._ask(self._score, cell.vertex, StateLook(cell.state))
         return 0
+
+    def preference(self, state: State) -> Any:
+        """Return the key that the policy gives a state; None if it isn't asked about states."""
+        if self._prefer is None:
+            return None
+        rank = state.memo.get(self._key)
+        if rank is None:
+            rank = self._ask(self._prefer, StateLook(state))
+            state.keep(self._key, rank)
+        return rank
 
     def pick(self, mask: int, count: int, groups: list[int]) -> int:
         """Return `count` bits of a mask, as a policy that chooses among whole atoms wants them."""

@@ -30,4 +30,4 @@ def _drawer(path: str):  # type: ignore[no-untyped-def]
     try:
         return importlib.import_module("resvg_py").svg_to_bytes
     except ImportError:
-        raise BournError(f"{path}: to write PNG, `pip install resvg-py`; or name the file .svg") from None
+        raise BournError(f"{path}: to write PNG, `pip install 'bourn[png]'`; or name the file .svg") from None

@@ -27,9 +27,9 @@ class SpreadPolicy:
 class AffinityPolicy:
     """Jobs keep off free GPUs that they didn't ask for.
 
-    A slot with a GPU always takes its cores from the GPU's own NUMA domain where the graph knows domains;
-    this keeps those cores free for it: first nodes without free GPUs, then those with the fewest, then the
-    fullest.
+    A slot with a GPU always takes its cores from the GPU's own NUMA domain, or socket, where the graph knows
+    such; this keeps those cores free for it: first nodes, and in a node domains, without free GPUs, then
+    those with the fewest, then the fullest.
     """
 
     def prefer(self, state: StateView) -> Any:

@@ -13,6 +13,7 @@ from tests.integration.cli.conftest import BOURN, Commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CONFIG = """
 [resource]
@@ -79,3 +80,72 @@ def test_a_blocked_queue(blocked: Commands) -> None:
     assert f"    behind {first}\n" in text
     assert run.ok(f"job explain {running}") == f"{running}: it runs"
     assert run("job explain 12").code == 1
+
+
+LATER = """
+[resource]
+assume-up = true
+config = [{hosts = "n[0-3]", cores = "0-3"}]
+
+[scheduler]
+queue-policy = "conservative"
+
+[exec]
+method = "mock"
+
+[exec.mock]
+run-duration = "1h"
+"""
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Iterator[Commands]:
+    (tmp_path / "c.toml").write_text(LATER)
+    command = [BOURN, "start", "--config-path", str(tmp_path / "c.toml"), "--"]
+    command += ["sh", "-c", "echo $BOURN_URI; exec cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        uri = process.stdout.readline().strip()
+        assert uri, "the instance did not start"
+        run = Commands(uri, tmp_path)
+        yield run
+        run.ok("cancel --all")
+        process.stdin.close()
+        process.wait()
+
+
+def estimate(run: Commands, job: str) -> float:
+    """When a job starts at the latest, seconds from now."""
+    return float(json.loads(run.ok(f"job explain --json {job}"))["t_estimate"] - time.time())
+
+
+def test_plans_follow_what_happens(planned: Commands) -> None:
+    run = planned
+    half = run.ok("submit -N2 -n2 --exclusive -t 10m true")
+    part = run.ok("submit -n8 -t 20m true")
+    for job in (half, part):
+        run.ok(f"job wait-event -q {job} start")
+    whole = run.ok("submit -N4 -n4 --exclusive -t 5m true")
+    pieces = run.ok("submit -n6 -t 30m true")
+    last = run.ok("submit -N4 -n4 --exclusive true")
+
+    # Every job that waits has an estimate, where one is planned: behind what runs, and behind each other.
+    # Parts of nodes are planned as such.
+    assert 1100 < estimate(run, whole) <= 1200
+    assert 1400 < estimate(run, pieces) <= 1500
+    assert 3200 < estimate(run, last) <= 3300
+    assert [line.split()[-1][:4] for line in run.ok("jobs -n -f pending").splitlines()] == ["eta:"] * 3
+    assert len(run.ok("job explain").split("starts in ")) == 4
+
+    # The end of a running job moves: later, then sooner than it was.
+    run.ok(f"update {part} duration=40m")
+    assert 2300 < estimate(run, whole) <= 2400
+    run.ok(f"update {part} duration=15m")
+    assert 800 < estimate(run, whole) <= 900
+    assert 1100 < estimate(run, pieces) <= 1200
+
+    # It ends early, and what waited for it starts at once.
+    run.ok(f"cancel {part} {half}")
+    run.ok(f"job wait-event -q {whole} start")
+    assert 200 < estimate(run, pieces) <= 300

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from bourn.errors import BournError
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.graph import ResourceGraph
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_policies.match.topology import contiguous
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
-
-if TYPE_CHECKING:
-    from bourn_plugins.sched_graph.graph import ResourceGraph
 
 
 def engine(name: str, graph: ResourceGraph) -> Engine:
@@ -43,6 +39,50 @@ def test_affinity_keeps_off_free_gpus() -> None:
     found = engine("affinity", graph)
     assert place(found, slot(1, res("core", 1)), job=1) == ["node1"]
     assert place(found, slot(1, res("core", 1), res("gpu", 1)), job=2) == ["node0"]
+
+
+XML = """<topology version="2.0"><object type="Machine"><info name="HostName" value="n0"/>
+<object type="Package">{}<object type="NUMANode"/><object type="Bridge"><object type="PCIDev">
+<object type="OSDev" name="cuda0" osdev_type="5"/></object></object></object>
+<object type="Package">{}<object type="NUMANode"/><object type="Bridge"><object type="PCIDev">
+<object type="OSDev" name="cuda1" osdev_type="5"/></object></object></object>
+</object></topology>"""
+
+
+def test_affinity_goes_by_the_numa_domains_that_hwloc_knows() -> None:
+    graph = ResourceGraph()
+    core = '<object type="Core"><object type="PU"/></object>'
+    options = {"allowlist": "node,socket,numanode,core,gpu"}
+    build = stock.reader("hwloc").read(XML.format(core * 3, core * 3).encode(), options).build
+    assert build is not None
+    build(graph)
+    found = engine("affinity", graph)
+    with_gpu, without = slot(1, res("core", 1), res("gpu", 1)), slot(1, res("core", 1))
+    taken = []
+    for job, request in enumerate((with_gpu, without, without, slot(1, res("core", 3), res("gpu", 1)))):
+        parts = found.match(compile_request(jobspec([request])))
+        assert parts is not None
+        found.allocate(job, parts)
+        taken.append({vertex.parent.id for vertex in found.vertices(parts)})  # type: ignore[union-attr]
+    # Jobs without a GPU stay beside the GPU that is taken, so that the last one is whole in its domain.
+    assert taken == [{0}, {0}, {0}, {1}]
+    by_ids = engine("high", graph)
+    parts = by_ids.match(compile_request(jobspec([with_gpu])))
+    assert parts is not None
+    by_ids.allocate(0, parts)
+    assert {vertex.parent.id for vertex in by_ids.vertices(parts)} == {1}  # type: ignore[union-attr]
+
+
+def test_state_policies_choose_among_the_sockets_of_a_node() -> None:
+    for policy, second in (("pack", [0, 0]), ("spread", [0, 1])):
+        found = engine(policy, cluster(nodes=1, sockets=2, cores=3))
+        sockets = []
+        for job in range(2):
+            parts = found.match(compile_request(jobspec([slot(1, res("core", 1))])))
+            assert parts is not None
+            found.allocate(job, parts)
+            sockets += [vertex.parent.id for vertex in found.vertices(parts)]  # type: ignore[union-attr]
+        assert sockets == second
 
 
 def whole(number: int) -> dict[str, object]:

@@ -70,7 +70,7 @@ def test_png(tmp_path, result):
 
 def test_png_without_a_library(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "resvg_py", None)
-    with pytest.raises(BournError, match="pip install resvg-py"):
+    with pytest.raises(BournError, match=r"pip install 'bourn\[png\]'"):
         check_picture("g.png")
 
 
