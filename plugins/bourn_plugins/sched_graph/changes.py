@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bourn.errors import BournError
 from bourn_plugins.graph_readers.jgf import add_jgf, parse_jgf
 from bourn_plugins.sched_graph.commit import Commit
+from bourn_plugins.sched_graph.graph import CONTAINMENT, Snapshot
 from bourn_plugins.sched_graph.session import complain
 from bourn_plugins.sched_graph.traverser import Outcome, Result
 
@@ -266,11 +267,36 @@ def attach(traverser: Traverser, content: bytes) -> None:
         own = locate(graph, vertex)
         if own is not None:
             known[vertex.key] = own.index
-    for source, target, _ in edges:
+    for source, target, subsystem in edges:
         if source not in keys or target not in keys:
             raise BournError(f"source and/or target vertex not found: {source} -> {target}")
-    add_jgf(graph, vertices, edges, known)
+        if subsystem == CONTAINMENT and target in known and source not in known:
+            raise BournError(f"{source} -> {target}: the target lies elsewhere in the graph already")
+    before = Snapshot(graph)
+    for index in known.values():
+        own = graph.vertices[index]
+        assert own is not None
+        before.keep(own)
+    first = len(graph.vertices)
+    try:
+        add_jgf(graph, vertices, edges, known)
+        _check_places(graph, first)
+    except BournError:
+        before.restore()
+        raise
     traverser.graph_changed()
+
+
+def _check_places(graph: ResourceGraph, first: int) -> None:
+    """Raise BournError if a new vertex, from an index on, isn't where it says, or is nowhere."""
+    for vertex in graph.vertices[first:]:
+        assert vertex is not None
+        if vertex.parent is not None:
+            place = f"{vertex.parent.path}/{vertex.name}"
+            if vertex.path != place:
+                raise BournError(f"{vertex.path}: it is said to be there, but by its edge it is {place}")
+        elif CONTAINMENT in (vertex.paths or {CONTAINMENT: ""}):
+            raise BournError(f"{vertex.path}: no edge leads to it")
 
 
 def remove(traverser: Traverser, roots: list[Vertex], *, release: bool) -> None:

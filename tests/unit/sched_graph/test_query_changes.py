@@ -254,12 +254,35 @@ def test_removing_by_path_takes_what_lies_below(rig: Rig) -> None:
     assert out.endswith(f"INFO: Unsatisfiable request\n{RULE}")
 
 
-def test_an_attachment_that_is_wrong_is_refused_whole(rig: Rig) -> None:
-    wrong = piece(("0", "cluster", 0, -1, "/t0"), ("90", "node", 2, 2, "/t0/node2"), edges=[("0", "95")])
-    twice = piece(("90", "node", 2, 2, "/t0/node2"), ("90", "node", 2, 2, "/t0/node2"), edges=[])
-    rig.put("wrong", wrong)
-    rig.put("twice", twice)
-    out = rig.run("attach wrong", "attach twice", "find names=node2")
-    assert out == f'{RULE}INFO: EXPRESSION="names=node2"\n{RULE}'
-    assert "source and/or target vertex not found: 0 -> 95" in rig.err
-    assert "found duplicate JGF node id for 90" in rig.err
+NODE2 = ("90", "node", 2, 2, "/t0/node2")
+TOP = ("0", "cluster", 0, -1, "/t0")
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (piece(TOP, NODE2, edges=[("0", "95")]), "source and/or target vertex not found: 0 -> 95"),
+        (piece(NODE2, NODE2, edges=[]), "found duplicate JGF node id for 90"),
+        (
+            piece(TOP, NODE2, ("91", "core", 0, 2, "/t0/node2/core0"), edges=[("0", "90")]),
+            "no edge leads to it",
+        ),
+        (piece(TOP, NODE2, ("91", "cluster", 1, -1, "/u1"), edges=[("0", "90")]), "has a root already"),
+        (
+            piece(TOP, ("90", "node", 2, 2, "/t0/rack0/node2"), edges=[("0", "90")]),
+            "/t0/rack0/node2: it is said to be there, but by its edge it is /t0/node2",
+        ),
+        (
+            piece(TOP, NODE2, ("7", "node", 1, 1, "/t0/node1"), edges=[("0", "90"), ("90", "7")]),
+            "90 -> 7: the target lies elsewhere in the graph already",
+        ),
+    ],
+)
+def test_an_attachment_that_is_wrong_is_refused_whole(rig: Rig, document: dict[str, Any], words: str) -> None:
+    rig.put("wrong", document)
+    rig.put("more", MORE)
+    before = rig.run("find status=up", "match allocate nodes.json")
+    out = rig.run("attach wrong", "find status=up", "match allocate nodes.json", "cancel 1", "attach more")
+    assert out == before
+    assert words in rig.err
+    assert rig.err.count("can't attach") == 1
