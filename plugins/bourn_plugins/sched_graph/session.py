@@ -146,6 +146,16 @@ def complain(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def read_file(file: str) -> bytes | None:
+    """Return a file's content, or complain and return None."""
+    try:
+        with open(file, "rb") as stream:
+            return stream.read()
+    except OSError:
+        complain(f"ERROR: can't open {file}")
+        return None
+
+
 def _read(file: str) -> bytes:
     with open(file, "rb") as stream:
         return stream.read()

@@ -15,6 +15,7 @@ from bourn.hookspecs.resource_io import Selection
 from bourn_plugins.graph_writers.jgf import jgf
 from bourn_plugins.sched_graph import changes, stock
 from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.install import install, rank_vertices
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
@@ -113,7 +114,7 @@ class Both:
         result = self.walk.match(request, Op.DRY, self.job)
         if result.outcome is Outcome.MATCHED:
             document = json.dumps(jgf(Selection(result.selected))).encode()
-            installed = changes.install(self.walk, "jgf", document, self.job, 0, result.end)
+            installed = install(self.walk, "jgf", document, self.job, 0, result.end)
             assert [each.uniq_id for each in installed] == [each.uniq_id for each in result.selected]
         self._take(request, result.outcome is Outcome.MATCHED, result.selected)
 
@@ -139,7 +140,7 @@ class Both:
         job = self._running(k)
         there = [rank for rank in ranks if self.graph.by_rank(rank)]
         if job is not None and there:
-            vertices = [v for rank in there for v in changes.rank_vertices(self.graph, rank)]
+            vertices = [v for rank in there for v in rank_vertices(self.graph, rank)]
             done = self.walk.partial_cancel(job, vertices)
             assert self.engine.free(job, there) == done
 
