@@ -47,6 +47,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "relay": ("relay", "stand between an ssh:// address and an instance on this host"),
     "parent": ("uri:parent", "run a bourn command against the instance above (also: bourn --parent)"),
     "tree": ("tree", "raise, show and end a tree of child instances"),
+    "grow": ("grow", "borrow resources from the parent instance"),
+    "shrink": ("grow:shrink", "give borrowed resources back to the parent instance"),
     "pstree": ("pstree", "show the tree of jobs and nested instances"),
     "ping": ("ping", "measure the latency to a service"),
     "config": ("config", "show and reload the configuration"),

@@ -50,7 +50,7 @@ class SchedFront:
         """Agree to the end of a running job; a child's is that of this instance's resources."""
         if not self._overseer.has(id):
             return self._scheduler.expiration(id, t)
-        end = self._overseer.expiration
+        end = self._overseer.expiration()
         return "the instance ends before that" if end and not 0 < t <= end else None
 
     def feasibility(self, jobspec: dict[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from bourn.broker.module import ANYONE, LATER, Module, Request, Role, method
 from bourn.config import Config
 from bourn.errors import BournError, ConfigError
 from bourn.model.jobid import JobID
-from bourn_plugins.hierarchy.jobspec import ATTRIBUTE
+from bourn_plugins.hierarchy.jobspec import ATTRIBUTE, MARK
 from bourn_plugins.hierarchy.table import HierarchyTable
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.broker.request import Later
     from bourn_plugins.hierarchy.child import Child
+    from bourn_plugins.hierarchy.elastic import Elastic
+    from bourn_plugins.hierarchy.lending import Lending
     from bourn_plugins.hierarchy.overseer import Overseer
     from bourn_plugins.hierarchy.uplink import Uplink
 
@@ -45,6 +47,8 @@ class Hierarchy(Module):
         self._wake = trio.Event()
         self._own_since: float | None = None
         self._closing: list[Request] | None = None
+        self._lending: Lending | None = None
+        self._elastic: Elastic | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Raise what is configured, and follow the parent if this is a child."""
@@ -54,6 +58,15 @@ class Hierarchy(Module):
             raw = stored
         if raw.get("shape"):
             await self._begin(raw)
+        if self.ctx.statedir is not None and any(
+            MARK in job.spec.system for job in self.ctx.provider("job-manager").list_active()
+        ):
+            self._lender()  # of before a restart: loans whose borrowers are gone end
+        if "jobid" in self.ctx.attrs and "parent-uri" in self.ctx.attrs:
+            from bourn_plugins.hierarchy.elastic import Elastic
+
+            self._elastic = Elastic(self.ctx, self.ctx.provider("job-manager").engine)
+            self.ctx.nursery.start_soon(self._elastic.follow)
         if ATTRIBUTE in self.ctx.attrs:
             from bourn_plugins.hierarchy.uplink import Uplink
 
@@ -156,6 +169,54 @@ class Hierarchy(Module):
         else:
             asked.respond(request.payload.get("payload"))
 
+    # Growing and shrinking
+
+    @method(allow=Role.OWNER)
+    async def grow(self, request: Request) -> dict[str, Any]:
+        """Borrow from the parent: `{cores, gpus?}` -> `{id, ncores, ngpus, ranks}`; waits until it can be
+        had."""
+        return await self._nested().grow(request.get("cores", int), request.get("gpus", int, 0))
+
+    @method(allow=Role.OWNER)
+    async def shrink(self, request: Request) -> dict[str, Any]:
+        """Give back: `{cores?, ids?, wait?, force?}` -> `{ids, ncores}`; EBUSY while jobs have some of it,
+        unless they are waited for, or ended.
+        """
+        wait, force = request.get("wait", bool, False), request.get("force", bool, False)
+        cores, ids = request.get("cores", int, None), request.get("ids", list, [])
+        return await self._nested().shrink(cores, ids, wait=wait, force=force)
+
+    @method(allow=Role.OWNER)
+    async def lend(self, request: Request) -> dict[str, Any]:
+        """A job that is an instance borrows: `{job, cores, gpus?, ranks}` -> `{id, R}`, once it's there."""
+        return await self._lender().lend(request)
+
+    @method(allow=Role.OWNER)
+    def give_back(self, request: Request) -> None:
+        """A borrower gives a loan back: `{id}`."""
+        id = request.get("id", int)
+        if self._lender().of(id) is None:
+            raise BournError(f"job {JobID(id)} is no loan", errno.ENOENT)
+        self._lender().end(id, "given back")
+
+    def _nested(self) -> Elastic:
+        if self._elastic is None:
+            raise BournError(
+                "this instance is no job of another one that it could borrow from; "
+                "`bourn resource attach` gives it more of its own",
+                errno.ENOENT,
+            )
+        return self._elastic
+
+    def _lender(self) -> Lending:
+        if self._lending is None:
+            from bourn_plugins.hierarchy.lending import Lending
+
+            self._lending = Lending(self.ctx, self.ctx.provider("job-manager").engine)
+        return self._lending
+
+    # Jobs that are with children
+
     def has(self, id: int) -> bool:
         """Say whether a job is with a child."""
         return self._overseer is not None and self._overseer.has(id)
@@ -218,8 +279,15 @@ class Hierarchy(Module):
         engine = manager.engine
         distributor = Distributor(children, policy, table.backlog, complain)
         durable = self.ctx.statedir is not None
-        overseer = Overseer(engine, distributor, table, self.ctx.owner, self._changed, durable=durable)
-        overseer.expiration = rset.expiration
+        overseer = Overseer(
+            engine,
+            distributor,
+            table,
+            self.ctx.owner,
+            self._changed,
+            lambda: float(self.ctx.provider("resource").expiration),
+            durable=durable,
+        )
         overseer.resume(manager.list_active())
         engine.on_gone.append(overseer.gone)
         engine.sched.front = SchedFront(engine.sched, overseer)

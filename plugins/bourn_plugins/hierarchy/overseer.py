@@ -16,7 +16,7 @@ from bourn.model.jobid import JobID
 from bourn.model.states import State
 from bourn_plugins.hierarchy.child import Child, ChildState, Entry, largest
 from bourn_plugins.hierarchy.fit import Capacity
-from bourn_plugins.hierarchy.jobspec import place_of
+from bourn_plugins.hierarchy.jobspec import MARK, place_of
 from bourn_plugins.hierarchy.rank_map import lift, ranks_of
 from bourn_plugins.job_manager.job import ALLOCATED, FINISHED, STARTED
 
@@ -45,6 +45,7 @@ class Overseer:
         table: `[hierarchy]`.
         owner: whose jobs are handed down; a child can't run those of others.
         changed: called when there is something to hand down or to decide.
+        expiration: when this instance's resources end (epoch seconds), 0 for never.
         durable: whether this instance's store outlives it.
     """
 
@@ -55,6 +56,7 @@ class Overseer:
         table: HierarchyTable,
         owner: int,
         changed: Callable[[], None],
+        expiration: Callable[[], float],
         *,
         durable: bool,
     ) -> None:
@@ -64,8 +66,7 @@ class Overseer:
         self.links: dict[Child, Link] = {}
         self.own: set[int] = set()
         """Jobs that fit no child and wait for this instance's own resources."""
-        self.expiration = 0.0
-        """When this instance's resources end (epoch seconds), 0 for never."""
+        self.expiration = expiration
         self.places: dict[int, Child] = {}
         """Children by their jobs."""
         self.withdrawn = False
@@ -90,11 +91,7 @@ class Overseer:
             if entry is not None:
                 entry.recalled = False
                 continue
-            if (
-                self.withdrawn
-                or request.userid != self._owner
-                or place_of(request.jobspec.system) is not None
-            ):
+            if self.withdrawn or request.userid != self._owner or MARK in request.jobspec.system:
                 left.append(request)
                 continue
             needs = distributor.needs(request.jobspec, request.overrides)

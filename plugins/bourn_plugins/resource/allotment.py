@@ -24,6 +24,13 @@ def read_allotment(rundir: Path) -> ResourceSet | None:
     return ResourceSet.from_dict(json.loads(text))
 
 
+def write_allotment(rundir: Path, given: ResourceSet) -> None:
+    """Note what the parent gives now, as a whole: a reader sees the old or the new."""
+    path = rundir / f"{ALLOTMENT}.new"
+    path.write_text(json.dumps(given.to_dict()), encoding="utf-8")
+    path.rename(rundir / ALLOTMENT)
+
+
 def bounded(wanted: ResourceSet, given: ResourceSet | None) -> ResourceSet:
     """Return what `[resource]` wants, if it is a part of what was given; it ends when that does."""
     if given is None:

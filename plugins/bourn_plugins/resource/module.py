@@ -16,7 +16,7 @@ from bourn.hookspecs.store import Batch
 from bourn.model.event import Event, parse_eventlog
 from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
-from bourn_plugins.resource.allotment import bounded, read_allotment
+from bourn_plugins.resource.allotment import bounded, read_allotment, write_allotment
 from bourn_plugins.resource.describe import from_cards, from_hosts, read_file
 from bourn_plugins.resource.foreign import foreign_end
 from bourn_plugins.resource.inventory import Inventory
@@ -190,6 +190,26 @@ class Resource(Module):
                 "change the description and use `bourn resource reload`",
                 errno.ENOSYS,
             ) from None
+
+    @method(allow=Role.OWNER)
+    def allotment(self, request: Request) -> dict[str, Any]:
+        """Return what the parent instance has given, ranks from 0: {R}; ENOENT without a parent."""
+        given = read_allotment(self.ctx.rundir)
+        if given is None:
+            raise BournError("this instance is no job of another one", errno.ENOENT)
+        return {"R": given.to_dict()}
+
+    @method(allow=Role.OWNER)
+    def allot(self, request: Request) -> None:
+        """Take note that the parent gives more or less, or until another time: {R}. What the instance uses of
+        it changes by `update`, its end at once.
+        """
+        given = ResourceSet.from_dict(request.get("R", dict))
+        write_allotment(self.ctx.rundir, given)
+        inventory = self._inventory
+        if given.expiration != inventory.rset.expiration:
+            inventory.rset.expiration = inventory.base.expiration = given.expiration
+            self._tell({"expiration": given.expiration})
 
     def reconfigure(self, config: Config) -> None:
         """Take another set of excluded ranks; a new R wants `resource.reload`."""

@@ -1,0 +1,198 @@
+"""A nested instance whose bounds move: the end of its job, and what it borrows from its parent."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import trio
+from attrs import define
+
+from bourn.client.aio import Handle
+from bourn.errors import BournError, RPCError
+from bourn.model.jobid import JobID
+from bourn.model.rset import ResourceSet
+from bourn.model.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bourn.broker.module import ModuleContext
+    from bourn_plugins.job_manager.engine import Engine
+
+log = logging.getLogger("bourn.hierarchy")
+
+RETRY_SECONDS = 1.0
+
+
+@define
+class Loan:
+    """What the parent has lent: its job there, and R in our ranks."""
+
+    id: int
+    R: ResourceSet
+
+
+class Elastic:
+    """The child's part of moving ends, growing and shrinking."""
+
+    def __init__(self, ctx: ModuleContext, engine: Engine) -> None:
+        self._ctx = ctx
+        self._engine = engine
+        self._jobid = int(JobID.parse(ctx.attrs["jobid"]))
+        self._parent = ctx.attrs["parent-uri"]
+        self._loans: list[Loan] = []
+        self._lock = trio.Lock()
+        """Changes of what we have are made one after the other."""
+
+    async def follow(self) -> None:
+        """Take over each new end of our job, until the parent has gone."""
+        watch = {"id": self._jobid, "path": "eventlog", "follow": True}
+        while True:
+            try:
+                async with (
+                    Handle(self._parent) as handle,
+                    handle.stream("job-info.eventlog-watch", watch) as stream,
+                ):
+                    async for news in stream:
+                        if '"resource-update"' in news["event"]:
+                            await self._move_end(news["event"])
+                return
+            except BournError as error:
+                log.debug("the parent instance isn't there: %s", error.message)
+            await trio.sleep(RETRY_SECONDS)
+
+    async def _move_end(self, lines: str) -> None:
+        events = [json.loads(line) for line in lines.splitlines()]
+        ends = [e["context"]["expiration"] for e in events if e["name"] == "resource-update"]
+        async with self._lock:
+            given = await self._allotment()
+            before, after = given.expiration, float(ends[-1])
+            if before == after:
+                return
+            given.expiration = after
+            await self._ctx.rpc("resource.allot", {"R": given.to_dict()})
+        engine = self._engine
+        engine.now()
+        for job in list(engine.jobs.values()):
+            # Those without a limit of their own end with us.
+            if job.state is State.RUN and job.expiration == before and not job.duration:
+                reason = engine.move_expiration(job, after)
+                if reason is not None:
+                    log.warning("job %s keeps its end: %s", JobID(job.id), reason)
+        engine.kick()
+
+    async def grow(self, cores: int, gpus: int) -> dict[str, Any]:
+        """Borrow cores, and GPUs, on our own nodes; return what came: {id, ncores, ngpus, ranks}."""
+        async with Handle(self._parent) as handle:
+            found = await handle.rpc("job-info.lookup", {"id": self._jobid, "keys": ["R"]})
+            own = ResourceSet.from_dict(found["R"])
+            request = {"job": self._jobid, "cores": cores, "gpus": gpus, "ranks": str(own.ranks)}
+            reply = await handle.rpc("hierarchy.lend", request)
+            place = {rank: here for here, rank in enumerate(own.ranks)}
+            R = _renumber(ResourceSet.from_dict(reply["R"]), place)
+            loan = Loan(reply["id"], R)
+            try:
+                async with self._lock:
+                    await self._add(loan)
+            except BaseException:
+                handle.post("hierarchy.give-back", {"id": loan.id})
+                raise
+        return {"id": loan.id, "ncores": R.ncores, "ngpus": R.ngpus, "ranks": str(R.ranks)}
+
+    async def _add(self, loan: Loan) -> None:
+        before = await self._allotment()
+        after = before.union(loan.R)
+        after.expiration = before.expiration
+        await self._ctx.rpc("resource.allot", {"R": after.to_dict()})
+        change = {"op": "attach", "format": "rv1exec", "content": json.dumps(loan.R.to_dict())}
+        try:
+            await self._ctx.rpc("resource.update", {"changes": [change]})
+        except RPCError:
+            await self._ctx.rpc("resource.allot", {"R": before.to_dict()})
+            raise
+        self._loans.append(loan)
+
+    async def shrink(
+        self, cores: int | None, ids: Sequence[int], *, wait: bool, force: bool
+    ) -> dict[str, Any]:
+        """Give loans back, by their ids or, the latest first, so many cores; return {ids, ncores}.
+
+        EBUSY while jobs hold some of it, unless `wait`, when no new job gets it, or `force`, which ends them.
+        """
+        async with self._lock:
+            chosen = choose(self._loans, cores, ids)
+            for loan in chosen:
+                await self._remove(paths_of(loan.R), wait=wait, force=force)
+                before = await self._allotment()
+                after = before.diff(loan.R)
+                after.expiration = before.expiration
+                await self._ctx.rpc("resource.allot", {"R": after.to_dict()})
+                self._loans.remove(loan)
+                async with Handle(self._parent) as handle:
+                    await handle.rpc("hierarchy.give-back", {"id": loan.id})
+        return {"ids": [loan.id for loan in chosen], "ncores": sum(loan.R.ncores for loan in chosen)}
+
+    async def _remove(self, paths: Sequence[str], *, wait: bool, force: bool) -> None:
+        def changes(op: str, **more: str) -> list[dict[str, str]]:
+            return [{"op": op, "path": path, **more} for path in paths]
+
+        gone = False
+        try:
+            if wait:
+                await self._ctx.rpc("resource.update", {"changes": changes("status", status="down")})
+            request = {"changes": changes("remove"), "wait": wait, "force": force}
+            await self._ctx.rpc("resource.update", request)
+            gone = True
+        finally:
+            if wait and not gone:
+                self._ctx.post("resource.update", {"changes": changes("status", status="up")})
+
+    async def _allotment(self) -> ResourceSet:
+        return ResourceSet.from_dict((await self._ctx.rpc("resource.allotment"))["R"])
+
+
+def paths_of(R: ResourceSet) -> list[str]:
+    """Return where the scheduler's graph has the cores and GPUs of a loan, whose R it was made from."""
+    return [
+        f"/cluster0/{R.hostname(rank)}/{kind}{number}"
+        for rank in R.ranks
+        for kind, numbers in (("core", R.cores(rank)), ("gpu", R.gpus(rank)))
+        for number in numbers
+    ]
+
+
+def choose(loans: Sequence[Loan], cores: int | None, ids: Sequence[int]) -> list[Loan]:
+    """Return the loans to give back: those named, or the latest that make up `cores`; all with neither."""
+    if not loans:
+        raise BournError(
+            "nothing was borrowed from the parent instance; `bourn grow` does that", errno.ENOENT
+        )
+    have = ", ".join(f"{JobID(loan.id)} ({_cores(loan.R.ncores)})" for loan in loans)
+    if ids:
+        known = {loan.id: loan for loan in loans}
+        for id in ids:
+            if id not in known:
+                raise BournError(f"{JobID(id)} is no loan; there are: {have}", errno.ENOENT)
+        return [known[id] for id in ids]
+    if cores is None:
+        return list(reversed(loans))
+    chosen: list[Loan] = []
+    for loan in reversed(loans):
+        if sum(other.R.ncores for other in chosen) < cores:
+            chosen.append(loan)
+    if sum(loan.R.ncores for loan in chosen) != cores:
+        raise BournError(f"loans are given back whole, and {_cores(cores)} is no sum of the latest: {have}")
+    return chosen
+
+
+def _cores(count: int) -> str:
+    return f"{count} core{'s' if count != 1 else ''}"
+
+
+def _renumber(R: ResourceSet, place: dict[int, int]) -> ResourceSet:
+    return ResourceSet.from_nodes(
+        (place[rank], R.hostname(rank), R.cores(rank), R.gpus(rank)) for rank in R.ranks
+    )

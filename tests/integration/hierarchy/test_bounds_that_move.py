@@ -1,0 +1,131 @@
+"""A nested instance borrows from its parent and gives back; its end moves with that of its job."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import bourn
+from bourn.model.jobid import JobID
+
+from .conftest import DEADLINE, Tree, grown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def nested(tree: Tree, *options: str) -> Iterator[tuple[Tree, int]]:
+    """A child instance of two cores, as a job."""
+    done = tree.run("bourn", "alloc", "--bg", "-n2", *options)
+    id = int(JobID.parse(done.stdout.strip()))
+    uri = tree.run("bourn", "uri", str(JobID(id))).stdout.strip()
+    child = Tree(tree.process, uri, tree.folder)
+    try:
+        yield child, id
+    finally:
+        child.h.close()
+        tree.run("bourn", "cancel", str(JobID(id)))
+
+
+def info(tree: Tree) -> str:
+    return tree.run("bourn", "resource", "info").stdout.strip()
+
+
+def until(condition) -> None:
+    give_up = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def loans(tree: Tree) -> list[str]:
+    return [job.name for job in bourn.job.job_list(tree.h, filters="running") if job.name == "loan"]
+
+
+def test_cores_are_borrowed_used_and_given_back(tmp_path):
+    with grown(tmp_path, cores="0-7") as tree, nested(tree) as (child, _):
+        assert info(child) == "1 Nodes, 2 Cores, 0 GPUs"
+        first = child.run("bourn", "grow", "-n", "2").stdout.strip()
+        second = child.run("bourn", "grow", "-n", "1").stdout.strip()
+        assert info(child) == "1 Nodes, 5 Cores, 0 GPUs"
+        assert loans(tree) == ["loan"] * 2
+        (big,) = child.submit("sleep 60", num_tasks=5)
+        bourn.job.event_wait(child.h, big, "start")
+        # What is in use isn't given back.
+        refused = child.run("bourn", "shrink", first)
+        assert refused.returncode == 1
+        assert f"job {JobID(big)} holds it" in refused.stderr
+        assert info(child) == "1 Nodes, 5 Cores, 0 GPUs"
+        # The parent's own jobs get what isn't lent.
+        (own,) = tree.submit("true", num_tasks=4)
+        bourn.job.cancel(child.h, big)
+        assert child.results([big]) == ["CANCELED"]
+        assert child.run("bourn", "shrink", "-n", "1").returncode == 0
+        assert info(child) == "1 Nodes, 4 Cores, 0 GPUs"
+        assert tree.results([own]) == ["COMPLETED"]
+        odd = child.run("bourn", "shrink", "-n", "1")
+        assert odd.stderr == (
+            "bourn-shrink: error: loans are given back whole, and 1 core is no sum of the latest: "
+            f"{first} (2 cores)\n"
+        )
+        assert child.run("bourn", "shrink", second).stderr.endswith(
+            f"is no loan; there are: {first} (2 cores)\n"
+        )
+        # Again, now while a job goes on that may finish, and with one that may not.
+        (last,) = child.submit("sleep 0.3", num_tasks=4)
+        bourn.job.event_wait(child.h, last, "start")
+        assert child.run("bourn", "shrink", "--wait").returncode == 0
+        assert child.results([last]) == ["COMPLETED"]
+        assert info(child) == "1 Nodes, 2 Cores, 0 GPUs"
+        until(lambda: not loans(tree))
+        child.run("bourn", "grow", "-n", "1")
+        (ended,) = child.submit("sleep 60", num_tasks=3)
+        bourn.job.event_wait(child.h, ended, "start")
+        assert child.run("bourn", "shrink", "--force").returncode == 0
+        assert child.results([ended]) == ["FAILED"]
+
+
+def test_a_loan_ends_with_its_borrower(tmp_path):
+    with grown(tmp_path, cores="0-3") as tree:
+        with nested(tree) as (child, id):
+            child.run("bourn", "grow", "-n", "2")
+            assert loans(tree) == ["loan"]
+            bourn.job.cancel(tree.h, id)
+            bourn.job.event_wait(tree.h, id, "clean")
+        assert tree.run("bourn", "queue", "drain").returncode == 0
+        until(lambda: not loans(tree))
+        assert tree.results(tree.submit("true", num_tasks=4)) == ["COMPLETED"]
+
+
+def test_what_cannot_be_had_is_waited_for_or_refused(tmp_path):
+    with grown(tmp_path, cores="0-3") as tree:
+        alone = tree.run("bourn", "grow", "-n", "1")
+        assert (alone.returncode, "no job of another one" in alone.stderr) == (1, True)
+        with nested(tree) as (child, _):
+            (busy,) = tree.submit("sleep 0.5", num_tasks=2)
+            bourn.job.event_wait(tree.h, busy, "start")
+            assert child.run("bourn", "grow", "-n", "2").returncode == 0
+            assert info(child) == "1 Nodes, 4 Cores, 0 GPUs"
+            never = child.run("bourn", "grow", "-n", "9")
+            assert never.returncode == 1
+            assert len(never.stderr.splitlines()) == 1
+            assert child.run("bourn", "grow", "-n", "0").stderr.startswith("bourn-grow: error: --cores=0")
+
+
+def test_the_end_of_the_job_moves_that_of_the_instance(tmp_path):
+    with grown(tmp_path) as tree, nested(tree, "-t", "300s") as (child, id):
+        (unlimited,) = child.submit("sleep 60")
+        (limited,) = child.submit("sleep 60", system={"duration": 100.0})
+        for job in (unlimited, limited):
+            bourn.job.event_wait(child.h, job, "start")
+        before = bourn.job.job_list_id(child.h, unlimited).expiration
+        kept = bourn.job.job_list_id(child.h, limited).expiration
+        too_long = child.run("bourn", "update", str(JobID(limited)), "duration=1h")
+        assert "the instance ends before that" in too_long.stderr
+        assert tree.run("bourn", "update", str(JobID(id)), "duration=+2h").returncode == 0
+        until(lambda: bourn.job.job_list_id(child.h, unlimited).expiration > before)
+        assert abs(bourn.job.job_list_id(child.h, unlimited).expiration - before - 7200) < 1
+        assert bourn.job.job_list_id(child.h, limited).expiration == kept
+        assert child.run("bourn", "update", str(JobID(limited)), "duration=1h").returncode == 0
