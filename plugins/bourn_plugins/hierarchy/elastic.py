@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("bourn.hierarchy")
 
 RETRY_SECONDS = 1.0
+MOVE_TRIES, MOVE_PAUSE = 100, 0.02
+"""How often, and after how many seconds, to ask again for what the scheduler refuses to move."""
 
 
 @define
@@ -74,15 +76,29 @@ class Elastic:
                 return
             given.expiration = after
             await self._ctx.rpc("resource.allot", {"R": given.to_dict()})
+        # The scheduler hears of it in a turn of its own, and refuses until then.
+        for _ in range(MOVE_TRIES):
+            refused = self._move_jobs(before, after)
+            if not refused:
+                return
+            await trio.sleep(MOVE_PAUSE)
+        for id, reason in refused.items():
+            log.warning("job %s keeps its end: %s", JobID(id), reason)
+
+    def _move_jobs(self, before: float, after: float) -> dict[int, str]:
+        """Move the ends of the jobs that end with us, having no limit of their own; return who may not, and
+        why.
+        """
         engine = self._engine
         engine.now()
+        refused = {}
         for job in list(engine.jobs.values()):
-            # Those without a limit of their own end with us.
             if job.state is State.RUN and job.expiration == before and not job.duration:
                 reason = engine.move_expiration(job, after)
                 if reason is not None:
-                    log.warning("job %s keeps its end: %s", JobID(job.id), reason)
+                    refused[job.id] = reason
         engine.kick()
+        return refused
 
     async def grow(self, cores: int, gpus: int) -> dict[str, Any]:
         """Borrow cores, and GPUs, on our own nodes; return what came: {id, ncores, ngpus, ranks}."""
