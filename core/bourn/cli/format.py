@@ -203,6 +203,11 @@ def short_duration(seconds: float) -> str:
     return f"{seconds:.4g}s"
 
 
+def plain(text: str) -> str:
+    """Return what a terminal can show of a text: a job's name must not steer it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _padder(spec: str) -> Callable[[Any], str]:
     """Return the fast path for the plain formats that most columns have."""
     if not spec:

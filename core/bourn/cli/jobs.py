@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bourn.cli.format import Template, named
+from bourn.cli.format import Template, named, plain
 from bourn.cli.parser import Parser
 from bourn.client.handle import Handle
 from bourn.client.jobfields import annotation, attrs_of, field, to_dict
@@ -149,6 +149,8 @@ def _print_table(h: Handle, args: argparse.Namespace, indent: str = "") -> None:
     chunk: list[Record] | None = first
     while chunk:
         rows: Iterable[str] = template.rows(chunk)
+        if sys.stdout.isatty():
+            rows = map(plain, rows)
         if colour:
             rows = [_paint(row, record) for row, record in zip(rows, chunk, strict=True)]
         write(f"{indent}" + f"\n{indent}".join(rows) + "\n")

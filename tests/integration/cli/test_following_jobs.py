@@ -81,3 +81,11 @@ def test_watch_with_nothing_to_watch(bourn):
     found = bourn("watch ƒ3")
     assert found.code == 1
     assert found.err.endswith("bourn-watch: error: no such job ƒ3\n")
+
+
+def test_a_jobs_name_cannot_steer_the_terminal(bourn):
+    bourn.words("submit", "--urgency=hold", "--job-name=a\x1b[2Jb", "true")
+    terminal = Terminal(BOURN, "jobs", env=bourn.env)
+    assert terminal.ends() == 0
+    assert terminal.lines[0].split()[0] == "JOBID"
+    assert " a?[2Jb " in terminal.lines[1]

@@ -2,9 +2,10 @@
 
 import os
 
+from bourn.cli.format import plain
 from bourn.cli.top.app import App, Job
 from bourn.cli.top.model import TopModel
-from bourn.cli.top.view import View, detail, plain, summary
+from bourn.cli.top.view import View, detail, summary
 from bourn.model.jobid import JobID
 
 STATS = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from bourn.cli.format import Template
+from bourn.cli.format import Template, plain
 from bourn.cli.jobfacts import LONG, clock, facts
 from bourn.cli.top.model import SORTS, instance_uri
 from bourn.client.jobfields import field
@@ -136,11 +136,6 @@ def detail(
     lines = lines[: height - 1] + [Line("")] * (height - 1 - len(lines))
     lines.append(Line("q back  c cancel", "note"))
     return [Line(plain(line.text)[:width], line.style) for line in lines[:height]]
-
-
-def plain(text: str) -> str:
-    """Return what a terminal can show of a text: a job's name must not steer it."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _sorted(model: TopModel) -> bool:
