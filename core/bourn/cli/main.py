@@ -98,11 +98,14 @@ def main(argv: list[str] | None = None) -> int:
         verb = "version"
     elif verb in ("-p", "--parent"):
         verb = "parent"
+    name = "bourn"
     try:
-        status = _resolve(verb)(rest)
+        run = _resolve(verb)
+        name = f"bourn-{verb}"
+        status = run(rest)
         sys.stdout.flush()
     except BournError as error:
-        return _complain(verb, error.message)
+        return _complain(name, error.message)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -111,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
         return 141
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _complain(verb, f"{where}{error.strerror or error}")
+        return _complain(name, f"{where}{error.strerror or error}")
     return status
 
 
@@ -145,10 +148,9 @@ def _write_ascii() -> None:
             stream.reconfigure(errors="bourn")
 
 
-def _complain(verb: str, message: str) -> int:
+def _complain(name: str, message: str) -> int:
     try:
         sys.stdout.flush()
-        name = f"bourn-{verb}" if verb in VERBS else "bourn"
         print(f"{name}: error: {message}", file=sys.stderr, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
