@@ -118,7 +118,7 @@ def test_a_list_with_ranges_defaults_and_parents() -> None:
     assert hosts.connect[3] == ("n3", 9)
     assert hosts.parents == [0, 0, 0, 2]
     assert Hosts(table(BootHost("a"), BootHost("b"))).parents is None
-    listed = Listed(table(BootHost("a"), BootHost("b")), "b.example.org")
+    listed = Listed(table(BootHost("a"), BootHost("b")), "b.example.org", quorum=1)
     assert (listed.rank, listed.size) == (1, 2)
 
 
@@ -139,11 +139,11 @@ def test_a_list_with_ranges_defaults_and_parents() -> None:
 )
 def test_a_wrong_list_is_an_error_that_names_the_place(hosts: list[BootHost], me: str, reason: str) -> None:
     with pytest.raises(BournError, match=reason):
-        Listed(table(*hosts), me)
+        Listed(table(*hosts), me, quorum=1)
 
 
 def test_no_authority_is_an_error_that_says_how_to_make_one() -> None:
     with pytest.raises(BournError, match="bourn keygen FILE"):
-        Listed(table(BootHost("a"), BootHost("b"), authority=""), "a")
+        Listed(table(BootHost("a"), BootHost("b"), authority=""), "a", quorum=1)
     with pytest.raises(BournError, match="must be an absolute path"):
-        Listed(table(BootHost("a"), BootHost("b"), authority="key"), "a")
+        Listed(table(BootHost("a"), BootHost("b"), authority="key"), "a", quorum=1)

@@ -17,6 +17,7 @@ from bourn.broker.overlay.census import ONLINE, Census, Report
 from bourn.broker.overlay.link import run_link
 from bourn.broker.overlay.network import Refused
 from bourn.broker.overlay.peer import HIGH_WATER, Peer
+from bourn.broker.overlay.reasons import explain
 from bourn.broker.overlay.wire import control, first_frame, refusal, value_of
 from bourn.broker.request import Nowhere, Request
 from bourn.broker.roles import Role
@@ -188,7 +189,7 @@ class Overlay:
     async def _find_parent(self, first: bool) -> tuple[Peer, trio.abc.Stream, bytes]:
         """Be taken in by the parent or, where that is gone, by the nearest ancestor that will."""
         ranks = list(self.topology.ancestors(self.rank))[: 1 if first else None]
-        delay, reason = 0.05, BournError("there was no time")
+        delay, reason = 0.05, BournError(f"rank {ranks[0]} hasn't answered")
         seconds = self.table.connect_timeout if first else self.rejoin_timeout
         with trio.move_on_after(seconds):
             while not self.ending:
@@ -238,8 +239,9 @@ class Overlay:
                     self.broker.attrs.set("hostlist", welcome.get("hostlist", ""), fixed=True)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             await trio.aclose_forcefully(stream)
-            reason = str(error.__cause__ or "the connection broke")
-            raise BournError(f"rank {rank} hung up: {reason}", errno.ECONNRESET) from None
+            reason, hopeless = explain(error)
+            kind = Refused if hopeless else BournError
+            raise kind(f"rank {rank} won't have us: {reason}", errno.ECONNRESET) from None
         except BaseException:
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(stream)
@@ -266,15 +268,18 @@ class Overlay:
         """Hear out who has connected; serve it as a child until it goes, or refuse it."""
         peer: Peer | None = None
         try:
-            with trio.move_on_after(self.table.connect_timeout):
+            with trio.move_on_after(self.table.connect_timeout) as limit:
                 packet, early = await first_frame(stream)
-                hello = value_of(packet.payload)
-                objection = await self._objection(packet, hello, stream)
-                if objection is not None:
-                    log.warning("refused %s: %s", address, objection.message)
-                    await stream.send_all(refusal(objection.errnum, objection.message))
-                    return
-                peer = self._adopt(hello, address)
+            if limit.cancelled_caught:
+                log.warning("refused %s: it says nothing", address)
+                return
+            hello = value_of(packet.payload)
+            objection = await self._objection(packet, hello, stream)
+            if objection is not None:
+                log.warning("refused %s: %s", address, objection.message)
+                await stream.send_all(refusal(objection.errnum, objection.message))
+                return
+            peer = self._adopt(hello, address)
         except ProtocolError as error:
             log.warning("refused %s: %s", address, error.message)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:

@@ -11,11 +11,13 @@ import logging
 import os
 import socket
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 
 from bourn.broker.overlay.network import Refused
+from bourn.broker.overlay.reasons import explain
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -29,18 +31,6 @@ HANDSHAKE_SECONDS = 20.0
 """How long a peer that has connected may take to prove itself."""
 MAX_STRANGERS = 256
 """Connections that haven't proved themselves yet, at most."""
-
-_REASONS = {
-    "WRONG_VERSION_NUMBER": "it doesn't speak TLS",
-    "HTTP_REQUEST": "it speaks HTTP",
-    "UNEXPECTED_EOF_WHILE_READING": "it hung up",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it has no certificate",
-    "UNSUPPORTED_PROTOCOL": "it doesn't speak TLS 1.3",
-    "TLSV1_ALERT_UNKNOWN_CA": "it doesn't accept our certificate",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "it doesn't accept our certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "our certificate has expired, by its clock",
-}
 
 
 class Trust:
@@ -120,7 +110,7 @@ class TlsNetwork:
             await stream.do_handshake()
         except (trio.BrokenResourceError, ssl.SSLError) as error:
             await trio.aclose_forcefully(stream)
-            reason, hopeless = _explain(error)
+            reason, hopeless = explain(error)
             raise (Refused if hopeless else BournError)(f"{where}: {reason}", errno.EHOSTUNREACH) from None
         except BaseException:
             with trio.CancelScope(shield=True):
@@ -177,7 +167,9 @@ class TlsNetwork:
                 return
             log.warning("refused %s: it didn't prove itself within %g s", address, HANDSHAKE_SECONDS)
         except (trio.BrokenResourceError, ssl.SSLError) as error:
-            log.warning("refused %s: %s", address, _explain(error)[0])
+            log.warning("refused %s: %s", address, explain(error)[0])
+            with trio.move_on_after(1):
+                await _tell(stream)
         finally:
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(stream)
@@ -220,18 +212,14 @@ class TlsNetwork:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._user_timeout * 1000))
 
 
-def _explain(error: BaseException) -> tuple[str, bool]:
-    """Return what went wrong in a handshake, and whether it will again."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate isn't accepted: {cause.verify_message}", True
-    if isinstance(cause, ssl.SSLError):
-        reason = cause.reason or str(cause)
-        text = _REASONS.get(reason, f"TLS failed: {reason.replace('_', ' ').lower()}")
-        return text, reason != "UNEXPECTED_EOF_WHILE_READING"
-    return "it hung up", False
+async def _tell(stream: trio.SSLStream[trio.SocketStream]) -> None:
+    """Send the alert about the peer's certificate, which trio leaves where OpenSSL put it."""
+    outgoing = getattr(stream, "_outgoing", None)
+    alert = outgoing.read() if outgoing is not None else b""
+    if alert:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.transport_stream.send_all(alert)
+            await stream.transport_stream.send_eof()
 
 
 def _text(address: object) -> str:

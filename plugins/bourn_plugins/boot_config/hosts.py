@@ -1,25 +1,18 @@
-"""Boot method `config`: the hosts stand in `[bootstrap]`, and each broker is started on its own host."""
+"""The hosts of an instance as a list that each broker has, and a broker's place in it."""
 
 from __future__ import annotations
 
 import hashlib
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bourn.config.tables import BootstrapTable
 from bourn.errors import BournError, ConfigError, suggest
-from bourn.hookspecs import hookimpl
-from bourn.hookspecs.boot import BootMethod
 from bourn.model.hostlist import Hostlist
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-    from bourn.config import Config
-
-HOSTNAME = "BOURN_HOSTNAME"
-"""Environment variable: the name by which this host stands in the list, in place of its own."""
+    from bourn.config.tables import BootstrapTable
 
 
 class Hosts:
@@ -64,7 +57,7 @@ class Hosts:
 class Listed:
     """A broker's part: everything stands in the list."""
 
-    def __init__(self, table: BootstrapTable, hostname: str) -> None:
+    def __init__(self, table: BootstrapTable, hostname: str, *, quorum: int) -> None:
         hosts = self._hosts = Hosts(table)
         self.rank = hosts.rank(hostname)
         self.size = len(hosts.names)
@@ -80,8 +73,7 @@ class Listed:
             "tbon.authority": str(path),
             "hostlist": str(Hostlist(hosts.names)),
             "hostname": hosts.names[self.rank],
-            # A system comes up with the hosts that there are.
-            "broker.quorum": "1",
+            "broker.quorum": str(quorum),
         }
         if hosts.parents is not None:
             attributes["tbon.topo"] = "custom:" + ",".join(map(str, hosts.parents))
@@ -110,19 +102,3 @@ def _address(text: str, host: str, port: int, where: str) -> tuple[str, int]:
             f"{where}: '{text}' must be tcp://HOST:PORT (%h: the host's name, %p: default-port)"
         )
     return name.strip("[]"), int(number)
-
-
-def _detect(environ: Mapping[str, str], config: Config) -> bool:
-    table = config.raw.get("bootstrap")
-    return isinstance(table, dict) and bool(table.get("hosts"))
-
-
-def _open(environ: Mapping[str, str], config: Config) -> Listed:
-    hostname = environ.get(HOSTNAME) or socket.gethostname()
-    return Listed(config.table("bootstrap", BootstrapTable), hostname)
-
-
-@hookimpl
-def bourn_boot_methods() -> Iterable[BootMethod]:
-    """Register `config`."""
-    yield BootMethod("config", _detect, _open)

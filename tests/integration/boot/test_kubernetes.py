@@ -1,0 +1,93 @@
+"""The pods of an indexed Kubernetes job: its environment, and its names for loopback addresses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bourn.config import Config
+from bourn.errors import BournError
+from bourn_plugins.boot_config import bourn_boot_methods
+
+from .conftest import BIN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bourn.hookspecs.boot import BootMethod
+
+POD = {"JOB_COMPLETION_INDEX": "1", "BOURN_BOOT_SIZE": "3", "HOSTNAME": "work-1"}
+
+
+def kubernetes() -> BootMethod:
+    return {method.name: method for method in bourn_boot_methods()}["kubernetes"]
+
+
+def config() -> Config:
+    return Config({"bootstrap": {"authority": "/run/secrets/bourn/authority"}})
+
+
+def test_a_pod_knows_its_rank_and_the_names_of_all() -> None:
+    method = kubernetes()
+    assert not method.detect({"JOB_COMPLETION_INDEX": "1"}, config())  # a job of instances of their own
+    assert method.detect(POD, config())
+    session = method.open({**POD, "BOURN_BOOT_SERVICE": "net"}, config())
+    assert (session.rank, session.size) == (1, 3)
+    assert session.attributes["hostlist"] == "work-[0-2].net"
+    assert session.attributes["broker.quorum"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({"BOURN_BOOT_SIZE": "many"}, "BOURN_BOOT_SIZE=many: must be a number"),
+        ({"JOB_COMPLETION_INDEX": "3"}, "JOB_COMPLETION_INDEX=3: must be below BOURN_BOOT_SIZE=3"),
+        ({"HOSTNAME": "work-x7k2p"}, "'work-x7k2p' doesn't end in -1, as those of indexed jobs do"),
+    ],
+)
+def test_a_pod_that_is_set_up_wrong(environ: dict[str, str], reason: str) -> None:
+    with pytest.raises(BournError, match=reason):
+        kubernetes().open({**POD, **environ}, config())
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="names of one's own need root")
+def test_three_pods_are_an_instance(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    names = "".join(f"127.0.8.{index + 1} work-{index}.net\n" for index in range(3))
+    (tmp_path / "hosts").write_text(f"127.0.0.1 localhost\n{names}")
+    subprocess.run([BIN / "bourn", "keygen", tmp_path / "authority"], check=True)
+    (tmp_path / "x.toml").write_text(
+        f'[bootstrap]\nauthority = "{tmp_path}/authority"\ndefault-port = {port}\n'
+        'default-bind = "tcp://%h:%p"\n[tbon]\ntopology = "kary:1"\n'
+        '[[resource.config]]\nhosts = "work-[0-2].net"\ncores = "0-1"\n'
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("BOURN", "PMI"))}
+    env |= {"TMPDIR": str(tmp_path), "PATH": f"{BIN}:{env['PATH']}"}
+    command = "mount --bind hosts /etc/hosts && exec bourn start -c x.toml -- bourn run -N3 -n3 echo there"
+    pods = [
+        subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", command],
+            env=env
+            | {
+                "JOB_COMPLETION_INDEX": str(index),
+                "BOURN_BOOT_SIZE": "3",
+                "BOURN_BOOT_SERVICE": "net",
+                "HOSTNAME": f"work-{index}",
+            },
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(3)
+    ]
+    said = [pod.communicate(timeout=60) for pod in pods]
+    assert [pod.returncode for pod in pods] == [0, 0, 0], said
+    assert [out for out, _ in said] == ["there\n" * 3, "", ""]
