@@ -100,6 +100,28 @@ def test_an_interactive_shell(instance):
     assert "task(s) exited with exit code 5" in rest
 
 
+def test_working_in_an_instance_of_one_s_own(instance):
+    env = {**instance, "PATH": f"{Path(BOURN).parent}:{instance['PATH']}", "SHELL": "/bin/sh"}
+    person = Person(BOURN, "alloc", "-n2", env=env)
+    person.sees("@ ")
+    person.type("bourn resource info; bourn run -n2 echo in 'side'; tty -s && echo on a 'terminal'\r")
+    person.sees("1 Nodes, 2 Cores, 0 GPUs")
+    person.sees("in side\r\nin side\r\n")
+    person.sees("on a terminal\r\n")
+    person.sees("@ ")
+    person.size(50, 70)
+    person.type("stty size\r")
+    person.sees("50 70\r\n")
+    # Ctrl-C ends what runs in it, and not the instance.
+    person.type("echo rea''dy; sleep 1000\r")
+    person.sees("ready\r\n")
+    person.type("\x03")
+    person.sees("@ ")
+    person.type("exit 3\r")
+    status, rest = person.ends()
+    assert status == 3, rest
+
+
 def test_attaching_late_twice_and_only_to_watch(instance):
     first = Person(BOURN, "run", "-v", "-o", "pty.interactive", "sh", "-i", env=instance)
     first.sees("jobid: ")
