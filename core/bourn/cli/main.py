@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     name = "bourn"
     try:
         run = _resolve(verb)
-        name = f"bourn-{verb}"
+        name = "bourn" if verb == "help" else f"bourn-{verb}"
         status = run(rest)
         sys.stdout.flush()
     except BournError as error:
