@@ -131,8 +131,17 @@ def _edges(edges: list[object], where: str) -> Iterator[tuple[str, str, str]]:
         if not isinstance(ends[0], str) or not isinstance(ends[1], str):
             raise BournError(f"{where}graph.edges[{i}]: must have a source and a target")
         data = edge.get("metadata") or {}
-        subsystem = data.get("subsystem", "containment") if isinstance(data, dict) else "containment"
-        yield ends[0], ends[1], subsystem
+        if not isinstance(data, dict):
+            raise BournError(f"{where}graph.edges[{i}].metadata: must be an object")
+        named = data.get("name")
+        if isinstance(named, dict) and named:
+            # An older form: {"name": {SUBSYSTEM: RELATION}}, where "in" is the way back.
+            subsystem, relation = next(iter(named.items()))
+            if relation == "in":
+                continue
+        else:
+            subsystem = data.get("subsystem", "containment")
+        yield ends[0], ends[1], str(subsystem)
 
 
 def read_jgf(content: bytes, options: Mapping[str, Any]) -> Resources:

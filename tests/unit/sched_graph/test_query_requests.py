@@ -387,6 +387,20 @@ def test_a_graph_survives_jgf(rig: Rig) -> None:
         assert again == first
 
 
+def test_edges_may_name_their_relation(rig: Rig) -> None:
+    rig.put("g.graphml", RACKS)
+    rig.job("all.json", res("cluster", 1, exclusive=True))
+    document = json.loads(rig.run("match allocate all.json", args=("-F", "jgf")).splitlines()[0])
+    edges = document["graph"]["edges"]
+    for edge in list(edges):
+        back = {"source": edge["target"], "target": edge["source"]}
+        edges.append({**back, "metadata": {"name": {"containment": "in"}}})
+        edge["metadata"] = {"name": {"containment": "contains"}}
+    rig.put("all.jgf", document)
+    args = ("-L", "all.jgf", "-f", "jgf")
+    assert rig.run("match allocate two.json", args=args) == rig.run("match allocate two.json")
+
+
 def test_a_graph_survives_r_with_a_scheduling_key(rig: Rig) -> None:
     rig.put("g.graphml", RACKS)
     rig.job("all.json", res("cluster", 1, exclusive=True))
