@@ -287,6 +287,8 @@ class ExecTable:
     """How long a job that is ended has before it is killed; doubled each time that it must be repeated."""
     max_kill_count: int = 8
     """After so many kills the job's nodes are drained."""
+    barrier_timeout: Seconds = 1800.0
+    """How long the nodes of a job wait at its start for the last of them; then it fails."""
     term_signal: str = "SIGTERM"
     kill_signal: str = "SIGKILL"
     linger: Seconds = 30.0

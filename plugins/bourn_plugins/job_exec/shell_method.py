@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import signal
 import time
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
+from bourn.config.tables import ExecTable
 from bourn.errors import BournError
 from bourn.hookspecs.exec_method import Usage
 from bourn.hookspecs.store import PARTS
+from bourn.model.duration import format_duration
+from bourn.model.idset import mask_text
 from bourn.shell import stdio
 from bourn.shell.fences import Gathering
 from bourn.shell.waitstatus import worse
 from bourn.shell.wire import Start, Stdin
+from bourn_plugins.job_exec.deadlines import Deadlines
 from bourn_plugins.job_exec.layout import NodeShare, block_map, split_job
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from bourn.hookspecs.exec_method import ExecPort, StartRequest
     from bourn.model.interned import InternedJobspec
     from bourn.shell.wire import FromHost
+    from bourn_plugins.job_exec.deadlines import Due
     from bourn_plugins.shell_manager.module import ShellManager
 
 
@@ -30,6 +37,7 @@ class Placed:
 
     __slots__ = (
         "absent",
+        "barrier",
         "fallen",
         "gathering",
         "header",
@@ -51,6 +59,8 @@ class Placed:
         self.shares = shares
         self.unready = {share.rank for share in shares} if len(shares) > 1 else None
         """Ranks that aren't ready for the start, which all make together."""
+        self.barrier: Due | None = None
+        """When they must be, once the first is."""
         self.starting = len(shares)
         self.started = False
         """Whether any of its nodes has started it, as far as was known at a restart."""
@@ -85,6 +95,7 @@ class ShellMethod:
             raise BournError("exec method 'shell' needs the module shell-manager")
         self._manager = manager
         self._attached = False
+        self._barriers: Deadlines | None = None
 
     def start(self, jobs: Sequence[StartRequest]) -> None:
         """Start jobs, one batch per user and node."""
@@ -180,7 +191,27 @@ class ShellMethod:
             if not placed.working:
                 self._over(placed, now)
 
+    def _expect_others(self, placed: Placed) -> None:
+        """Fail a job some time after its first node is ready, if others aren't by then."""
+        if self._barriers is None:
+            self._barriers = Deadlines()
+            self._port.ctx.nursery.start_soon(self._barriers.run)
+        timeout = self._port.ctx.config.table("exec", ExecTable).barrier_timeout
+        if timeout < inf:
+            placed.barrier = self._barriers.add(timeout, partial(self._give_up, placed, timeout))
+
+    def _give_up(self, placed: Placed, timeout: float) -> None:
+        late = placed.unready or ()
+        if self._jobs.get(placed.request.id) is placed and late:
+            ranks = mask_text(sum(1 << rank for rank in late))
+            which = f"{len(late)} of {len(placed.shares)} nodes (rank {ranks})"
+            note = f"start barrier timeout: {which} aren't ready {format_duration(timeout)} after the first"
+            self._port.failed([(placed.request.id, time.time(), "exec", 0, note)])
+            self._port.flush()
+
     def _go(self, placed: Placed) -> None:
+        if placed.barrier is not None and self._barriers is not None:
+            self._barriers.cancel(placed.barrier)
         for rank in placed.working:
             self._manager.go(rank, placed.request.userid, placed.request.id)
 
@@ -237,6 +268,8 @@ class ShellMethod:
                 placed.unready.discard(rank)
                 if not placed.unready and not placed.unknown:
                     self._go(placed)
+                elif placed.barrier is None:
+                    self._expect_others(placed)
 
     def host_report(
         self, report: FromHost, mark: dict[str, object], durable: Callable[[], None], rank: int
