@@ -24,6 +24,8 @@ _MODES = ("on", "off", "per-task", "map:LIST", "verbose", "dry-run")
 class Affinity(ShellPlugin):
     """``cpu-affinity`` = on (default: all tasks on all of the job's cores), per-task, map:CPUS;CPUS;..., off.
 
+    The CPUs of a map are idsets, or masks as 0xff; each task of the node takes the next, the first again at
+    the end.
     ``per-task`` deals the cores out evenly, and if it can, none gets cores of two memory nodes (NUMA).
     ``verbose`` and ``dry-run`` may stand before it, with a comma: they say what is bound; dry-run binds
     nothing.
@@ -95,7 +97,9 @@ def _cpus(text: str) -> set[int]:
     from bourn.model.idset import IdSet
 
     try:
-        found = set(IdSet(text))
+        found = set(IdSet.from_mask(int(text, 16)) if text.startswith("0x") else IdSet(text))
+    except ValueError as error:
+        raise BournError(f"-o cpu-affinity=map: {text} is no mask") from error
     except BournError as error:
         raise BournError(f"-o cpu-affinity=map: {error.message}") from error
     if not found:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bourn.errors import BournError, suggest
+from bourn.errors import BournError, nearest
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.model.taskmap import TaskMap
@@ -23,7 +23,8 @@ Scheme = Callable[[TaskMap, str, str], TaskMap]
 
 
 class Taskmap(ShellPlugin):
-    """``taskmap`` = block (default), cyclic[:STRIDE], hostfile:PATH, manual:MAP; or {scheme, value}.
+    """``taskmap`` = block (default), cyclic[:STRIDE], hostfile:PATH, manual:MAP, or a scheme of another
+    plugin; or {scheme, value}.
 
     Every node of the job works it out by itself, so that a hostfile must be readable on all of them.
     """
@@ -41,22 +42,25 @@ class Taskmap(ShellPlugin):
             scheme, value = str(given.get("scheme", "")), str(given.get("value") or "")
         else:
             scheme, _, value = str(given).partition(":")
-        if scheme not in SCHEMES:
+        schemes = dict(SCHEMES)
+        for plugin in spec.plugins:
+            schemes.update(plugin.taskmaps)
+        if scheme not in schemes:
             raise BournError(
-                f"-o taskmap={scheme}: there is no such scheme{suggest(scheme, SCHEMES)}; "
-                f"right is {', '.join(SCHEMES)}"
+                f"-o taskmap={scheme}: there is no such scheme{nearest(scheme, schemes)}; "
+                f"right is {', '.join(schemes)}"
             )
         if scheme == "hostfile":
             value = os.path.join(spec.cwd, value)
-        spec.data[self.name] = (scheme, value)
+        spec.data[self.name] = (scheme, value, schemes[scheme])
 
     def init(self, job: ShellJob) -> None:
-        scheme, value = job.spec.data[self.name]
+        scheme, value, lay_out = job.spec.data[self.name]
         place = job.place
         if place.nnodes == 1 and scheme in ("block", "cyclic"):
             return
         if scheme != "block":
-            job.lay_out(_checked(scheme, job.taskmap(), value, place.hosts))
+            job.lay_out(_checked(scheme, lay_out, job.taskmap(), value, place.hosts))
         if place.nodeid == 0:
             text = '{"timestamp":%.6f,"name":"shell.taskmap","context":{"taskmap":%s}}\n'
             job.log("guest.exec.eventlog", text % (time.time(), job.taskmap()))
@@ -115,8 +119,8 @@ def hostfile(blocks: TaskMap, value: str, hosts: str) -> TaskMap:
 SCHEMES: dict[str, Scheme] = {"block": block, "cyclic": cyclic, "hostfile": hostfile, "manual": manual}
 
 
-def _checked(scheme: str, blocks: TaskMap, value: str, hosts: str) -> TaskMap:
-    made: Any = SCHEMES[scheme](blocks, value, hosts)
+def _checked(scheme: str, lay_out: Scheme, blocks: TaskMap, value: str, hosts: str) -> TaskMap:
+    made = lay_out(blocks, value, hosts)
     what = f"-o taskmap={scheme}{':' if value else ''}{value}"
     if made.ntasks != blocks.ntasks:
         raise BournError(f"{what}: the map has {made.ntasks} tasks, the job {blocks.ntasks}")
@@ -125,8 +129,7 @@ def _checked(scheme: str, blocks: TaskMap, value: str, hosts: str) -> TaskMap:
     empty = [str(node) for node in range(blocks.nnodes) if not made.ntasks_on(node)]
     if empty:
         raise BournError(f"{what}: it leaves node {','.join(empty)} of the job without tasks")
-    checked: TaskMap = made
-    return checked
+    return made
 
 
 @hookimpl

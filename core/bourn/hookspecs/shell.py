@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING
 from bourn.hookspecs import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from bourn.model.taskmap import TaskMap
     from bourn.shell.job import ShellJob
     from bourn.shell.spec import ShellSpec
     from bourn.shell.task import ShellTask
@@ -68,6 +69,9 @@ class ShellPlugin:
     perhaps with others after commas; other plugins may take other words of the same option."""
     priority: int = 0
     """Plugins of higher priority are called first; equal ones in plugin order."""
+    taskmaps: Mapping[str, Callable[[TaskMap, str, str], TaskMap]] = {}
+    """Further schemes of ``-o taskmap=NAME:VALUE``: (the map that fills one node after the other, the value,
+    the hostlist of the job's nodes) -> the map to use. Each node works it out by itself."""
     fatal: bool = True
     """Whether an exception in a callback ends the job. If not, it is an exception of severity 3 in the job's
     eventlog, and the job goes on."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bourn.errors import BournError, nearest, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from bourn.hookspecs.shell import ShellPlugin
@@ -41,6 +41,8 @@ class ShellSpec:
         """The tasks' environment before anything is added to it."""
         self.data: dict[str, Any] = {}
         """What plugins keep for all jobs of this jobspec, by plugin name."""
+        self.plugins: Sequence[ShellPlugin] = ()
+        """All plugins of the host, in calling order."""
         self.programs: dict[tuple[str, str, str], str] = {}
         self.hooks: dict[str, tuple[Callable[..., None], ...]] = {}
 
@@ -106,6 +108,7 @@ def choose_plugins(spec: ShellSpec, plugins: list[ShellPlugin]) -> None:
     from bourn.hookspecs.shell import ShellPlugin as Base
 
     spec.check_options(CORE_OPTIONS.union(*(plugin.options for plugin in plugins)))
+    spec.plugins = plugins
     wanted = []
     for plugin in plugins:
         try:

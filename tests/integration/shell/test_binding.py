@@ -54,6 +54,8 @@ def test_cpus_of_each_task(host):
     assert cpus(host, {"cpu-affinity": "off"}, cores="0", ntasks=2) == [ALL, ALL]
     mapped = {"cpu-affinity": f"map:{ALL[1]};{ALL[0]},{ALL[1]}"}
     assert cpus(host, mapped, cores="0", ntasks=3) == [[ALL[1]], ALL[:2], [ALL[1]]]
+    masks = {"cpu-affinity": f"map:{1 << ALL[1]:#x};{1 << ALL[0] | 1 << ALL[1]:#x}"}
+    assert cpus(host, masks, cores="0", ntasks=2) == [[ALL[1]], ALL[:2]]
 
 
 @two_cores
@@ -97,7 +99,7 @@ def test_a_job_without_gpus_sees_none_unless_told_otherwise(host):
     assert gpus(host, {"gpu-affinity": "off"}, given, gpus="0") == [["7"] * 3]
 
 
-@pytest.mark.parametrize("value", ["sometimes", "map:", "map:a", "map:0;", {"x": 1}])
+@pytest.mark.parametrize("value", ["sometimes", "map:", "map:a", "map:0;", "map:0xz", {"x": 1}])
 def test_wrong_values(host, value):
     id = run(host, ["true"], {"gpu-affinity": value})
     assert host.status[id] == 126 << 8

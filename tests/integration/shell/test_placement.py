@@ -94,6 +94,24 @@ def test_a_file_a_node_is_truncated_on_each(session):
         assert (session.cwd / f"out-{node}").read_text() == "short\n" * 2
 
 
+def test_a_scheme_of_a_plugin(session):
+    (session.cwd / "backwards.py").write_text(
+        """
+from bourn.hookspecs.shell import ShellPlugin
+from bourn.model.taskmap import TaskMap
+
+class Backwards(ShellPlugin):
+    name = "backwards"
+    taskmaps = {"backwards": lambda blocks, value, hosts: TaskMap.from_nodes(list(reversed(blocks.nodes)))}
+"""
+    )
+    options = ["-N2", "-n4", "-oinitrc=backwards.py"]
+    done = session("run", *options, "--taskmap=backwards", "echo", "{{taskid}} {{node.id}}")
+    assert sorted(done.stdout.splitlines()) == ["0 1", "1 1", "2 0", "3 0"], done.stderr
+    done = session("run", *options, "--taskmap=backward", "true")
+    assert "there is no such scheme; did you mean 'backwards'?" in done.stderr
+
+
 def test_labels_and_tasks_without_buffers(session):
     done = session("run", "-N2", "-n2", "--label-io", "--unbuffered", "printf", "no newline")
     assert sorted(done.stdout.splitlines()) == ["0: no newline", "1: no newline"], done.stderr

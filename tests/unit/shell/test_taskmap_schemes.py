@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from bourn.errors import BournError
 from bourn.model.taskmap import TaskMap
-from bourn_shell_plugins.taskmap import _checked, cyclic
+from bourn_shell_plugins.taskmap import SCHEMES, _checked, cyclic
 
 BLOCKS = TaskMap([[0, 2, 2, 1]])
 
 
 def nodes(scheme, value="", blocks=BLOCKS):
-    return _checked(scheme, blocks, value, "a[0-1]").nodes
+    return _checked(scheme, SCHEMES[scheme], blocks, value, "a[0-1]").nodes
 
 
 def test_block_and_cyclic():
