@@ -16,9 +16,11 @@ def write_dot(selection: Selection) -> str:
     """Write a digraph in the language of Graphviz."""
     lines = ["digraph resources {", "  node [shape=box];"]
     for i, vertex in enumerate(selection.vertices):
-        label = vertex.name if vertex.size == 1 else f"{vertex.name}\\n{vertex.size}{vertex.unit}"
+        label = _quote(vertex.name)
+        if vertex.size != 1:
+            label += f"\\n{vertex.size}{_quote(vertex.unit)}"
         style = ", style=filled" if vertex.exclusive else ""
-        lines.append(f'  v{i} [label="{_quote(label)}"{style}];')
+        lines.append(f'  v{i} [label="{label}"{style}];')
     lines += [
         f"  v{vertex.parent} -> v{i};" for i, vertex in enumerate(selection.vertices) if vertex.parent >= 0
     ]
@@ -45,4 +47,4 @@ def draw(text: str) -> str:
 
 
 def _quote(text: str) -> str:
-    return text.replace('"', '\\"')
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -6,11 +6,12 @@ import contextlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bourn.errors import BournError, suggest
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.commands import COMMANDS, lookup
+from bourn_plugins.sched_graph.export import FORMATS
 from bourn_plugins.sched_graph.options import parser, subsystems
 from bourn_plugins.sched_graph.pruning import DEFAULT_FILTERS
 from bourn_plugins.sched_graph.session import Session, complain, load_graph
@@ -47,13 +48,17 @@ def main(arguments: list[str]) -> int:
         else:
             run(session, _lines("" if options.disable_prompt else PROMPT))
         if options.graph_output:
-            _write_graph(session.traverser.graph, options.graph_output, options.graph_format)
+            print("INFO: Write the target graph of the matcher...")
+            file = f"{options.graph_output}.{options.graph_format}"
+            FORMATS[options.graph_format](session.traverser.graph, file)
     return 0
 
 
 def _open(options: argparse.Namespace) -> Session:
     if options.traverser_policy not in ("simple", "flexible"):
         raise BournError(f"unknown traverser '{options.traverser_policy}'; there are: flexible, simple")
+    if options.graph_format not in FORMATS:
+        raise BournError(f"unknown graph format '{options.graph_format}'; there are: {', '.join(FORMATS)}")
     flexible = options.traverser_policy == "flexible"
     names = subsystems(options.match_subsystems)
     spec = stock.match_policy(options.match_policy)
@@ -130,27 +135,3 @@ def _tell_graph(graph: ResourceGraph, elapsed: float) -> None:
     print(f"INFO: by_path Key-Value Pairs: {len(paths)}")
     for rank, number in sorted(ranks.items()):
         print(f"INFO: number of vertices with rank {rank}: {number}")
-
-
-def _write_graph(graph: ResourceGraph, basename: str, format: str) -> None:
-    """Write the whole graph for drawing."""
-    import rustworkx
-
-    print("INFO: Write the target graph of the matcher...")
-    digraph = graph.digraph()
-    if format == "graphml":
-        named: Any = rustworkx.PyDiGraph()
-        places = {
-            index: named.add_node({"name": digraph[index].name, "type": digraph[index].type})
-            for index in digraph.node_indices()
-        }
-        for source, target, subsystem in digraph.weighted_edge_list():
-            named.add_edge(places[source], places[target], {"subsystem": subsystem})
-        rustworkx.write_graphml(named, f"{basename}.graphml")
-        return
-    text = digraph.to_dot(
-        node_attr=lambda vertex: {"label": f'"{vertex.name}"'},
-        edge_attr=lambda subsystem: {"label": f'"{subsystem}"'},
-    )
-    with open(f"{basename}.dot", "w", encoding="utf-8") as stream:
-        stream.write(text or "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,9 @@ from bourn_plugins.graph_writers.dot import draw, write_dot, write_svg
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot isn't installed")
 
 
 def selection() -> Selection:
@@ -44,3 +49,10 @@ def test_svg_is_what_graphviz_makes_of_it(tmp_path: Path, monkeypatch: pytest.Mo
     program.write_text("#!/bin/sh\necho no >&2; exit 3\n")
     with pytest.raises(BournError, match="dot failed: no"):
         draw("digraph {}")
+
+
+@needs_dot
+def test_graphviz_draws_any_name() -> None:
+    odd = SelectedVertex("node", "node", 'a"b\\c<&>', 0, 1, 0, 3, 'G"B', True, {}, 0, -1)
+    texts = [element.text for element in ET.fromstring(write_svg(Selection([odd]))).iter() if element.text]
+    assert [text.replace("\xa0", " ") for text in texts if text.strip()][-2:] == ['a"b\\c<&>', '3G"B']
