@@ -109,6 +109,8 @@ class Engine:
         self._turn = Turn()
         self._inflight: Turn | None = None
         self._quiet: list[Callable[[], None]] = []
+        self._held = False
+        """The batch waits for an answer of the scheduler."""
         self._publishing = False
         self._later: list[tuple[Job, str, dict[str, Any] | None]] = []
         self._depth = 0
@@ -339,15 +341,24 @@ class Engine:
         self._soon(self.flush)
 
     def flush(self) -> None:
-        """End the turn: tell the scheduler, and write unless a commit runs."""
+        """End the turn: tell the scheduler, and write unless a commit runs.
+
+        What was told may be answered in the next turn of the loop. The batch waits for that, once: the end of
+        a job and the start of the next that gets its resources are one commit.
+        """
         if self._later:
             self._catch_up()
         if self.arrays:
             self.arrays.top_up()
-        self.sched.tell()
+        told = self.sched.tell()
         if self.stuck is not None:
             self._stop_jobs(self._turn)
         if self._inflight is None and self._turn:
+            if told and not self._held:
+                self._held = True
+                self.kick()
+                return
+            self._held = False
             turn, self._turn = self._turn, Turn()
             self._inflight = turn
             self.store.write(turn.seal(), self._committed)

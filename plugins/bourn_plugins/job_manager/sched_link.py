@@ -98,20 +98,22 @@ class SchedLink:
                 self.ask_again(job)
         self._engine.kick()
 
-    def tell(self) -> None:
-        """Tell the scheduler everything, in one call of a kind."""
+    def tell(self) -> bool:
+        """Tell the scheduler everything, in one call of a kind; return whether it may answer by grants."""
         scheduler = self.scheduler
         if scheduler is None or not self._ready or not self:
-            return
+            return False
         if not self.lives(scheduler):
             self.detach(scheduler)
-            return
+            return False
         if self.front is not None:
             scheduler = self.front
+        told = False
         try:
             if self._frees:
                 frees, self._frees = self._frees, []
                 scheduler.free(frees)
+                told = True
             if self._cancels:
                 cancels, self._cancels = self._cancels, []
                 scheduler.cancel(cancels)
@@ -123,9 +125,12 @@ class SchedLink:
                 requests = self._requests(asks)
                 if requests:
                     scheduler.alloc(requests)
+                    told = True
         except Exception:
             log.exception("the scheduler failed; it is detached, and jobs wait for the next one")
             self.detach()
+            return False
+        return told
 
     def _requests(self, jobs: list[Job]) -> list[AllocRequest]:
         waiting = self._waiting

@@ -265,10 +265,11 @@ class Rig:
         self._next = 0
 
     def turn(self) -> None:
-        """Run what was put off to the end of the turn."""
-        callbacks, self.soon = self.soon, {}
-        for callback in callbacks:
-            callback()
+        """Run what was put off to the end of the turn, and what that puts off to the next."""
+        while self.soon:
+            callbacks, self.soon = self.soon, {}
+            for callback in callbacks:
+                callback()
 
     def settle(self) -> None:
         """Turn and commit until all is quiet; a store that can't be written is asked once."""

@@ -53,6 +53,28 @@ def test_nothing_is_acknowledged_or_started_before_its_commit() -> None:
     assert rig.names(id).endswith("alloc")
 
 
+def test_an_end_and_the_next_start_are_one_commit() -> None:
+    rig = Rig(greedy=False, instant=False)
+    first, second = rig.submit(2)
+    rig.settle()
+    rig.sched.grant(first)
+    rig.settle()
+    free = rig.sched.free
+
+    def pass_on(jobs: Any) -> None:
+        # As schedulers do: the pass comes in the next turn of the loop.
+        free(jobs)
+        rig.soon[lambda: rig.sched.grant(second)] = None
+
+    rig.sched.free = pass_on  # type: ignore[method-assign]
+    before = rig.engine.commits
+    rig.exec.run(first)
+    rig.exec.finish(first)
+    rig.settle()
+    assert second in rig.exec.started
+    assert rig.engine.commits == before + 1
+
+
 def test_what_comes_together_is_written_together() -> None:
     rig = Rig(greedy=False)
     rig.submit(5)
