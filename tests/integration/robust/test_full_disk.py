@@ -113,7 +113,9 @@ def test_a_full_disk_stops_new_work_only(tmp_path: Path, disk: Path, synchronous
         ):
             shown = instance.bourn(line)
             assert shown.returncode == 0, (line, shown.stderr)
-        for line in ("kvs put a=1", "resource drain 0 broken", f"job urgency {waiting[-1]} 20"):
+        # More than might still find room in what is allocated.
+        reason = "broken" * 2000
+        for line in (f"kvs put a={reason}", f"resource drain 0 {reason}", f"job urgency {waiting[-1]} 20"):
             shown = instance.bourn(line)
             assert (shown.returncode, shown.stderr.count("\n")) == (1, 1), (line, shown)
             assert "No space left on" in shown.stderr, shown.stderr
