@@ -9,6 +9,7 @@ import locale
 import os
 import select
 import signal
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,7 @@ def run(uri: str | None, path: list[str], view: View, arrange: Callable[[TopMode
         name = os.environ.get("TERM", "")
         session.close()
         raise BournError(f"TERM={name}: no such terminal is known here; try TERM=xterm or --once") from None
+    sys.__stdout__ = sys.stdout  # type: ignore[misc, assignment]  # curses asks that one
     curses.set_escdelay(25)
     for name in ("LINES", "COLUMNS"):
         os.environ.pop(name, None)  # the terminal knows better, and says when it changes
