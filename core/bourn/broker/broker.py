@@ -19,7 +19,7 @@ from bourn.broker.connector import Connector
 from bourn.broker.events import EventBus
 from bourn.broker.host import ModuleHost
 from bourn.broker.message import NODE_ANY, NORESPONSE
-from bourn.broker.order import choose, start_order
+from bourn.broker.order import choose, only_records, start_order
 from bourn.broker.request import Nowhere, Request
 from bourn.broker.roles import OWNER_HERE
 from bourn.broker.router import Router
@@ -199,6 +199,8 @@ class Broker:
         self._advance()  # init
         self.host.available = {spec.name: spec for spec in specs}
         chosen = choose(specs, self._choices(), self.rank)
+        if self.attrs.get("broker.recovery"):
+            chosen = only_records(chosen)
         for spec in start_order(chosen, self.host.running_services()):
             await self._start(spec, chosen)
         self._advance()  # quorum: all ranks of an instance of one are here

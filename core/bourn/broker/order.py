@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from bourn.hookspecs.modules import ModuleSpec
 
+_RUN_JOBS = ("sched", "job-exec", "shell-manager")
+
 
 def choose(specs: Sequence[ModuleSpec], choices: Mapping[str, object], rank: int) -> list[ModuleSpec]:
     """Return the modules to run on `rank`: one for each service.
@@ -40,6 +42,11 @@ def choose(specs: Sequence[ModuleSpec], choices: Mapping[str, object], rank: int
         else:
             chosen.extend(spec for spec in candidates if spec.name == wanted)
     return chosen
+
+
+def only_records(chosen: Iterable[ModuleSpec]) -> list[ModuleSpec]:
+    """Leave out the modules that schedule and run jobs: those of a broker that recovers a state directory."""
+    return [spec for spec in chosen if _principal(spec) not in _RUN_JOBS]
 
 
 def start_order(chosen: Iterable[ModuleSpec], running: Iterable[str] = ()) -> list[ModuleSpec]:

@@ -49,7 +49,8 @@ class StartOptions:
     """What the command line of `bourn start` says.
 
     Attributes given with `-S` that mean something here: `statedir`, `rundir`, `instance-level`,
-    `broker.cleanup` (`cancel`, the default, or `keep`), `broker.cleanup-timeout` (a duration, 5m by default),
+    `broker.recovery` (no jobs are run), `broker.cleanup` (`cancel`, the default, or `keep`),
+    `broker.cleanup-timeout` (a duration, 5m by default),
     `broker.rc2_none` (1: no initial program; the instance is up until it is told to end), `log-stderr-level`.
     """
 
@@ -178,7 +179,7 @@ def _session(options: StartOptions, config: Config, plugins: PluginManager) -> B
     """Return the session of the boot method that this process was started by, None for a single broker."""
     from bourn.config.tables import BootstrapTable
 
-    if options.test_size > 1:
+    if options.test_size > 1 or "broker.recovery" in options.attrs:
         return None
     environ = dict(os.environ)
     if "hostname" in options.attrs:

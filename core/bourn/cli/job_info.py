@@ -25,6 +25,11 @@ FORMS = ("dec", "hex", "dothex", "kvs", "f58", "f58plain", "words", "emoji")
 
 def add_commands(commands: Commands) -> None:
     """Add the sub-commands."""
+    command = commands.add("hostpids", "print where a job's tasks run, as HOST:PID")
+    command.add_argument("-d", "--delimiter", default=",", metavar="TEXT", help="what stands between (,)")
+    command.add_argument("-r", "--ranks", default="all", metavar="IDSET", help="of these tasks only")
+    command.add_argument("jobid", metavar="JOBID")
+    command.set_defaults(run=_hostpids)
     command = commands.add("id", "convert job ids")
     command.add_argument("-t", "--to", default="dec", metavar="FORM", help=f"one of {', '.join(FORMS)}")
     command.add_argument("jobids", nargs="*", metavar="JOBID", help="(default: lines of standard input)")
@@ -98,6 +103,16 @@ def _info(args: argparse.Namespace) -> int:
         sys.stdout.write(value if value.endswith("\n") else value + "\n")
     else:
         print(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    return 0
+
+
+def _hostpids(args: argparse.Namespace) -> int:
+    from bourn.model.idset import parse_mask
+
+    chosen = -1 if args.ranks == "all" else parse_mask(args.ranks)
+    with Handle() as h:
+        tasks = h.rpc("job-exec.pids", {"id": int(JobID.parse(args.jobid))}).get()["tasks"]
+    print(args.delimiter.join(f"{host}:{pid}" for host, rank, pid in tasks if chosen >> rank & 1))
     return 0
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gc
 from argparse import REMAINDER
+from typing import TYPE_CHECKING
 
 from bourn.cli.parser import Parser
 from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DESCRIPTION = """\
 Bring up an instance on this machine and run a command, or your shell, in it.
@@ -32,10 +36,24 @@ def main(argv: list[str]) -> int:
         if not equals or not name:
             raise BournError(f"-S {text}: must be ATTRIBUTE=VALUE, as statedir=/var/lib/bourn")
         attrs[name] = value
+    if args.recovery is not None:
+        attrs |= _recovery(args.recovery, attrs, args.test_size)
     gc.disable()  # until the broker is up: looking for garbage would be a tenth of the start
     from bourn.broker.start import StartOptions, run_start
 
     return run_start(StartOptions(command, args.config_path, args.conf, attrs, args.test_size))
+
+
+def _recovery(statedir: str, attrs: Mapping[str, str], size: int) -> dict[str, str]:
+    """Return the attributes of a broker that recovers a state directory, which must be there."""
+    import os
+
+    if size > 1 or "statedir" in attrs:
+        other = "--test-size" if size > 1 else "-S statedir"
+        raise BournError(f"--recovery {statedir}: is for one broker on this directory, without {other}")
+    if not os.path.isfile(os.path.join(statedir, "bourn.sqlite")):
+        raise BournError(f"--recovery {statedir}: there is no bourn.sqlite, so it is no state directory")
+    return {"statedir": statedir, "broker.recovery": "1", "broker.cleanup": "keep"}
 
 
 def _parser() -> Parser:
@@ -48,6 +66,12 @@ def _parser() -> Parser:
         default=1,
         metavar="N",
         help="number of brokers to start on this machine",
+    )
+    add(
+        "--recovery",
+        metavar="DIR",
+        help="bring up one broker on this state directory to look at it, change or dump it: no job is "
+        "scheduled, started, taken up or ended",
     )
     for names, metavar, text in (
         (["-c", "--config-path"], "PATH", "a TOML file, or a directory of them"),

@@ -153,6 +153,10 @@ class Host:
         """Tell the broker a node's part of an exchange; a broker that isn't there is told when it comes."""
         self._link.tell(FromHost(fences=[(job.id, job.place.nodeid, key, data)]))
 
+    def tell_pids(self, id: int, pids: list[tuple[int, int]]) -> None:
+        """Answer who asked for a job's processes: (task's rank, process id) each."""
+        self._link.tell(FromHost(pids=[(id, pids)]))
+
     def finish(self, job: ShellJob | PrivateJob) -> None:
         """Report the end of a job."""
         self._finished.append((job.id, time.time(), job.status))
@@ -190,6 +194,11 @@ class Host:
         for id, nodeid, status in batch.peers:
             if id in self.jobs:
                 self.jobs[id].peer_ended(nodeid, status)
+        for id in batch.pids:
+            if id in self.jobs:
+                self.jobs[id].tell_pids()
+            else:
+                self.tell_pids(id, [])
         if batch.keep:
             self._patience = max(self._grace, batch.keep)
         if batch.ping:

@@ -260,6 +260,11 @@ class ShellJob:
             # What is left to wait for is output of processes that fled to groups of their own.
             kill_strays(self.f58)
 
+    def tell_pids(self) -> None:
+        """Tell the broker the processes of the tasks that run."""
+        pids = [(task.rank, task.pid) for task in self.tasks if task.pid and task.status is None]
+        self._host.tell_pids(self.id, pids)
+
     def tmpdir(self) -> str:
         """Return the job's private directory, which is removed after it."""
         return self._host.tmpdirs.of(self.id)

@@ -98,6 +98,10 @@ class PrivateJob:
         if signum == signal.SIGKILL:
             self._host.loop.later(KILL_TIME, self._kill_host)
 
+    def tell_pids(self) -> None:
+        """Pass the question on."""
+        self._send(ToHost(pids=[self.id]))
+
     def feed_tasks(self, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
         """Pass input on."""
         self._serial += 1
@@ -223,6 +227,8 @@ class PrivateJob:
         for _, _, key, data in report.fences:
             self._fences.append((key, data))
             host.tell_fence(self, key, data)
+        for id, pids in report.pids:
+            host.tell_pids(id, pids)
         for id in report.ready:
             self.prepared = self.waits
             host.ready(id)

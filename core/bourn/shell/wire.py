@@ -83,6 +83,8 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     peers: list[tuple[int, int, int]] = []
     """(job id, nodeid, wait status): on another node of the job all tasks have ended. Told of the first such
     node and of the first that failed."""
+    pids: list[int] = []
+    """Jobs whose processes are asked for; `FromHost.pids` tells."""
     keep: float = 0.0
     """The broker ends on purpose and leaves the jobs running: wait so many seconds for the next one."""
     ping: int = 0
@@ -123,6 +125,8 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     """(job id, nodeid, key, data): this node's part of an exchange; told again to each new broker."""
     messages: list[tuple[int, str]] = []
     """(logging level, text) for the broker's log."""
+    pids: list[tuple[int, list[tuple[int, int]]]] = []
+    """(job id, (task's rank, process id) of each task that runs)"""
     pong: int = 0
     """The number of a ping."""
 

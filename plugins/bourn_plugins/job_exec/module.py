@@ -126,6 +126,16 @@ class JobExec(Module):
         resize(id, request.get("ranks", str, "all"), rows, columns)
         return None
 
+    @method(allow=Role.OWNER | Role.USER)
+    def pids(self, request: Request) -> Later:
+        """Return the processes of a running job: {id} -> {tasks: [[host, task's rank, process id] ...]}."""
+        id, job = self._running(request)
+        find = getattr(job.method, "pids", None)
+        if find is None:
+            raise BournError(f"{request.topic}: job {id} has no processes")
+        find(id, lambda tasks: request.respond({"tasks": tasks}))
+        return LATER
+
     def stats(self) -> dict[str, object]:
         """Return how many jobs run, by method, and counts since the start."""
         return {"running": len(self._jobs), "methods": sorted(self._methods), **self._counts}

@@ -256,6 +256,25 @@ class ShellMethod:
             for rank in placed.working:
                 self._manager.resize(rank, placed.request.userid, id, ranks, rows, columns)
 
+    def pids(self, id: int, done: Callable[[list[tuple[str, int, int]]], None]) -> None:
+        """Find out (host name, task's rank, process id) of the tasks that run; `done` is called with them."""
+        placed = self._jobs.get(id)
+        if placed is None or not placed.working:
+            done([])
+            return
+        found: list[tuple[str, int, int]] = []
+        left = set(placed.working)
+        names = _host_names(placed)
+
+        def told(rank: int, pids: list[tuple[int, int]]) -> None:
+            found.extend((names.get(rank, ""), task, pid) for task, pid in pids)
+            left.discard(rank)
+            if not left:
+                done(sorted(found, key=lambda task: task[1]))
+
+        for rank in sorted(placed.working):
+            self._manager.pids(rank, placed.request.userid, id, partial(told, rank))
+
     def close(self) -> None:
         """Leave the hosts to the shell-manager."""
         self._manager.detach()
@@ -403,6 +422,14 @@ class ShellMethod:
                 last = placed.shares[-1]
                 text = stdio.header(last.first + last.ntasks) + text
             yield id, name, text
+
+
+def _host_names(placed: Placed) -> dict[int, str]:
+    """Return the names of a job's nodes by rank."""
+    from bourn.model.hostlist import Hostlist
+
+    names = Hostlist(",".join(placed.request.R["execution"].get("nodelist") or ()))
+    return dict(zip(sorted(share.rank for share in placed.shares), names, strict=False))
 
 
 def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:

@@ -83,6 +83,11 @@ class Outbox:
         self.batch.peers.append((id, nodeid, status))
         self._pressing = True
 
+    def pids(self, id: int) -> None:
+        """Ask for a job's processes."""
+        self.batch.pids.append(id)
+        self._pressing = True
+
     def keep(self, seconds: float) -> None:
         """Tell the host that we leave, and for how long to wait for the next broker."""
         self.batch.keep = seconds

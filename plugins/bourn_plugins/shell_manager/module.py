@@ -82,6 +82,8 @@ class Host:
         """Number of the last report that was taken."""
         self.inputs: dict[int, tuple[Stdin, Callable[[], None]]] = {}
         """Input that hasn't been taken, by serial number, and what to call then."""
+        self.asked: dict[int, list[Callable[[list[tuple[int, int]]], None]]] = {}
+        """Who wants to know the processes of a job."""
         self.greeted = trio.Event()
         self.ending = False
 
@@ -242,6 +244,15 @@ class ShellManager(Module):
             host.outbox.peer_ended(id, nodeid, status)
             self.ctx.soon(self._flush)
 
+    def pids(self, rank: int, userid: int, id: int, told: Callable[[list[tuple[int, int]]], None]) -> None:
+        """Ask a job's shell for (rank, process id) of the tasks that run; `told` is called with them."""
+        if host := self._hosts.get((rank, userid)):
+            host.asked.setdefault(id, []).append(told)
+            host.outbox.pids(id)
+            self.ctx.soon(self._flush)
+        else:
+            told([])
+
     def expiration(self, rank: int, userid: int, id: int, when: float) -> None:
         """Tell a job's shell that its time limit has moved."""
         if host := self._hosts.get((rank, userid)):
@@ -397,6 +408,9 @@ class ShellManager(Module):
         await link.run(partial(self._received, host))
         if self._hosts.get((host.rank, host.userid)) is host:
             del self._hosts[host.rank, host.userid]
+        for waiting in host.asked.values():
+            for told in waiting:
+                told([])
         if host.ending:
             return
         jobs, node = sorted(host.jobs), False
@@ -423,6 +437,9 @@ class ShellManager(Module):
         for serial in report.taken:
             if found := host.inputs.pop(serial, None):
                 found[1]()
+        for id, pids in report.pids:
+            for told in host.asked.pop(id, ()):
+                told(pids)
         if report.ready:
             host.ready.update(report.ready)
             if self._sink is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bourn.model.jobid import JobID
-from tests.integration.robust.program import BOURN, Instance, processes_with, until
+from tests.integration.robust.program import BOURN, Instance, processes_with, start, until
 from tests.integration.robust.test_ends import (
     ended,
     events,
@@ -320,3 +320,93 @@ def test_a_far_host_that_died_while_no_broker_was_there(tmp_path: Path, state: s
         assert second.end() == 0
     (tmp_path / "go").unlink()
     nothing_left(second)
+
+
+def test_a_state_directory_can_be_looked_at_without_running_anything(tmp_path: Path, state: str) -> None:
+    first = Instance(tmp_path, state)
+    kept = talk(first)
+    waiting = submit(first, "sleep", "0", count=8)
+    pid = host_pid(first)
+    first.bourn("shutdown --keep-jobs")
+    first.wait()
+    script = f"bourn jobs -no {{state}} | uniq; bourn cancel {waiting[-1]}; bourn dump look.tar"
+    done = subprocess.run(
+        [BOURN, "start", f"--recovery={tmp_path}/state", "sh", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": f"{Path(BOURN).parent}:{os.environ['PATH']}"},
+    )
+    assert done.returncode == 0, done
+    assert "RUN" in done.stdout
+    assert (tmp_path / "look.tar").exists()
+    assert Path(f"/proc/{pid}").exists()
+    (tmp_path / "look.tar").unlink()
+    (tmp_path / "go").touch()
+    with Instance(tmp_path, state) as second:
+        assert host_pid(second) == pid
+        ended(second, [kept, *waiting])
+        assert attach(second, kept) == (5, SAID)
+        assert second.end() == 0
+    (tmp_path / "go").unlink()
+    nothing_left(second)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--recovery=/nowhere"], "there is no bourn.sqlite, so it is no state directory"),
+        (["--recovery=/x", "-s2"], "is for one broker on this directory, without --test-size"),
+        (["--recovery=/x", "-Sstatedir=/y"], "is for one broker on this directory, without -S statedir"),
+    ],
+)
+def test_what_cannot_be_recovered(words: list[str], reason: str) -> None:
+    done = start(*words, "true")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(reason)
+
+
+def test_where_the_tasks_of_a_job_are(tmp_path: Path) -> None:
+    with Instance(tmp_path, RANKS[0], cores=RANKS[1]) as instance:
+        id = run(
+            instance, "submit", "-N3", "-n6", "sh", "-c", "echo $BOURN_TASK_RANK=$$; exec sleep 300"
+        ).strip()
+        jobid = int(JobID.parse(id))
+        until(lambda: output(instance, jobid).count("\n") == 6, "all tasks run")
+        pids = dict(line.split("=") for line in output(instance, jobid).split())
+        told = run(instance, "job", "hostpids", id).strip().split(",")
+        assert told == [f"n{rank // 2}:{pids[str(rank)]}" for rank in range(6)]
+        some = run(instance, "job", "hostpids", "-d ", "-r1,4", id).split()
+        assert some == [told[1], told[4]]
+        run(instance, "cancel", id)
+        ended(instance, [jobid])
+        done = instance.bourn(f"job hostpids {id}")
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_a_job_is_suspended_and_continued(tmp_path: Path, state: str) -> None:
+    first = Instance(tmp_path, state)
+    (id,) = submit(first, "sh", "-c", "echo $$; sleep 300")
+    until(lambda: output(first, id), "it runs")
+    pid = output(first, id).strip()
+    assert first.bourn(f"job kill -s STOP {id}").returncode == 0
+    until(lambda: state_of(pid) == "T", "it is stopped")
+    first.kill()
+    with Instance(tmp_path, state) as second:
+        assert state_of(pid) == "T"
+        assert second.bourn(f"job kill -s CONT {id}").returncode == 0
+        until(lambda: state_of(pid) == "S", "it goes on")
+        second.bourn(f"job kill -s STOP {id}")
+        until(lambda: state_of(pid) == "T", "it is stopped")
+        # SIGTERM waits behind SIGSTOP; SIGKILL, which follows it, doesn't.
+        assert second.bourn(f"cancel {id}").returncode == 0
+        ended(second, [id])
+        assert finish(second, id)["status"] in (signal.SIGTERM, signal.SIGKILL)
+        assert second.end() == 0
+    nothing_left(second)
+
+
+def state_of(pid: str) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
