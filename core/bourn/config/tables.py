@@ -244,7 +244,7 @@ class SchedulerTable:
 
     queue_policy: str = "easy"
     queue_depth: int | None = None
-    """How many pending jobs a pass looks at; by default as the policy says."""
+    """How many pending jobs that can't start a pass looks at; by default as the policy says."""
     reservation_depth: int | None = None
     """How many of them may have a reservation; by default as the policy says."""
     match_policy: str = "first"
