@@ -7,12 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bourn_plugins.sched_graph.request import SLOT
+from bourn_plugins.sched_graph.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from bourn_plugins.sched_graph.request import Need
-    from bourn_plugins.sched_graph.states import Shape, State
+    from bourn_plugins.sched_graph.states import Shape
 
 
 class Pick:
@@ -97,7 +98,8 @@ class Fitter:
         kids: dict[int, Pick] = {}
         for need in needs:
             if need.type == SLOT:
-                slots = self.slots(state, need)
+                left = without(state, leaves, kids) if kids or any(leaves) else state
+                slots = self.slots(left, need)
                 wanted = need.count.choose(len(slots))
                 if wanted == 0:
                     return None
@@ -108,7 +110,7 @@ class Fitter:
             if place is not None:
                 if need.children:
                     return None
-                mask = take(state.free[place], shape.sizes[place], need)
+                mask = take(state.free[place] & ~leaves[place], shape.sizes[place], need)
                 if mask is None:
                     return None
                 leaves[place] |= mask
@@ -182,6 +184,9 @@ class Fitter:
             lists.append((parts, wanted))
         found: list[Slot] = []
         places = [0] * len(lists)
+        types = [need.type for need in slot.children]
+        # What two resources of one type have taken must be told apart: (place, bit of a leaf).
+        used: set[tuple[int, int]] | None = set() if len(set(types)) < len(types) else None
         while True:
             leaves = list(_none(shape))
             kids: dict[int, Pick] = {}
@@ -194,6 +199,10 @@ class Fitter:
                         return found
                     units, points, leaf, bits, kid = parts[at]
                     at += 1
+                    if used is not None:
+                        if (leaf, bits) in used:
+                            continue
+                        used.add((leaf, bits))
                     have += units
                     score += points
                     if kid is None:
@@ -222,6 +231,23 @@ class Fitter:
                 if pick is not None:
                     found.append((kid.shape.size, shape.kids[i][1] + 2, i, 0, pick))
         return found
+
+
+def without(state: State, leaves: Sequence[int], kids: Mapping[int, Pick]) -> State:
+    """Return what a state is when something of it is taken; it isn't interned."""
+    return State(
+        state.shape,
+        False,
+        state.taken,
+        tuple([free & ~mask for free, mask in zip(state.free, leaves, strict=True)]),
+        tuple([_rest(kid, kids[i]) if i in kids else kid for i, kid in enumerate(state.kids)]),
+    )
+
+
+def _rest(state: State, pick: Pick) -> State:
+    if pick.exclusive or pick.whole:
+        return State(state.shape, False, True, state.free, state.kids)
+    return without(state, pick.leaves, dict(pick.kids))
 
 
 _Part = tuple[int, int, int, int, "Pick | None"]

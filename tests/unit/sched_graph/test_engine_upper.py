@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.engine import Engine
 from bourn_plugins.sched_graph.policy import Chooser
@@ -69,3 +71,37 @@ def test_an_empty_rack_hides_no_other() -> None:
     graph.remove(graph.nodes()[0])
     found = Engine(graph, Chooser(stock.match_policy("low").factory({})))
     assert match(found, res("rack", 1, res("node", 1, CORE))) == ["rack1/node0/core0"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "cores"),
+    [
+        ([slot(1, res("core", 1)), slot(1, res("core", 2))], 3),
+        ([slot(1, res("core", 1)), res("core", 2)], 3),
+        ([res("core", 2), slot(2, res("core", 1))], 4),
+        ([slot(1, res("core", 1), res("core", 2))], 3),
+        ([slot(2, res("core", 1), res("core", 1))], 4),
+        ([slot(3, res("core", 1)), slot(1, res("core", 2))], None),
+        ([slot(2, res("core", 1), res("core", 2))], None),
+    ],
+)
+@pytest.mark.parametrize("sockets", [0, 1])
+def test_what_lies_side_by_side_in_a_node_shares_nothing(
+    sockets: int, inside: list[dict[str, Any]], cores: int | None
+) -> None:
+    found = engine(nodes=1, sockets=sockets, cores=4)
+    if sockets:
+        inside = [res("socket", 1, *inside)]
+    taken = match(found, res("node", 1, *inside))
+    assert (taken and sum("core" in path for path in taken)) == cores
+
+
+def test_slots_in_other_sockets_share_nothing() -> None:
+    found = engine(nodes=1, sockets=2, cores=2)
+    pair = res("node", 1, slot(1, res("core", 2)), slot(1, res("socket", 1)))
+    taken = match(found, pair)
+    assert taken is not None
+    assert sorted(path.removeprefix("node0/") for path in taken) == [
+        *("socket0/core0", "socket0/core1", "socket1", "socket1/core2", "socket1/core3"),
+    ]
+    assert match(engine(nodes=1, sockets=2, cores=2), res("node", 1, *[slot(2, res("core", 1))] * 3)) is None
