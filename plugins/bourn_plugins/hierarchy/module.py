@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 STORED = "hierarchy.table"
 """Where the store keeps a table that was given while the instance ran."""
+PATIENCE = 1.0
+"""Seconds that a job may look for resources here, once all children are gone, before they come back."""
+FIRST = {"jobspec": 0, "urgency": 31}
+"""A child gets what it needs before jobs that wait for more than there is."""
 POLL = 0.02
 """Seconds between looks for the modules that a child needs to be submitted to, at the start."""
 
@@ -335,7 +339,8 @@ class Hierarchy(Module):
 
     async def _tend(self) -> None:
         """Raise and end children."""
-        from bourn_plugins.hierarchy.roster import decide
+        from bourn_plugins.hierarchy.child import ChildState
+        from bourn_plugins.hierarchy.roster import GRACE, decide
 
         # Both start after this module, which stands before what they serve.
         while self.ctx.provider("job-ingest") is None or self.ctx.provider("sched") is None:  # noqa: ASYNC110
@@ -350,6 +355,11 @@ class Hierarchy(Module):
                 self._own_since = None
             elif self._own_since is None:
                 self._own_since = now
+            elif any(child.state is not ChildState.ABSENT for child in overseer.distributor.children):
+                self._own_since = max(self._own_since, now - GRACE)
+            elif self._own_since + PATIENCE <= now:
+                overseer.let_wait()
+                continue
             closing = self._closing is not None
             found = decide(overseer.distributor, self._table, self._own_since, now, closing=closing)
             for child in found.to_raise:
@@ -372,7 +382,7 @@ class Hierarchy(Module):
             return
         spec = child_jobspec(child.index, child.part, self._raw, os.environ, self.ctx.statedir)
         try:
-            reply = await self.ctx.rpc("job-ingest.submit", {"jobspecs": [spec], "jobs": [{"jobspec": 0}]})
+            reply = await self.ctx.rpc("job-ingest.submit", {"jobspecs": [spec], "jobs": [FIRST]})
         except BournError as error:
             self.ctx.log.error("child %d can't be raised: %s", child.index, error.message)
             child.failed(overseer.engine.now())

@@ -91,19 +91,20 @@ class Overseer:
             if entry is not None:
                 entry.recalled = False
                 continue
-            if self.withdrawn or request.userid != self._owner or MARK in request.jobspec.system:
+            if self.withdrawn or MARK in request.jobspec.system:
                 left.append(request)
+                continue
+            if request.userid != self._owner:
+                self._misfit(request, "children run only jobs of the instance's owner", left)
                 continue
             needs = distributor.needs(request.jobspec, request.overrides)
             if request.id in self._claims:
                 distributor.adopt(Entry(request, needs), self._claims.pop(request.id), running=False)
             elif distributor.fits(needs):
                 distributor.add(request, needs)
-            elif self.table.misfits == "run":
-                self.own.add(request.id)
-                left.append(request)
             else:
-                self._denied.append((request.id, self._misfit()))
+                size = largest(self.distributor.children)
+                self._misfit(request, f"it fits no child of the hierarchy; the largest has {size}", left)
         self._changed()
         return left
 
@@ -209,9 +210,22 @@ class Overseer:
             link = self.links[child]
             for entry in entries:
                 job = self.engine.jobs.get(entry.request.id)
-                link.hand_down(entry.request, job.urgency if job is not None else 16)
+                try:
+                    link.hand_down(entry.request, job.urgency if job is not None else 16)
+                except Exception as error:
+                    # One that can't be told must not keep the others back.
+                    log.exception("job %s can't be handed down", JobID(entry.request.id))
+                    self._deny(child, [(entry.request.id, f"{type(error).__name__}: {error}")])
         for link in self.links.values():
             link.flush()
+
+    def let_wait(self) -> None:
+        """Have children back although jobs wait for this instance's own resources: all that children had is
+        theirs already, and it isn't enough.
+        """
+        ids = ", ".join(str(JobID(id)) for id in sorted(self.own))
+        log.info("%s: not even all that children had is enough now; they come back", ids)
+        self.own.clear()
 
     def forget_own(self) -> None:
         """Leave out jobs that don't wait for this instance's own resources any more."""
@@ -429,8 +443,12 @@ class Overseer:
             self._denied.append((id, f"no child can run it: {note}"))
             self._changed()
 
-    def _misfit(self) -> str:
-        return f"it fits no child of the hierarchy; the largest has {largest(self.distributor.children)}"
+    def _misfit(self, request: AllocRequest, why: str, left: list[AllocRequest]) -> None:
+        if self.table.misfits == "run":
+            self.own.add(request.id)
+            left.append(request)
+        else:
+            self._denied.append((request.id, why))
 
     def _reconcile(self, child: Child, have: set[int]) -> None:
         """Compare what a child came with to what it should have."""

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from collections import Counter
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import bourn
 from bourn.model.jobid import JobID
 
-from .conftest import grown
+from .conftest import DEADLINE, grown
 
 
 def ran(tree, name="ran"):
@@ -27,6 +28,9 @@ def kill_child(tree, index):
     tree.wait_for(2)
     child = tree.status()["children"][index]
     os.kill(tree.pid(child), signal.SIGKILL)
+    give_up = time.monotonic() + DEADLINE
+    while (now := tree.status()["children"][index])["id"] == child["id"] and now["state"] == "up":
+        assert time.monotonic() < give_up, now
     return child["id"]
 
 
@@ -127,6 +131,21 @@ def test_a_job_that_fits_no_child_runs_at_the_root(tmp_path):
         assert ran(tree) == {"big": 3}
         assert "exec" not in (bourn.job.job_list_id(tree.h, big[0]).annotations or {})
         tree.wait_for(2)
+
+
+def test_children_come_back_when_a_job_waits_for_more_than_they_had(tmp_path):
+    with grown(tmp_path, 'shape="4"') as tree:
+        tree.wait_for(4)
+        holds = tree.submit("sleep 60", num_tasks=1, cores_per_task=2)
+        bourn.job.event_wait(tree.h, holds[0], "start")
+        waits = tree.submit("true", num_tasks=1, cores_per_task=3)
+        small = tree.submit("true", 4)
+        assert tree.results(small) == ["COMPLETED"] * 4
+        assert str(bourn.job.job_list_id(tree.h, waits[0]).state) == "SCHED"
+        bourn.job.cancel(tree.h, holds[0])
+        bourn.job.cancel(tree.h, waits[0])
+        assert tree.results(holds + waits) == ["CANCELED"] * 2
+        tree.wait_for(4)
 
 
 def test_or_is_refused_as_configured(tmp_path):
