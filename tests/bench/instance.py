@@ -23,9 +23,11 @@ def bourn_command(*args: str) -> list[str]:
 
 
 @contextmanager
-def instance(*conf: str, statedir: str | None = None) -> Iterator[tuple[bourn.Handle, int]]:
+def instance(*conf: str, statedir: str | None = None, brokers: int = 1) -> Iterator[tuple[bourn.Handle, int]]:
     """Start an instance with 16 made-up cores; yields a handle and the broker's pid; stops it at the end."""
     options = [f"--conf={item}" for item in (SIXTEEN_CORES, *conf)]
+    if brokers > 1:
+        options.append(f"--test-size={brokers}")
     if statedir:
         options.append(f"-Sstatedir={statedir}")
     command = bourn_command("start", *options, "--", "sh", "-c", "echo $BOURN_URI; exec cat")

@@ -8,19 +8,18 @@ is what tells the others that rank 0 has gone, however it went.
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import select
 import signal
 import socket
-import struct
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from bourn.broker.star import meet_members, meet_root
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -31,11 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bourn.broker")
 
-BOOT_SECONDS = 60.0
-"""How long the brokers may take to exchange their cards."""
 END_SECONDS = 5.0
 """How long brokers have to end after rank 0 before they are killed."""
-_LENGTH = struct.Struct(">I")
 
 
 class Member:
@@ -53,13 +49,7 @@ class Member:
     ) -> Mapping[int, Mapping[str, Any]]:
         """Send rank 0 this rank's card, and whose it wants; receive those."""
         self._stream = _stream(self._sock)
-        with trio.move_on_after(BOOT_SECONDS):
-            await _send(self._stream, [card, list(wanted)])
-            found = await _receive(self._stream)
-            if found is None:
-                raise BournError("rank 0 ended before this rank came up")
-            return {int(rank): card for rank, card in found.items()}
-        raise BournError(f"rank 0 hasn't sent the others' cards within {BOOT_SECONDS:g} s")
+        return await meet_root(self._stream, card, wanted)
 
     async def watch(self, broker: Broker) -> None:
         """Stop the broker when rank 0 has gone."""
@@ -105,30 +95,8 @@ class Brood:
         self, card: Mapping[str, Any], wanted: Collection[int]
     ) -> Mapping[int, Mapping[str, Any]]:
         """Collect the cards of all and give each those that it wants."""
-        cards: dict[int, Mapping[str, Any]] = {0: card}
-        wants: dict[int, list[int]] = {}
         self._streams = {rank: _stream(sock) for rank, sock in self._socks.items()}
-
-        async def collect(rank: int) -> None:
-            found = await _receive(self._streams[rank])
-            if found is None:
-                raise BournError(f"rank {rank} ended before it came up")
-            cards[rank], wants[rank] = found
-
-        with trio.move_on_after(BOOT_SECONDS):
-            try:
-                async with trio.open_nursery() as nursery:
-                    for rank in self._streams:
-                        nursery.start_soon(collect, rank)
-            except* BournError as group:
-                raise group.exceptions[0] from None
-        if len(cards) < self.size:
-            missing = ", ".join(str(rank) for rank in range(self.size) if rank not in cards)
-            raise BournError(f"rank {missing} didn't come up within {BOOT_SECONDS:g} s")
-        for rank, stream in self._streams.items():
-            with suppress(trio.BrokenResourceError):
-                await _send(stream, {str(other): cards[other] for other in wants[rank]})
-        return {other: cards[other] for other in wanted}
+        return await meet_members(self._streams, card, wanted)
 
     async def watch(self, broker: Broker) -> None:
         """Note the end of processes; one that ends before it was ever online ends the instance."""
@@ -219,24 +187,3 @@ def _ending(status: int) -> str:
 def _stream(sock: socket.socket) -> trio.SocketStream:
     sock.setblocking(False)
     return trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-
-
-async def _send(stream: trio.SocketStream, value: object) -> None:
-    body = json.dumps(value).encode()
-    await stream.send_all(_LENGTH.pack(len(body)) + body)
-
-
-async def _receive(stream: trio.SocketStream) -> Any:
-    """Return what the other side sent, or None where it has gone."""
-    data, need = bytearray(), 4
-    while len(data) < need:
-        try:
-            more = await stream.receive_some(65536)
-        except trio.BrokenResourceError:
-            return None
-        if not more:
-            return None
-        data += more
-        if len(data) >= 4:
-            need = 4 + int(_LENGTH.unpack_from(data)[0])
-    return json.loads(data[4:])

@@ -59,6 +59,11 @@ class Parent:
             return self.R.remap_ranks()
         from bourn.broker.share import divide
 
+        strangers = IdSet(rank for rank in cards if NODE not in cards[rank])
+        if strangers:
+            raise BournError(
+                f"rank {strangers} of the instance runs outside of the job whose resources it has"
+            )
         nodes = [int(cards[rank][NODE]) for rank in range(len(cards))]
         without = self.R.ranks - IdSet(nodes)
         if without:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from argparse import REMAINDER
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,12 @@ def main(argv: list[str]) -> int:
     gc.disable()  # until the broker is up: looking for garbage would be a tenth of the start
     from bourn.broker.start import StartOptions, run_start
 
-    return run_start(StartOptions(command, args.config_path, args.conf, attrs, args.test_size))
+    conf = args.conf
+    if args.hosts is not None:
+        if args.test_size > 1:
+            raise BournError("--hosts and --test-size can't be given together")
+        conf = [*conf, 'bootstrap.method="ssh"', f"bootstrap.hosts=[{{host={json.dumps(args.hosts)}}}]"]
+    return run_start(StartOptions(command, args.config_path, conf, attrs, args.test_size))
 
 
 def _recovery(statedir: str, attrs: Mapping[str, str], size: int) -> dict[str, str]:
@@ -73,6 +79,7 @@ def _parser() -> Parser:
         help="bring up one broker on this state directory to look at it, change or dump it: no job is "
         "scheduled, started, taken up or ended",
     )
+    add("--hosts", metavar="HOSTLIST", help="start a broker on each of these hosts as well, by ssh")
     for names, metavar, text in (
         (["-c", "--config-path"], "PATH", "a TOML file, or a directory of them"),
         (["--conf"], "KEY=VALUE|FILE", "set a key (exec.method=mock), or read a TOML file"),

@@ -76,6 +76,9 @@ class BootstrapTable:
 
     method: str = ""
     """Name of the boot method; by default whichever finds that it was used."""
+    ssh: str = ""
+    """The command, with options, by which the method ``ssh`` runs another one on a host; by default what
+    BOURN_SSH says, else ``ssh``."""
     directory: str = ""
     """Where brokers that have no other way exchange their certificates: a directory that all hosts see and
     only you can use. By default ``~/.cache/bourn/boot``."""

@@ -38,7 +38,7 @@ def test_a_pod_knows_its_rank_and_the_names_of_all() -> None:
     assert method.detect(POD, config())
     session = method.open({**POD, "BOURN_BOOT_SERVICE": "net"}, config())
     assert (session.rank, session.size) == (1, 3)
-    assert session.attributes["hostlist"] == "work-[0-2].net"
+    assert session.attributes["hostlist"] == "work-0.net,work-1.net,work-2.net"
     assert session.attributes["broker.quorum"] == "3"
 
 

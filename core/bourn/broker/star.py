@@ -1,0 +1,93 @@
+"""Cards exchanged over a stream from each broker to rank 0, where one process has started all of them."""
+
+from __future__ import annotations
+
+import json
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    Cards = Mapping[int, Mapping[str, Any]]
+
+BOOT_SECONDS = 60.0
+"""How long the brokers may take to exchange their cards."""
+_LENGTH = struct.Struct(">I")
+
+
+async def meet_root(stream: trio.abc.Stream, card: Mapping[str, Any], wanted: Collection[int]) -> Cards:
+    """Send rank 0 this rank's card, and whose it wants; receive those."""
+    with trio.move_on_after(BOOT_SECONDS):
+        await _send(stream, [card, list(wanted)])
+        found = await _receive(stream)
+        if found is None:
+            raise BournError("rank 0 ended before this rank came up")
+        return {int(rank): card for rank, card in found.items()}
+    raise BournError(f"rank 0 hasn't sent the others' cards within {BOOT_SECONDS:g} s")
+
+
+async def meet_members(
+    streams: Mapping[int, trio.abc.Stream], card: Mapping[str, Any], wanted: Collection[int]
+) -> Cards:
+    """Collect the cards of all, on rank 0, and give each those that it wants.
+
+    Raises BournError, with `Gone` for a rank whose stream ended.
+    """
+    cards: dict[int, Mapping[str, Any]] = {0: card}
+    wants: dict[int, list[int]] = {}
+
+    async def collect(rank: int) -> None:
+        found = await _receive(streams[rank])
+        if found is None:
+            raise Gone(rank)
+        cards[rank], wants[rank] = found
+
+    with trio.move_on_after(BOOT_SECONDS):
+        try:
+            async with trio.open_nursery() as nursery:
+                for rank in streams:
+                    nursery.start_soon(collect, rank)
+        except* BournError as group:
+            raise group.exceptions[0] from None
+    missing = ", ".join(str(rank) for rank in streams if rank not in cards)
+    if missing:
+        raise BournError(f"rank {missing} didn't come up within {BOOT_SECONDS:g} s")
+    for rank, stream in streams.items():
+        with suppress(trio.BrokenResourceError):
+            await _send(stream, {str(other): cards[other] for other in wants[rank]})
+    return {other: cards[other] for other in wanted}
+
+
+class Gone(BournError):
+    """A rank ended before it had sent its card."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__(f"rank {rank} ended before it came up")
+        self.rank = rank
+
+
+async def _send(stream: trio.abc.SendStream, value: object) -> None:
+    body = json.dumps(value).encode()
+    await stream.send_all(_LENGTH.pack(len(body)) + body)
+
+
+async def _receive(stream: trio.abc.ReceiveStream) -> Any:
+    """Return what the other side sent, or None where it has gone."""
+    data, need = bytearray(), 4
+    while len(data) < need:
+        try:
+            more = await stream.receive_some(65536)
+        except trio.BrokenResourceError:
+            return None
+        if not more:
+            return None
+        data += more
+        if len(data) >= 4:
+            need = 4 + int(_LENGTH.unpack_from(data)[0])
+    return json.loads(data[4:])

@@ -1,0 +1,63 @@
+"""Boot methods `ssh` and `ssh-member`: this process is rank 0 and starts a broker on each of some hosts.
+
+What the ssh processes pass on is a channel from each broker to rank 0: certificates are made at the start and
+exchanged there, and a broker whose channel ends stops.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from bourn.config.tables import BootstrapTable
+from bourn.errors import BournError, ConfigError
+from bourn.hookspecs import hookimpl
+from bourn.hookspecs.boot import BootMethod
+from bourn.model.hostlist import Hostlist
+from bourn_plugins.boot_ssh.member import MEMBER, Member
+from bourn_plugins.boot_ssh.root import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bourn.config import Config
+
+
+def _never(environ: Mapping[str, str], config: Config) -> bool:
+    return False  # it is named
+
+
+def _open_root(environ: Mapping[str, str], config: Config) -> Root:
+    table = config.table("bootstrap", BootstrapTable)
+    hosts = [host for entry in table.hosts for host in Hostlist(entry.host)]
+    if not hosts:
+        raise ConfigError("[bootstrap] hosts is empty: it names the hosts that get a broker each")
+    twice = {host for host in hosts if hosts.count(host) > 1}
+    if twice:
+        raise ConfigError(f"[bootstrap] hosts names '{sorted(twice)[0]}' twice")
+    odd = [host for host in hosts if host.startswith("-")]
+    if odd:
+        raise ConfigError(f"[bootstrap] hosts: '{odd[0]}' is no name of a host")
+    ssh = shlex.split(table.ssh or environ.get("BOURN_SSH") or "ssh")
+    return Root(hosts, ssh, config.raw)
+
+
+def _is_member(environ: Mapping[str, str], config: Config) -> bool:
+    return MEMBER in environ
+
+
+def _open_member(environ: Mapping[str, str], config: Config) -> Member:
+    os.environ.pop(MEMBER, None)  # it is no affair of the shell hosts
+    try:
+        rank, size, instance = environ[MEMBER].split(":")
+        return Member(int(rank), int(size), instance)
+    except ValueError:
+        raise BournError(f"{MEMBER}={environ[MEMBER]}: must be RANK:SIZE:ID; rank 0 sets it") from None
+
+
+@hookimpl
+def bourn_boot_methods() -> Iterable[BootMethod]:
+    """Register `ssh`, which has to be named, and `ssh-member`, which is what it starts."""
+    yield BootMethod("ssh", _never, _open_root)
+    yield BootMethod("ssh-member", _is_member, _open_member, priority=100)
