@@ -312,4 +312,5 @@ class Broker:
             admins=access.admins,
             max_frame=bounds.max_frame,
             max_queue=bounds.max_queue,
+            max_queues=bounds.max_queues,
         )

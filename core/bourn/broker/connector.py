@@ -15,7 +15,7 @@ import trio
 
 from bourn.broker.framing import MAX_FRAME
 from bourn.broker.roles import credentials
-from bourn.broker.session import MAX_QUEUE, Session, goodbye
+from bourn.broker.session import MAX_QUEUE, MAX_QUEUES, Session, goodbye
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -189,13 +189,14 @@ class Connector:
         admins: Iterable[str] = (),
         max_frame: int = MAX_FRAME,
         max_queue: int = MAX_QUEUE,
+        max_queues: int = MAX_QUEUES,
         peer_uid: Callable[[socket.socket], int] | None = None,
     ) -> None:
         self._broker = broker
         self._guests = guests
         self._root_is_owner = root_is_owner
         self._admins = frozenset(admins)
-        self._limits = {"max_frame": max_frame, "max_queue": max_queue}
+        self._limits = {"max_frame": max_frame, "max_queue": max_queue, "max_queues": max_queues}
         self._names = count(1)
         self._peer_uid = peer_uid or peer_uid_of
         self._nursery: trio.Nursery

@@ -24,6 +24,9 @@ log = logging.getLogger("bourn.connector")
 
 MAX_QUEUE = 64 << 20
 """Bytes waiting for a client, above which it is dropped, unless configured otherwise."""
+MAX_QUEUES = 256 << 20
+"""Bytes waiting for all clients, above which the one for which the most wait is dropped."""
+_STEP = 1 << 18
 _OWNER = int(Role.OWNER)
 _NOWHERE = Nowhere()
 
@@ -51,6 +54,7 @@ class Session(OutQueue):
         *,
         max_frame: int = MAX_FRAME,
         max_queue: int = MAX_QUEUE,
+        max_queues: int = MAX_QUEUES,
     ) -> None:
         super().__init__()
         self.name = name
@@ -63,6 +67,7 @@ class Session(OutQueue):
         self._decoder = FrameDecoder(max_frame)
         self._max_frame = max_frame
         self._max_queue = max_queue
+        self._max_queues = max_queues
         self._receiving = False
         self._services: dict[str, ClientService] = {}
         self._asked: dict[int, Request] = {}
@@ -172,11 +177,25 @@ class Session(OutQueue):
         """Queue a frame; a client that doesn't take what it asked for is dropped."""
         if self.closed:
             return
+        before = len(self.out)
         self.out += frame
         if len(self.out) > self._max_queue:
             self.drop(f"it is too slow: {len(self.out)} bytes wait for it")
-        elif not self._receiving:
+            return
+        if before // _STEP != len(self.out) // _STEP:
+            self._relieve()
+        if not (self._receiving or self.closed):
             self._broker.turn.soon(self._transport.flush)
+
+    def _relieve(self) -> None:
+        """Drop the slowest clients while more waits for all of them than may."""
+        sessions = list(self._broker.sessions.values())
+        total = sum(len(session.out) for session in sessions)
+        while total > self._max_queues:
+            worst = max(sessions, key=lambda session: len(session.out))
+            size = len(worst.out)
+            worst.drop(f"{total} bytes wait for clients, {size} of them for this one, the slowest")
+            total -= size
 
     def drop(self, reason: str) -> None:
         """Give the client up: one line in the log, no more bytes."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 from attrs import field, frozen, validators
 
 from bourn.broker.framing import MAX_FRAME
-from bourn.broker.session import MAX_QUEUE
+from bourn.broker.session import MAX_QUEUE, MAX_QUEUES
 from bourn.config.types import Seconds  # noqa: TC001
 
 
 @frozen
 class ConnectorTable:
-    """`[connector]`: bounds on what one client can make the broker hold, in bytes."""
+    """`[connector]`: bounds on what clients can make the broker hold, in bytes."""
 
     max_frame: int = field(default=MAX_FRAME, validator=validators.ge(1024))
     """The longest message."""
     max_queue: int = field(default=MAX_QUEUE, validator=validators.ge(1024))
     """What may wait for a client that is slow to read, before it is dropped."""
+    max_queues: int = field(default=MAX_QUEUES, validator=validators.ge(1024))
+    """What may wait for all clients together, before the slowest is dropped."""
 
 
 @frozen
