@@ -1,14 +1,15 @@
-"""Validator `schema`: what the frobnicators made is a jobspec (RFC 14), whose tasks its slots can hold."""
+"""Validator `schema`: the slots of a jobspec can hold its tasks.
+
+That it is a jobspec (RFC 14) is what ingest itself looks at, before and after the frobnicators.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bourn.errors import JobspecError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.ingest import SubmitInfo, Validator
 from bourn.model.counts import jobspec_counts
-from bourn.model.jobspec_check import check_jobspec
 from bourn.model.overrides import LABELS
 
 if TYPE_CHECKING:
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
 
 
 def schema(jobspec: dict[str, Any], info: SubmitInfo) -> str | None:
-    """Refuse what is no jobspec, with the path of the bad field."""
-    try:
-        check_jobspec(jobspec)
-    except JobspecError as err:
-        return err.message
-    return _crowded(jobspec)
-
-
-def _crowded(jobspec: dict[str, Any]) -> str | None:
     """Refuse more tasks than the slots have cores; whole nodes and per-resource tasks are the way to that."""
     task = jobspec["tasks"][0]
     total = task["count"].get("total", 1)

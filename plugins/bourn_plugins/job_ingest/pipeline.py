@@ -78,7 +78,7 @@ class Pipeline:
             check_jobspec(obj)
             # Frobnicators get a tree of their own; decoding is the fastest way to copy one.
             tree: dict[str, Any] = _decode(text)
-            found = self._admit(tree, self._info(userid, rolemask, urgency, flags))
+            found = self._admit(tree, text, self._info(userid, rolemask, urgency, flags))
             if self._pure:
                 if len(self._kept) >= KEPT:
                     del self._kept[next(iter(self._kept))]
@@ -113,7 +113,8 @@ class Pipeline:
         """How many results are kept."""
         return len(self._kept)
 
-    def _admit(self, tree: dict[str, Any], info: SubmitInfo) -> InternedJobspec:
+    def _admit(self, tree: dict[str, Any], text: bytes, info: SubmitInfo) -> InternedJobspec:
+        """Return what frobnicators and validators make of a jobspec; `text` is its JSON, checked already."""
         attributes = tree["attributes"]
         if attributes is None:
             attributes = tree["attributes"] = {}
@@ -122,12 +123,15 @@ class Pipeline:
             tree = self._call("frobnicator", owned, owned.value.apply, tree, info)
             if type(tree) is not dict:
                 raise self._failed("frobnicator", owned, TypeError(f"returned {tree!r:.40}, not a jobspec"))
-        if self.frobnicators:
+        if self.frobnicators and (after := _encode(tree)) != text:
             check_jobspec(tree)
             system = tree["attributes"]["system"]
-        system.setdefault("duration", 0.0)
+            text = after
+        if "duration" not in system:
+            system["duration"] = 0.0
+            text = _encode(tree)
         self._validate(tree, info)
-        return INTERNED.intern_obj(tree)
+        return INTERNED.intern(text, tree)
 
     def _validate(self, tree: dict[str, Any], info: SubmitInfo, paths: tuple[str, ...] = ()) -> None:
         if info.flags & NOVALIDATE:

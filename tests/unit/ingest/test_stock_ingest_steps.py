@@ -92,8 +92,10 @@ def test_constraints_of_the_queue_join_the_user_s() -> None:
 
 def test_schema_and_feasibility() -> None:
     assert schema(jobspec(), info()) is None
-    assert schema(jobspec(duration=-1), info()) == (
-        "attributes.system.duration: must be a number of seconds from 0, not -1"
+    crowded = jobspec()
+    crowded["tasks"][0]["count"] = {"total": 9}
+    assert schema(crowded, info()) == (
+        "tasks[0].count.total: 9 tasks are too many for 1 slot(s) of 1 core(s) each"
     )
     assert feasibility(jobspec(), info(reason="needs 3 nodes, the instance has 1")) == (
         "needs 3 nodes, the instance has 1"
