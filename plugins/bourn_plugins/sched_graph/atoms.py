@@ -35,6 +35,7 @@ class AtomMatcher(Realm):
         """Whether a match whose policy fails raises PolicyFault, and the next one asks the policy again."""
         self._indices: dict[Any, Index] = {}
         self._constraints: dict[str, list[int]] = {}
+        self._groups: list[int] | None = None
         self._pools = frozenset(cell.vertex.type for cell in self.cells if cell.vertex.size != 1)
         """The types of atoms that are counted by what they hold, as storage is."""
 
@@ -65,8 +66,30 @@ class AtomMatcher(Realm):
         return lowest(mask, count)
 
     def groups(self) -> list[int]:
-        """Return the masks of what stands together: the lowest vertices above atoms."""
-        return [upper.mask(self.order) for uppers in self.uppers.values() for upper in uppers if upper.direct]
+        """Return the masks of what stands together: below one switch of the subsystem that the policy names,
+        or of any; where there is none, below one of the lowest vertices above atoms.
+        """
+        if self._groups is None:
+            self._groups = self._switched() or [
+                upper.mask(self.order) for uppers in self.uppers.values() for upper in uppers if upper.direct
+            ]
+        return self._groups
+
+    def _switched(self) -> list[int]:
+        """Return what hangs together on each vertex of a network, in the order of those."""
+        found: list[int] = []
+        wanted = self.chooser.subsystem
+        for subsystem, table in sorted(self.graph.links.items()):
+            if wanted and subsystem != wanted:
+                continue
+            for source, targets in sorted(table.items()):
+                vertex = self.graph.vertices[source]
+                if vertex is None or not (wanted or vertex.type.endswith("switch")):
+                    continue
+                atoms = {atom for target in targets for atom in self.atoms_of(target)}
+                if atoms:
+                    found.append(self.order.mask(sorted(atoms)))
+        return found
 
     # -- what may be selected --
 

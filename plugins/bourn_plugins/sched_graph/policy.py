@@ -58,6 +58,7 @@ class Chooser:
         self.by_score = hasattr(policy, "high")
         self.node_centric = bool(getattr(policy, "node_centric", False))
         self.first = bool(getattr(policy, "stop_early", False))
+        self.subsystem = str(getattr(policy, "subsystem", ""))
         self._choose = getattr(policy, "choose", None)
         self._key = ("prefer", id(policy))
         self._order = getattr(policy, "order", None)

@@ -182,7 +182,7 @@ class Realm:
         self.marks += 1
         for vertex in vertices:
             vertex.up = up
-            for atom in self._refresh_status(vertex):
+            for atom in self._refreshed(vertex):
                 self.ups[atom] = self.is_up(self.cells[atom].vertex)
                 self.log.append(atom)
         self._free.clear()
@@ -190,17 +190,20 @@ class Realm:
         self.epoch += 1
         self.changed()
 
-    def _refresh_status(self, vertex: Vertex) -> list[int]:
-        atom = self._atom_of.get(vertex.index)
-        if atom is None:
-            above: Vertex | None = vertex
-            while above is not None and above.index not in self._atom_of:
-                above = above.parent
-            if above is not None:
-                atom = self._atom_of[above.index]
-        if atom is not None:
-            self._status(self.cells[atom])
-            return [atom]
+    def _refreshed(self, vertex: Vertex) -> list[int]:
+        """Take a change of status in; return the atoms that it concerns."""
+        atoms = self.atoms_of(vertex)
+        if len(atoms) == 1:
+            self._status(self.cells[atoms[0]])
+        return atoms
+
+    def atoms_of(self, vertex: Vertex) -> list[int]:
+        """Return the atom that a vertex is or lies in, or those that lie in it."""
+        above: Vertex | None = vertex
+        while above is not None and above.index not in self._atom_of:
+            above = above.parent
+        if above is not None:
+            return [self._atom_of[above.index]]
         below = [each.index for each in self.graph.subtree(vertex)]
         return [self._atom_of[index] for index in below if index in self._atom_of]
 

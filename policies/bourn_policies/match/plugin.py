@@ -18,7 +18,7 @@ def bourn_match_policies() -> Iterator[MatchPolicySpec]:
     from bourn_policies.match.ids import IdPolicy
     from bourn_policies.match.locality import LocalityPolicy
     from bourn_policies.match.pack import AffinityPolicy, PackPolicy, SpreadPolicy
-    from bourn_policies.match.topology import TopologyPolicy
+    from bourn_policies.match.topology import make_topology
     from bourn_policies.match.variation import VariationPolicy
 
     yield MatchPolicySpec(
@@ -53,6 +53,4 @@ def bourn_match_policies() -> Iterator[MatchPolicySpec]:
     yield MatchPolicySpec(
         "affinity", lambda _: AffinityPolicy(), summary="free GPUs stay free for jobs that ask"
     )
-    yield MatchPolicySpec(
-        "topology", lambda _: TopologyPolicy(), summary="as few racks or switches as possible"
-    )
+    yield MatchPolicySpec("topology", make_topology, summary="as few racks or switches as possible")

@@ -6,14 +6,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bourn.errors import ConfigError, suggest
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bourn.hookspecs.match_policy import VertexView
 
 
 class TopologyPolicy:
-    """Nodes below one rack if one has enough (the tightest such), otherwise from the emptiest racks."""
+    """Nodes below one rack if one has enough (the tightest such), otherwise from the emptiest racks.
+
+    Where the graph has a network it is switches in place of racks: those of `subsystem`, or without one the
+    vertices of any subsystem whose type ends with ``switch``.
+    """
+
+    def __init__(self, subsystem: str = "") -> None:
+        self.subsystem = subsystem
 
     def order(self, vertex: VertexView) -> Any:
         """Lower ids first."""
@@ -43,6 +52,16 @@ class TopologyPolicy:
                 return chosen | lowest(groups[tight] & mask & ~chosen, left)
             chosen |= free
         return chosen | lowest(mask & ~chosen, count - chosen.bit_count())
+
+
+def make_topology(options: Mapping[str, Any]) -> TopologyPolicy:
+    """Return the policy of some options: ``subsystem``. ConfigError names what is wrong."""
+    for key, value in options.items():
+        if key != "subsystem":
+            raise ConfigError(f"topology policy: unknown option '{key}'{suggest(key, ('subsystem',))}")
+        if not isinstance(value, str):
+            raise ConfigError(f"topology policy: subsystem must be a name, as ibnet, not {value!r}")
+    return TopologyPolicy(**options)
 
 
 def contiguous(mask: int, count: int) -> int:

@@ -163,6 +163,41 @@ def test_other_subsystems_and_relations() -> None:
     assert has(found, 1) == job
 
 
+def test_topology_follows_relations_that_change() -> None:
+    found = estate("topology", racks=2, nodes=2, cores=1)
+    pair = res("node", 2, slot(1, res("core", 1)), exclusive=True)
+
+    def nodes(job: int) -> list[str]:
+        got = [path for path in take(found, job, pair) if path.rpartition("/")[2].startswith("node")]
+        found.engine.free(job)
+        return got
+
+    assert nodes(1) == ["/cluster0/rack0/node0", "/cluster0/rack0/node1"]
+    switches = {
+        "nodes": [{"id": str(i), "metadata": m} for i, m in enumerate(SWITCHES)],
+        "edges": [
+            {"source": "0", "target": target, "metadata": {"subsystem": "ibnet"}} for target in ("1", "2")
+        ],
+    }
+    change(found, attach(json.dumps({"graph": switches}), "jgf"))
+    for switch, targets in (
+        ("leaf0", ("rack0/node0", "rack1/node0")),
+        ("leaf1", ("rack0/node1", "rack1/node1")),
+    ):
+        for target in targets:
+            source = f"/net0/{switch}"
+            link = {"op": "link", "subsystem": "ibnet", "source": source, "target": f"/cluster0/{target}"}
+            change(found, link)
+    assert nodes(2) == ["/cluster0/rack0/node0", "/cluster0/rack1/node0"]
+
+
+SWITCHES = [
+    {"type": "net", "id": 0, "paths": {"ibnet": "/net0"}},
+    {"type": "leafswitch", "basename": "leaf", "id": 0, "paths": {"ibnet": "/net0/leaf0"}},
+    {"type": "leafswitch", "basename": "leaf", "id": 1, "paths": {"ibnet": "/net0/leaf1"}},
+]
+
+
 def test_properties_and_status() -> None:
     found = estate(racks=2, nodes=2, cores=1)
     made = change(found, {"op": "property", "path": "/cluster0/rack1/node0", "set": {"fast": "", "a": "b"}})
