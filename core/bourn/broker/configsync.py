@@ -37,10 +37,13 @@ def pack(raw: Mapping[str, Any]) -> str:
 
 
 def unpack(text: str) -> Config:
-    """Return the configuration that `pack` wrote."""
+    """Return the configuration that `pack` wrote; BournError if it's something else."""
     import tomllib
 
-    return Config(tomllib.loads(text))
+    try:
+        return Config(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise BournError(f"toml: {error}") from None
 
 
 async def fetch(broker: Broker) -> None:

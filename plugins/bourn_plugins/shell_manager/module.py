@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from bourn.broker.module import LATER, Module, method
+from bourn.broker.request import is_int
 from bourn.config.tables import ExecTable
 from bourn.errors import BournError
 from bourn.shell.wire import FromHost
@@ -293,7 +294,10 @@ class ShellManager(Module):
     @method(name="relay-sweep")
     def relay_sweep(self, request: Request) -> None:
         """`{jobs}`: kill what is left here of jobs whose host is gone."""
-        self._local.sweep(request.get("jobs", list))
+        jobs = request.get("jobs", list)
+        if not all(map(is_int, jobs)):
+            raise BournError(f"{request.topic}: 'jobs' must be job ids, not {jobs!r:.60}", errno.EPROTO)
+        self._local.sweep(jobs)
 
     async def _serve_relay(self, relay: Relay) -> None:
         await relay.link.run(relay.received)

@@ -14,7 +14,7 @@ import bourn
 from bourn.model.jobspec_build import from_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 BIN = Path(sys.executable).parent
 ENV = {key: value for key, value in os.environ.items() if key != "BOURN_URI"} | {
@@ -58,11 +58,15 @@ class Tree:
 
     def wait_for(self, count: int, state: str = "up") -> list[dict[str, Any]]:
         """Wait until so many children are in a state."""
+        self.until(lambda: len(self.children(state)) == count)
+        return self.children(state)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is true."""
         give_up = time.monotonic() + DEADLINE
-        while len(found := self.children(state)) != count:
+        while not condition():
             assert time.monotonic() < give_up, self.status()
             time.sleep(0.01)
-        return found
 
     def events(self, id: int) -> list[str]:
         return [event.name for event in bourn.job.event_watch(self.h, id)]

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 from collections import Counter
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 import bourn
 from bourn.model.jobid import JobID
 
-from .conftest import DEADLINE, grown
+from .conftest import grown
 
 
 def ran(tree, name="ran"):
@@ -28,9 +27,7 @@ def kill_child(tree, index):
     tree.wait_for(2)
     child = tree.status()["children"][index]
     os.kill(tree.pid(child), signal.SIGKILL)
-    give_up = time.monotonic() + DEADLINE
-    while (now := tree.status()["children"][index])["id"] == child["id"] and now["state"] == "up":
-        assert time.monotonic() < give_up, now
+    tree.until(lambda: child["id"] not in [other["id"] for other in tree.children()])
     return child["id"]
 
 

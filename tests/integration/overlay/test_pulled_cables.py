@@ -82,7 +82,7 @@ def test_a_host_that_is_cut_off_under_load_costs_its_own_jobs_only(
     assert "type=node-failure" in root.ok(f"job eventlog {there}")
     for id in many:
         root.ok(f"job wait-event {id} clean")
-    rows = root.ok("jobs -a -c0 -no {id.f58}:{ranks}:{result}:{exception.type}").splitlines()
+    rows = root.ok("jobs -a -c0 --members -no {id.f58}:{ranks}:{result}:{exception.type}").splitlines()
     results = {row.split(":")[0]: row.split(":")[1:] for row in rows}
     assert len(many) == 200
     for id in many:
