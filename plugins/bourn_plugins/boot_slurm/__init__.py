@@ -1,10 +1,12 @@
 """Boot method `slurm`: the tasks of a Slurm step that have no PMI (`srun --mpi=none`).
 
 Slurm tells each its rank and their number. Their cards go through a private directory that all nodes see.
+What a Slurm job runs outside of any step is an instance of one broker.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,14 +32,17 @@ _OF_A_LAUNCH = (
 
 
 def _detect(environ: Mapping[str, str], config: Config) -> bool:
-    return (
-        environ.get("SLURM_STEP_NUM_TASKS", "1") != "1"
-        and "SLURM_PROCID" in environ
-        and "SLURM_STEP_ID" in environ
-    )
+    if "SLURM_STEP_ID" not in environ:
+        return "SLURM_JOB_ID" in environ
+    return environ.get("SLURM_STEP_NUM_TASKS", "1") != "1" and "SLURM_PROCID" in environ
 
 
 def _open(environ: Mapping[str, str], config: Config) -> Shared:
+    if "SLURM_STEP_ID" not in environ:
+        remark = _beside(environ)
+        if remark:
+            print(f"bourn-start: warning: {remark}", file=sys.stderr)
+        return Shared(0, 1, Path())
     numbers = {}
     for name in ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
         text = environ.get(name, "")
@@ -50,6 +55,16 @@ def _open(environ: Mapping[str, str], config: Config) -> Shared:
         raise BournError(f"[bootstrap] directory = '{table.directory}': must be an absolute path")
     name = ".".join(["slurm", *(environ.get(variable, "0") for variable in _OF_A_LAUNCH)])
     return Shared(numbers["SLURM_PROCID"], numbers["SLURM_STEP_NUM_TASKS"], home / name)
+
+
+def _beside(environ: Mapping[str, str]) -> str:
+    """Say what of a Slurm job an instance doesn't use that isn't started by `srun`."""
+    job, nodes = environ["SLURM_JOB_ID"], environ.get("SLURM_JOB_NUM_NODES", "1")
+    if "SLURMD_NODENAME" not in environ:
+        return f"this host isn't one of Slurm job {job}'s nodes; `srun bourn start` runs there"
+    if nodes != "1":
+        return f"this instance has one of the {nodes} nodes of Slurm job {job}; `srun bourn start` has all"
+    return ""
 
 
 @hookimpl

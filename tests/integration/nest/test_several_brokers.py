@@ -167,3 +167,34 @@ def test_a_broker_that_cannot_start_ends_the_others(shell: Shell) -> None:
     found = shell("bourn run -N2 -n2 ./odd")
     assert found.code != 0
     assert "topology" in found.err
+
+
+OUTER = """\
+bourn batch -N4 -c2 run.dock.sh
+bourn batch -N3 -c1 -g1 run.MD.sh
+bourn batch -N1 -c1 -g1 run.AI.sh
+bourn queue drain
+"""
+
+
+def test_the_emerging_job_script_over_nodes(shell: Shell) -> None:
+    """One allocation over all nodes divided among instances of several brokers; the outer script waits."""
+    for name, tasks in (("dock", 8), ("MD", 3), ("AI", 1)):
+        shell.write(
+            f"run.{name}.sh",
+            f"#!/bin/sh\nexec > {name}.out\n"
+            f"bourn getattr size; bourn resource info; bourn run -n{tasks} echo {name}\n",
+        )
+    id = shell.ok("bourn batch -N4 -n4 -c4 -g1 --output=outer.out --wrap", stdin=OUTER)
+    assert record(shell, id)["result"] == "COMPLETED", (shell.cwd / "outer.out").read_text()
+    assert {name: (shell.cwd / f"{name}.out").read_text().splitlines() for name in ("dock", "MD", "AI")} == {
+        "dock": ["4", "4 Nodes, 8 Cores, 0 GPUs", *["dock"] * 8],
+        "MD": ["3", "3 Nodes, 3 Cores, 3 GPUs", *["MD"] * 3],
+        "AI": ["1", "1 Nodes, 1 Cores, 1 GPUs", "AI"],
+    }
+
+
+def test_the_conventional_job_script_over_nodes(shell: Shell) -> None:
+    id = shell.ok("bourn batch -N4 -n4 -c4 --wrap", stdin="  bourn run -N4 -n16 echo sim.app\n")
+    assert record(shell, id)["result"] == "COMPLETED"
+    assert (shell.cwd / f"bourn-{id}.out").read_text().split() == ["sim.app"] * 16

@@ -75,3 +75,21 @@ def test_slurm_s_variables(tmp_path: Path) -> None:
     assert session.attributes["instance-id"] != other.attributes["instance-id"]
     with pytest.raises(BournError, match="SLURM_PROCID=x: must be a number"):
         method.open({**STEP, "SLURM_PROCID": "x"}, config)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, "this host isn't one of Slurm job 7's nodes; `srun bourn start` runs there"),
+        ({"SLURMD_NODENAME": "n1", "SLURM_JOB_NUM_NODES": "1"}, ""),
+        ({"SLURMD_NODENAME": "n1", "SLURM_JOB_NUM_NODES": "4"}, "has one of the 4 nodes of Slurm job 7"),
+    ],
+)
+def test_beside_slurm_s_steps(capsys: pytest.CaptureFixture[str], environ: dict[str, str], said: str) -> None:
+    (method,) = bourn_boot_methods()
+    full = {"SLURM_JOB_ID": "7", **environ}
+    assert method.detect(full, Config())
+    assert method.open(full, Config()).size == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == bool(said)
