@@ -19,6 +19,7 @@ from bourn.model.rset import ResourceSet
 from bourn_plugins.sched_graph.carry import Succession
 from bourn_plugins.sched_graph.edit import Edit
 from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.nodes import rset_of_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -143,7 +144,7 @@ class Estate:
         self._take(edit)
         prepared = Prepared(edit, {}, off, made)
         ranks = IdSet(edit.ranks | {node.rank for node in self._nodes(edit.touched)})
-        now = self._rset(self._nodes(edit.touched))
+        now = rset_of_nodes(self.graph, self._nodes(edit.touched))
         try:
             for name, engine in self.engines.items():
                 prepared.successions[name] = Succession(engine, self.graph, edit.touched)
@@ -192,22 +193,6 @@ class Estate:
     def _nodes(self, indices: Iterable[int]) -> list[Vertex]:
         known = [self.graph.vertices[index] for index in sorted(indices)]
         return [node for node in known if node is not None and node.type == "node" and node.rank >= 0]
-
-    def _rset(self, nodes: Iterable[Vertex]) -> ResourceSet:
-        """Return the R of some nodes."""
-        found: list[tuple[int, str, IdSet, IdSet]] = []
-        properties: dict[str, set[int]] = {}
-        for node in nodes:
-            ids: dict[str, set[int]] = {"core": set(), "gpu": set()}
-            for vertex in self.graph.subtree(node):
-                if vertex.type in ids and vertex.id >= 0:
-                    ids[vertex.type].add(vertex.id)
-            found.append((node.rank, node.name, IdSet(ids["core"]), IdSet(ids["gpu"])))
-            for name, value in (node.properties or {}).items():
-                properties.setdefault(f"{name}={value}" if value else name, set()).add(node.rank)
-        rset = ResourceSet.from_nodes(sorted(found, key=lambda entry: entry[0]))
-        rset.properties = {name: IdSet(ranks) for name, ranks in sorted(properties.items())}
-        return rset
 
     def closed(self) -> IdSet:
         """Return the ranks that are down because somebody said so, of them or of what they lie in."""

@@ -20,6 +20,7 @@ from bourn_plugins.sched_graph.described import described_graph
 from bourn_plugins.sched_graph.estate import Estate, with_ranks
 from bourn_plugins.sched_graph.graph import ResourceGraph
 from bourn_plugins.sched_graph.guard import GuardedPolicy
+from bourn_plugins.sched_graph.nodes import HWLOC_TYPES
 from bourn_plugins.sched_graph.planner import FOREVER, Planner
 from bourn_plugins.sched_graph.policy import Chooser, PolicyFault
 from bourn_plugins.sched_graph.questions import graph_document, status_of, vertex_facts
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 _INSTEAD = {"match": "by ids", "queue": "as easy"}
 _MOST_FAULTS = 100
-_TYPES = ("node", "group", "numanode", "socket", "core", "gpu")
-"""What is read of an hwloc description: a job gets cores and GPUs, not what is inside of a core."""
 _PATIENCE = 0.25
 """Seconds that a job waits before it is told why."""
 
@@ -191,7 +190,7 @@ class SchedGraph(Module):
             from bourn_plugins.sched_graph.session import load_graph
 
             file, format = self._table.load_file, self._table.load_format
-            options = {"allowlist": self._table.load_allowlist or _TYPES}
+            options = {"allowlist": self._table.load_allowlist or HWLOC_TYPES}
             return with_ranks(load_graph(file, format, options, self.ctx.plugins), rset)
         table = self.ctx.config.table("resource", ResourceTable)
         described = described_graph(table, ResourceSet.from_dict(rset).ranks, self.ctx.plugins)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import Factory, define, frozen
+from attrs import frozen
 
 from bourn.errors import BournError, suggest
-from bourn.model.hostlist import Hostlist
-from bourn.model.idset import mask_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from bourn.hookspecs.resource_io import ResourceReader
+    from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
 
 _WORDS = ("nodes", "cores", "gpus")
 
@@ -80,13 +79,17 @@ def machine_of_file(path: str, format: str, readers: Mapping[str, ResourceReader
             content = stream.read()
     except OSError as error:
         raise BournError(f"{path}: {error.strerror}") from None
-    inventory = Inventory()
     try:
-        found = reader.read(content, {})
+        from bourn_plugins.sched_graph.nodes import HWLOC_TYPES
+
+        found = reader.read(content, {"allowlist": HWLOC_TYPES})
         if found.build is None:
             return machine_of_R(found.R or {})
-        found.build(inventory)
-        return inventory.machine((path, reader.name))
+        from bourn_plugins.sched_graph.graph import ResourceGraph
+
+        graph = ResourceGraph()
+        found.build(graph)
+        return machine_of_graph(graph, (path, reader.name))
     except BournError as error:
         raise BournError(f"{path}: {error.message}") from None
 
@@ -101,108 +104,27 @@ def _by_suffix(path: str, readers: Mapping[str, ResourceReader]) -> ResourceRead
     )
 
 
-@define
-class _Node:
-    rank: int
-    name: str
-    properties: dict[str, str]
-    masks: dict[str, int] = Factory(dict)
+def machine_of_graph(graph: ResourceGraph, source: tuple[str, str]) -> Machine:
+    """Return the machine that a graph amounts to: what is up in it; `source` is its file and format."""
+    from bourn_plugins.sched_graph.nodes import rset_of_nodes
 
-
-_DOWN = _Node(-1, "", {})
-"""Stands for the node of all that is down, or in something that is."""
-
-
-class Inventory:
-    """A `bourn.hookspecs.resource_io.GraphBuilder` that only counts: capacity, and R."""
-
-    def __init__(self) -> None:
-        self.capacity: dict[str, int] = {}
-        self._node_of: list[_Node | None] = []
-        """The node that each vertex is in, or is."""
-
-    def vertex(
-        self,
-        type: str,
-        parent: int | None = None,
-        *,
-        basename: str = "",
-        id: int = -1,
-        name: str = "",
-        rank: int = -1,
-        size: int = 1,
-        unit: str = "",
-        properties: Mapping[str, str] | None = None,
-        status: str = "up",
-        subsystem: str = "containment",
-        uniq_id: int | None = None,
-        paths: Mapping[str, str] | None = None,
-    ) -> int:
-        """Count a vertex; one that is down has no part in what can be used."""
-        node = None if parent is None else self._node_of[parent]
-        if status != "up":
-            node = _DOWN
-        if subsystem == "containment" and node is not _DOWN:
-            self.capacity[type] = self.capacity.get(type, 0) + size
-            if type == "node":
-                label = name or f"{basename or type}{id if id >= 0 else ''}"
-                node = _Node(rank, label, dict(properties or {}))
-            elif node is not None and id >= 0:
-                node.masks[type] = node.masks.get(type, 0) | 1 << id
-        self._node_of.append(node)
-        return len(self._node_of) - 1
-
-    def leaves(
-        self,
-        parents: Iterable[int],
-        type: str,
-        basename: str,
-        size: int,
-        unit: str,
-        ids: Iterable[int],
-        *,
-        ranked: bool = False,
-    ) -> list[int]:
-        """Count many at once."""
-        first, node_of, counted = len(self._node_of), self._node_of, 0
-        for parent, id in zip(parents, ids, strict=True):
-            node = node_of[parent]
-            counted += node is not _DOWN
-            if node is not None:
-                node.masks[type] = node.masks.get(type, 0) | 1 << id
-            node_of.append(node)
-        self.capacity[type] = self.capacity.get(type, 0) + counted * size
-        return list(range(first, len(node_of)))
-
-    def edge(
-        self, source: int, target: int, subsystem: str = "containment", relation: str = "contains"
-    ) -> None:
-        """Take note of who contains whom, where vertices came without parents."""
-        if subsystem == "containment" and self._node_of[target] is None:
-            self._node_of[target] = self._node_of[source]
-
-    def machine(self, graph: tuple[str, str]) -> Machine:
-        """Return what was counted."""
-        nodes = {id(node): node for node in self._node_of if node is not None and node.rank >= 0}
-        ordered = sorted(nodes.values(), key=lambda node: node.rank)
-        if not ordered:
-            raise BournError("there is no node with a rank in the graph, which a scheduler of jobs needs")
-        groups: dict[tuple[tuple[str, str], ...], int] = {}
-        properties: dict[str, int] = {}
-        for node in ordered:
-            key = tuple((type, mask_text(node.masks[type])) for type in ("core", "gpu") if type in node.masks)
-            groups[key] = groups.get(key, 0) | 1 << node.rank
-            for name, value in node.properties.items():
-                text = f"{name}={value}" if value else name
-                properties[text] = properties.get(text, 0) | 1 << node.rank
-        execution: dict[str, Any] = {
-            "R_lite": [{"rank": mask_text(ranks), "children": dict(key)} for key, ranks in groups.items()],
-            "nodelist": [str(Hostlist([node.name for node in ordered]))],
-            "starttime": 0.0,
-            "expiration": 0.0,
-        }
-        if properties:
-            execution["properties"] = {name: mask_text(mask) for name, mask in sorted(properties.items())}
-        cores = {node.rank: node.masks.get("core", 0) for node in ordered}
-        names = {node.rank: node.name for node in ordered}
-        return Machine({"version": 1, "execution": execution}, dict(self.capacity), cores, names, graph)
+    capacity: dict[str, int] = {}
+    nodes: list[Vertex] = []
+    stack = [root for name, root in graph.roots.items() if name == "containment"]
+    while stack:
+        vertex = stack.pop()
+        if not vertex.up:
+            continue
+        capacity[vertex.type] = capacity.get(vertex.type, 0) + vertex.size
+        if vertex.type == "node":
+            nodes.append(vertex)
+        stack.extend(vertex.kids)
+    if not nodes:
+        raise BournError("there is no node in the graph, which a scheduler of jobs needs")
+    if all(node.rank < 0 for node in nodes):
+        # As hwloc describes them: they are numbered here, and the scheduler knows them by their names.
+        for rank, node in enumerate(sorted(nodes, key=lambda node: node.index)):
+            node.rank = rank
+    nodes = [node for node in nodes if node.rank >= 0]
+    found = machine_of_R(rset_of_nodes(graph, nodes, up=True).to_dict())
+    return Machine(found.R, capacity, found.cores, found.names, source)

@@ -3,8 +3,10 @@ import json
 import pytest
 
 from bourn.errors import BournError
-from bourn_plugins.simulate.machine import Inventory, machine_of_file, machine_of_text
-from bourn_plugins.simulate.setup import load_plugins
+from bourn_plugins.sched_graph.graph import ResourceGraph
+from bourn_plugins.simulate.job import Job, Trace, sized_jobspec
+from bourn_plugins.simulate.machine import machine_of_file, machine_of_graph, machine_of_text
+from bourn_plugins.simulate.setup import load_plugins, make_setting
 
 TOML = """
 [[resource.graph]]
@@ -74,13 +76,13 @@ def test_a_graph(tmp_path, readers):
 
 
 def test_what_is_down_has_no_part():
-    inventory = Inventory()
-    root = inventory.vertex("cluster", id=0)
+    graph = ResourceGraph()
+    root = graph.vertex("cluster", id=0)
     for rank, status in enumerate(("up", "down")):
-        node = inventory.vertex("node", root, id=rank, rank=rank, status=status)
-        inventory.vertex("core", node, id=0)
-        inventory.leaves([node, node], "core", "core", 1, "", [1, 2])
-    machine = inventory.machine(("f", "jgf"))
+        node = graph.vertex("node", root, id=rank, rank=rank, status=status)
+        graph.vertex("core", node, id=0)
+        graph.leaves([node, node], "core", "core", 1, "", [1, 2])
+    machine = machine_of_graph(graph, ("f", "jgf"))
     assert machine.capacity == {"cluster": 1, "node": 1, "core": 3}
     assert machine.R["execution"]["R_lite"] == [{"rank": "0", "children": {"core": "0-2"}}]
 
@@ -113,5 +115,20 @@ def test_wrong_files(tmp_path, readers):
     with pytest.raises(BournError, match="the suffix says no format"):
         machine_of_file(str(tmp_path / "site"), "", readers)
     path.write_text('[[resource.graph]]\ntype = "rack"\n')
-    with pytest.raises(BournError, match="there is no node with a rank"):
+    with pytest.raises(BournError, match="there is no node in the graph"):
         machine_of_file(str(path), "", readers)
+
+
+def test_what_hwloc_describes(tmp_path, readers):
+    path = tmp_path / "top.xml"
+    core = '<object type="Core"><object type="PU"/></object>'
+    path.write_text(
+        '<topology version="2.0"><object type="Machine"><info name="HostName" value="n7"/>'
+        f'<object type="Package">{core}{core}</object></object></topology>'
+    )
+    machine = machine_of_file(str(path), "", readers)
+    assert machine.capacity == {"cluster": 1, "node": 1, "socket": 1, "core": 2}
+    assert machine.names == {0: "n7"}
+    setting = make_setting(machine, load_plugins())
+    result = setting.run(Trace((Job("a", 0.0, 5.0, sized_jobspec(ncores=2, duration=5.0)),)))
+    assert [record.state for record in result.records] == ["completed"]
