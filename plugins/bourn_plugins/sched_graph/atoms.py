@@ -36,7 +36,7 @@ class AtomMatcher(Realm):
         self._indices: dict[Any, Index] = {}
         self._constraints: dict[str, list[int]] = {}
         self._groups: list[int] | None = None
-        self._pools = frozenset(cell.vertex.type for cell in self.cells if cell.vertex.size != 1)
+        self.pools = frozenset(cell.vertex.type for cell in self.cells if cell.vertex.size != 1)
         """The types of atoms that are counted by what they hold, as storage is."""
 
     def changed(self) -> None:
@@ -162,7 +162,7 @@ class AtomMatcher(Realm):
     def _best(self, index: Index, need: Need, allowed: int | None) -> int | None:
         """Return the mask of the best atoms, as many as a need counts."""
         count = need.count
-        if need.type in self._pools:
+        if need.type in self.pools:
             return self._best_pools(index, need, allowed)
         wanted = count.least
         if count.least != count.most:

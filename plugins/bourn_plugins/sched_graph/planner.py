@@ -271,7 +271,9 @@ class Planner:
                 return None
         elif need.type == SLOT or not (need.exclusive or need.type in self.engine.fitter.whole_types):
             return None
-        if need.type not in self.engine.types or need.count.least != need.count.most:
+        if need.type in self.engine.pools or need.type not in self.engine.types:
+            return None
+        if need.count.least != need.count.most:
             return None
         return need, number * need.count.least
 

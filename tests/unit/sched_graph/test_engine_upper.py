@@ -8,6 +8,7 @@ import pytest
 
 from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.planner import Planner
 from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
@@ -105,3 +106,16 @@ def test_slots_in_other_sockets_share_nothing() -> None:
         *("socket0/core0", "socket0/core1", "socket1", "socket1/core2", "socket1/core3"),
     ]
     assert match(engine(nodes=1, sockets=2, cores=2), res("node", 1, *[slot(2, res("core", 1))] * 3)) is None
+
+
+def test_a_pool_is_waited_for() -> None:
+    planner = Planner(engine(nodes=1, cores=2, pfs=1))
+    request = compile_request(jobspec([res("pfs", 600, exclusive=True)], 10))
+    planner.begin(0)
+    parts = planner.fit_now(request, 10)
+    assert parts is not None
+    planner.start(1, parts, 10)
+    assert planner.fit_now(request, 10) is None
+    reserved = planner.reserve(2, request, 10)
+    assert reserved is not None
+    assert reserved.start == 10
