@@ -35,11 +35,11 @@ class Commit:
     def run(self) -> bool:
         """Take everything that is marked; False if nothing was."""
         root = self.walker.graph.roots[self.walker.subsystem]
-        units, exclusive = self.walker.root_mark
+        units, exclusive = self.walker.marks.root
         taken, _ = self._take(root, units, exclusive, False, 0, {}, exclusive_above=False)
         if taken and self.record:
             ledger = self.walker.ledger
-            ledger.draw(self.job, self.walker.draws, self.start, self.end, reserve=self.reserve)
+            ledger.draw(self.job, self.walker.marks.draws, self.start, self.end, reserve=self.reserve)
         return taken > 0
 
     def _take(
@@ -61,7 +61,7 @@ class Commit:
         taken = 0
         below: dict[str, int] = {}
         places: list[int] = []
-        marks, index = walker.marks, vertex.index
+        marks, index = walker.marks.edges, vertex.index
         for kid in walker.graph.out(vertex, walker.subsystem):
             mark = marks.get((index, kid.index))
             if mark is None and not whole:
@@ -106,7 +106,7 @@ class Commit:
     def _selected(
         self, vertex: Vertex, units: int, exclusive: bool, depth: int, exclusive_above: bool
     ) -> SelectedVertex:
-        label = self.walker.labels.get(vertex.index)
+        label = self.walker.marks.labels.get(vertex.index)
         extra: Mapping[str, Mapping[str, str]] = {"ephemeral": {"label": label}} if label else {}
         return select(vertex, units, exclusive, depth, exclusive_above, extra)
 

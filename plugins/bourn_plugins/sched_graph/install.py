@@ -71,14 +71,13 @@ def install(
         raise
     root = walker.graph.roots[walker.subsystem]
     walker.errors.clear()
-    walker.labels = {}
-    walker.draws = []
-    walker.marks = {
+    walker.marks.clear()
+    walker.marks.edges = {
         (parent.index, vertex.index): (vertex.size, vertex.index in exclusive)
         for vertex, parent in marks.values()
         if parent is not None
     }
-    walker.root_mark = (root.size, root.index in exclusive)
+    walker.marks.root = (root.size, root.index in exclusive)
     commit = Commit(walker, job, start, end, planned=True, exclusive_types=traverser.exclusive_types)
     if not commit.run():
         for vertex in taken:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bourn_plugins.sched_graph.graph import CONTAINMENT
+from bourn_plugins.sched_graph.marks import Marks
 from bourn_plugins.sched_graph.request import SLOT
 from bourn_plugins.sched_graph.supply import Budget, Supplies
 from bourn_plugins.sched_graph.tally import Found, Group, Share, whole_shares
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bourn_plugins.sched_graph.graph import Vertex
     from bourn_plugins.sched_graph.ledger import Ledger
     from bourn_plugins.sched_graph.request import Need
-    from bourn_plugins.sched_graph.supply import Draw
 
 
 class Walker:
@@ -34,21 +33,15 @@ class Walker:
         self.graph = ledger.graph
         self.subsystem = ledger.subsystem
         self.scorer = scorer
-        self.marks: dict[tuple[int, int], tuple[int, bool]] = {}
-        """(parent, vertex) -> (units, exclusive) of what was selected."""
-        self.root_mark = (0, False)
+        self.marks = Marks(self.graph, self.subsystem)
         self.supplies = Supplies(ledger, auxiliaries) if auxiliaries else None
-        self.draws: list[Draw] = []
-        """What the selection draws from suppliers."""
         self._drawing = False
         self.preorder = 0
         self.postorder = 0
         self.weights = EdgeWeights(self.graph, self.subsystem)
         self.errors: list[str] = []
-        self.labels: dict[int, str] = {}
         self._seen: set[int] = set()
         self._window = Window(0, 0, Mode.NOW)
-        self._above: dict[int, Vertex] | None = None
 
     def exclusive_at(self, needs: Sequence[Need], vertex: Vertex) -> bool:
         """Whether a need asks for vertices of this type as exclusive."""
@@ -57,12 +50,10 @@ class Walker:
     def select(self, needs: tuple[Need, ...], window: Window) -> bool:
         """Mark the best vertices for `needs` in the window; False if there aren't enough."""
         root = self.graph.roots[self.subsystem]
-        self.marks = {}
-        self.labels = {}
+        self.marks.clear()
         self._seen = set()
         self._window = window
         self.preorder = self.postorder = 0
-        self.draws = []
         self._drawing = self.supplies is not None and _asks_for(needs, self.supplies.types)
         exclusive = self.exclusive_at(needs, root)
         found = Found()
@@ -80,10 +71,10 @@ class Walker:
                 units = need.count.choose(found.avail)
                 if units == 0:
                     return False
-        self._take(found, None)
-        self.root_mark = (units, exclusive)
+        self.marks.take(found, None)
+        self.marks.root = (units, exclusive)
         if budget is not None:
-            self.draws = budget.draws
+            self.marks.draws = budget.draws
         return True
 
     # -- the walk --
@@ -119,14 +110,14 @@ class Walker:
         if not ok:
             return False, exclusive
         if found.constrained:
-            self._take(found, vertex)
+            self.marks.take(found, vertex)
         else:
             to_parent.merge(found)
         to_parent.avail = self.ledger.free(vertex, window.start, window.end)
         to_parent.score = score
         to_parent.draws = () if budget is None else tuple(budget.draws)
         if own is not None and own.label:
-            self.labels[vertex.index] = own.label
+            self.marks.labels[vertex.index] = own.label
         self.postorder += 1
         return True, exclusive
 
@@ -321,56 +312,12 @@ class Walker:
         group.draws = tuple(budget.draws)
         return True
 
-    # -- order and marks --
-
     def graph_changed(self) -> None:
         """Forget what was derived from the graph's relations."""
         self.weights.forget_order()
-        self._above = None
+        self.marks.refresh()
         if self.supplies is not None:
             self.supplies.refresh()
-
-    def _parent(self, vertex: Vertex) -> Vertex | None:
-        if self.subsystem == CONTAINMENT:
-            return vertex.parent
-        if self._above is None:
-            self._above = {}
-            for source, kids in self.graph.links.get(self.subsystem, {}).items():
-                above = self.graph.vertices[source]
-                assert above is not None
-                for kid in kids:
-                    self._above.setdefault(kid.index, above)
-        return self._above.get(vertex.index)
-
-    def _take(self, found: Found, under: Vertex | None) -> None:
-        """Mark what was chosen, with the levels between it and `under` (None: up to the root) that the
-        request left out.
-        """
-        marks = self.marks
-        for tally in found.tallies.values():
-            if not tally.wanted:
-                continue
-            for group in tally.groups[: tally.chosen]:
-                if group.root:
-                    continue
-                for parent, kid, units, exclusive in group.edges:
-                    marks[parent.index, kid.index] = (units, exclusive)
-                    if parent is not under:
-                        self._take_between(parent, under, found)
-
-    def _take_between(self, vertex: Vertex, under: Vertex | None, found: Found) -> None:
-        """Mark a level that was left out, and those above it: shared, and whole."""
-        parent = self._parent(vertex)
-        while parent is not None:
-            key = (parent.index, vertex.index)
-            if key in self.marks:
-                return
-            tally = found.tallies.get(vertex.type)
-            if tally is not None and not tally.wanted:
-                self.marks[key] = (vertex.size, False)
-            if parent is under:
-                return
-            vertex, parent = parent, self._parent(parent)
 
 
 def _asks_for(needs: Iterable[Need], types: frozenset[str]) -> bool:
