@@ -279,6 +279,9 @@ class Store(Protocol):
     def arrays(self, *, active: bool | None = None) -> list[ArrayRow]:
         """Return the arrays there are, by id: those with members that have not ended, the others, or all."""
 
+    def array(self, id: int) -> ArrayRow | None:
+        """Return the array of an id, whether it has ended or not."""
+
     def array_jobs(self, array: int, last: int) -> list[int]:
         """Return the ids of an array's members that have become jobs, in order."""
 

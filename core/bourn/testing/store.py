@@ -125,6 +125,8 @@ def _read(store: Store, what: str) -> None:
         (left.spec_json, left.urgency, left.ending, left.members) == (SPEC, 20, "{}", "0-8"),
         f"{what}: array 200 is {left}",
     )
+    ensure(store.array(200) == left, f"{what}: array 200 is {store.array(200)}")
+    ensure(store.array(101) is None, f"{what}: finds an array by the id of a member")
     ensure(store.array_jobs(100, 109) == [101], f"{what}: one member of array 100 is a job")
     ensure(store.array_results(100, 109) == {4: 1}, f"{what}: the member of array 100 was cancelled")
     ensure(store.job_by_key(1000, "array2") == 200, f"{what}: doesn't find array 200 by its key")

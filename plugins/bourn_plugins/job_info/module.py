@@ -13,6 +13,7 @@ from bourn.broker.module import ANYONE, Module, Request, Role, method
 from bourn.errors import BournError, suggest
 from bourn.hookspecs.store import EVENTLOG, EXEC_EVENTLOG, INPUT, OUTPUT, PARTS, RESOURCE_SET, SIGNED_JOBSPEC
 from bourn.model.jobid import JobID
+from bourn_plugins.job_manager.engine import is_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ class JobInfo(Module):
         raise BournError(f"job-info: unknown key '{key}'{suggest(str(key), _KEYS)}", errno.ENOENT)
 
     def _array(self, id: int) -> ArrayRow | None:
-        return next((row for row in self.engine.store.arrays() if row.id == id), None)
+        return self.engine.store.array(id)
 
     def _final_jobspec(self, id: int) -> Any:
         """Return an inactive job's jobspec with the updates that its eventlog tells of."""
@@ -108,6 +109,9 @@ class JobInfo(Module):
         if path not in _LOGS:
             raise BournError(f"job-info: no log is named '{path}'{suggest(path, _LOGS)}", errno.ENOENT)
         self._check_access(request, id)
+        array = self._array(id)
+        if array is not None:
+            raise BournError(is_array(array))
         watch = _Watch(self.engine.store, request, id, path)
         # Attached at a moment when what is durable is exactly what watchers were told: nothing is missed or
         # doubled.

@@ -191,7 +191,8 @@ class JobListModule(Module):
             yield inactive_array_record(row, counts_of(row, self._store))
 
     def _ended_array(self, id: int) -> ArrayRow | None:
-        return next((row for row in self._store.arrays(active=False) if row.id == id), None)
+        row = self._store.array(id)
+        return row if row is not None and row.t_inactive else None
 
     @method(allow=ANYONE, name="list-id")
     def list_id(self, request: Request) -> dict[str, Any]:

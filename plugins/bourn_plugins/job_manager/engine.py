@@ -570,7 +570,20 @@ class Engine:
 
         if job is not None or self.store.job(id) is not None:
             raise BournError(f"job {JobID(id)} is inactive", errno.EINVAL)
+        array = self.store.array(id)
+        if array is not None:
+            raise BournError(is_array(array), errno.EINVAL)
         raise BournError(f"no such job {JobID(id)}", errno.ENOENT)
+
+
+def is_array(array: ArrayRow) -> str:
+    """Say that what was asked for is for single jobs."""
+    from bourn.model.jobid import JobID
+
+    id = JobID(array.id)
+    if array.t_inactive:
+        return f"job array {id} has ended; its members are {id}[{array.members}]"
+    return f"{id} is a job array: name one of its members, {id}[{array.members}]"
 
 
 def _safely(callback: Callable[..., None], *args: Any) -> None:

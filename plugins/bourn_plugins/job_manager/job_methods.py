@@ -62,8 +62,8 @@ class JobMethods(EngineModule):
 
     def _ended_array(self, id: int | None) -> dict[str, Any] | None:
         store = self.engine.store
-        row = next((row for row in store.arrays(active=False) if row.id == id), None) if id else None
-        return None if row is None else array_report(row.id, counts_of(row, store))
+        row = store.array(id) if id else None
+        return None if row is None or not row.t_inactive else array_report(row.id, counts_of(row, store))
 
     @method(allow=ANYONE)
     def urgency(self, request: Request) -> Later:

@@ -113,6 +113,11 @@ class Reader:
         rows = self.db.execute(f"{ARRAY_SQL}{where} ORDER BY array.id").fetchall()
         return [ArrayRow._make(row) for row in rows]
 
+    def array(self, id: int) -> ArrayRow | None:
+        """See `Store.array`."""
+        row = self.one(f"{ARRAY_SQL} WHERE array.id = ?", id)
+        return ArrayRow._make(row) if row else None
+
     def array_jobs(self, array: int, last: int) -> list[int]:
         """See `Store.array_jobs`."""
         sql = "SELECT id FROM job WHERE id > ? AND id <= ? ORDER BY id"

@@ -59,7 +59,10 @@ def test_acting_upon_an_array(bourn):
     found = bourn(f"job wait {array}")
     assert "1000 canceled" in found.err
     bourn.ok("queue start")
-    assert f"no such job {array}" in bourn(f"cancel {array}").err
+    assert f"job array {array} has ended" in bourn(f"cancel {array}").err
+    for line in ("job eventlog", "job attach", "job status", "job kill"):
+        found = bourn(f"{line} {array}")
+        assert (found.code, f"{array}[0-999]" in found.err) == (1, True), line
 
 
 def test_cancel_all_reaches_members_that_are_no_jobs_yet(bourn):

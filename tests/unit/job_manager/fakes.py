@@ -107,6 +107,9 @@ class FakeStore:
         rows = self.array_rows.values()
         return [row for row in rows if active is None or active is (row.t_inactive == 0)]
 
+    def array(self, id: int) -> ArrayRow | None:
+        return self.array_rows.get(id)
+
     def array_jobs(self, array: int, last: int) -> list[int]:
         return sorted(id for id in self.rows if array < id <= last)
 

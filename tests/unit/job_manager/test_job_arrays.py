@@ -97,9 +97,11 @@ def test_who_is_asked_for_becomes_a_job_at_once() -> None:
     rig.settle()
     assert rig.names(id) == "submit validate depend priority"
     assert found.find(ID).waits(id) is None
-    for absent in (member_id(ID, 10_000), ID + 5000, ID):
+    for absent in (member_id(ID, 10_000), ID + 5000):
         with pytest.raises(BournError, match="no such job"):
             rig.engine.find(absent)
+    with pytest.raises(BournError, match=r"is a job array: name one of its members, .*\[0-9999\]"):
+        rig.engine.find(ID)
 
 
 def test_an_array_that_is_cancelled_ends_all_members_with_their_records() -> None:
