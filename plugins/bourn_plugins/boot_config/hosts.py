@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +57,8 @@ class Listed:
     """A broker's part: everything stands in the list."""
 
     def __init__(self, table: BootstrapTable, hostname: str, *, quorum: int) -> None:
+        import hashlib  # it loads OpenSSL, which an instance of one broker does without
+
         hosts = self._hosts = Hosts(table)
         self.rank = hosts.rank(hostname)
         self.size = len(hosts.names)
