@@ -187,7 +187,9 @@ class ShellJob:
         ours, theirs = pair()
         try:
             actions = [(os.POSIX_SPAWN_DUP2, theirs, 0), (os.POSIX_SPAWN_DUP2, theirs, 1)]
-            os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsid=True, setsigmask=())
+            # What the launcher of the instance left for the broker isn't meant for others.
+            env = {k: v for k, v in os.environ.items() if not k.startswith(("PMI_", "PMIX_"))}
+            os.posix_spawn(command[0], command, env, file_actions=actions, setsid=True, setsigmask=())
         except OSError as error:
             os.close(ours)
             raise BournError(f"{command[0]}: {error.strerror}") from error

@@ -143,6 +143,8 @@ def _environment(given: Mapping[str, str | None] | None) -> dict[str, str]:
         env = {k: v for k, v in given.items() if v is not None}
     for name in _OUTER:
         env.pop(name, None)
+    if "PMIX_RANK" in env:
+        return {k: v for k, v in env.items() if not k.startswith("PMIX_")}
     return env
 
 

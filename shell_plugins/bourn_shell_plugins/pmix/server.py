@@ -49,14 +49,15 @@ class Server:
         self._waiting: dict[int, tuple[Any, Any]] = {}
         self._serial = 0
         self._lent: dict[int, bytes] = {}
-        self._nodes: list[list[int]] = []
+        self.nodes: list[list[int]] = []
+        """Ranks of the tasks on each node."""
         self.folder = ""
         """Where the library's files are, and those that tasks share; removed at the end."""
         # The library keeps the addresses of these.
         self._functions = {
             "client_finalized": Finalized(lambda *_: OPERATION_SUCCEEDED),
             "abort": Abort(self._abort),
-            "fence_nb": Fence(self._fence),
+            "fence_nb": Fence(self.fence),
             "direct_modex": DirectModex(lambda *_: NOT_FOUND),
         }
         self._release = Release(lambda serial: self._lent.pop(serial, None))
@@ -67,7 +68,7 @@ class Server:
     def start(self, job: dict[str, Any]) -> None:
         """Serve a job: {nspace, id, nodeid, hosts, nodes: ranks on each, folder}; tell its environment."""
         hosts, nodes, nodeid = job["hosts"], job["nodes"], job["nodeid"]
-        self._nodes = nodes
+        self.nodes = nodes
         library = Library()
         self.folder = tempfile.mkdtemp(prefix="bourn-pmix-", dir=job["folder"])
         # Tasks clear the session's directory when they end; what others still share is elsewhere.
@@ -93,12 +94,13 @@ class Server:
         self._lent[serial] = data
         function(SUCCESS, data, len(data), argument, cast(self._release, c_void_p), serial)
 
-    def _fence(
+    def fence(
         self, procs: Any, nprocs: int, _info: Any, _ninfo: int, data: Any, size: int, done: Any, argument: Any
     ) -> int:
+        """Take this node's part of a fence (pmix_server_fencenb_fn_t); `fenced` ends it."""
         wanted = {procs[n].rank for n in range(nprocs)}
-        nodes = [node for node in self._nodes if RANK_WILDCARD in wanted or wanted.intersection(node)]
-        if 1 < len(nodes) < len(self._nodes):
+        nodes = [node for node in self.nodes if RANK_WILDCARD in wanted or wanted.intersection(node)]
+        if 1 < len(nodes) < len(self.nodes):
             # The shells exchange data among all nodes of a job only.
             return NOT_SUPPORTED
         blob = string_at(data, size) if size else b""

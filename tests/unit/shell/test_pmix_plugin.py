@@ -1,5 +1,6 @@
 """The host's side of PMIx, with a pretended job, and what is said when the library isn't there."""
 
+import ctypes
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from bourn.shell.spec import ShellSpec
 from bourn.testing.samples import jobspec
 from bourn.testing.shell import FakeShellJob, FakeShellTask
-from bourn_shell_plugins.pmix import library
+from bourn_shell_plugins.pmix import library, server
 from bourn_shell_plugins.pmix.plugin import Pmix, _distinct
 
 
@@ -81,3 +82,37 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(library, "FILE", "libnosuch.so.9")
     with pytest.raises(library.LibraryError, match=r"the PMIx library can't be loaded: libnosuch\.so\.9"):
         library.Library()
+
+
+class Fenced:
+    """A server of node 0 of three, and what it says to its shell host."""
+
+    def __init__(self, monkeypatch):
+        self.server = server.Server()
+        self.server.nodes = [[0, 1], [2, 3], [4]]
+        self.said = []
+        monkeypatch.setattr(self.server, "_say", lambda **members: self.said.append(members))
+
+    def __call__(self, *ranks):
+        procs = (library.Proc * len(ranks))(*(library.Proc(b"bourn-1", rank) for rank in ranks))
+        data = ctypes.create_string_buffer(b"abc", 3)
+        return self.server.fence(procs, len(ranks), None, 0, data, 3, None, None)
+
+
+def test_a_fence_of_all_tasks_goes_to_the_other_nodes(monkeypatch):
+    fence = Fenced(monkeypatch)
+    assert fence(library.RANK_WILDCARD) == library.SUCCESS
+    assert fence(0, 1, 2, 3, 4) == library.SUCCESS
+    assert [said["alone"] for said in fence.said] == [False, False]
+    assert [said["fence"] for said in fence.said] == [1, 2]
+    assert fence.said[0]["data"] == "YWJj"
+    # Fences of different tasks are exchanges of different names: they may overlap.
+    assert fence.said[0]["name"] != fence.said[1]["name"]
+
+
+def test_a_fence_within_the_node_stays_there_and_one_of_some_nodes_is_refused(monkeypatch):
+    fence = Fenced(monkeypatch)
+    assert fence(0, 1) == library.SUCCESS
+    assert fence.said[0]["alone"]
+    assert fence(0, 2) == library.NOT_SUPPORTED
+    assert len(fence.said) == 1

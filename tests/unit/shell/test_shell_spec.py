@@ -45,6 +45,13 @@ def test_an_option_below_a_known_one_is_its_owner_s_business():
         spec({"a": {"b": {"c": 1}}}).check_options({"a.b.d"})
 
 
+def test_what_an_outer_launcher_left_is_not_for_tasks():
+    outer = {"PMIX_RANK": "0", "PMIX_SERVER_URI41": "x", "PMI_FD": "3", "PMIX": "mine"}
+    assert spec(environment=outer).env == {"PMIX": "mine"}
+    # Without a rank it is a setting of the user's.
+    assert spec(environment={"PMIX_MCA_gds": "hash"}).env == {"PMIX_MCA_gds": "hash"}
+
+
 def test_words_of_an_option_that_several_plugins_share():
     known = {"pmi=simple", "pmi=off", "pmi=pmix", "other"}
     for right in ("simple", "pmix,simple", False):
