@@ -321,6 +321,18 @@ class ScriptTable:
 
 
 @frozen
+class HousekeepingTable:
+    """A command of the administrator after a job, on each of its nodes, before others get them."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; empty = none."""
+    release_after: Seconds = inf
+    """After how long nodes that are done no longer wait for the job's others; by default they always do."""
+    timeout: Seconds = 1800.0
+    """How long it may take before the node is drained."""
+
+
+@frozen
 class JobManagerTable:
     """The life of jobs."""
 
@@ -336,6 +348,7 @@ class JobManagerTable:
     """What the policy takes."""
     prolog: ScriptTable = Factory(ScriptTable)
     epilog: ScriptTable = Factory(ScriptTable)
+    housekeeping: HousekeepingTable = Factory(HousekeepingTable)
 
 
 @frozen

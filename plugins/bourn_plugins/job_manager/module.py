@@ -85,6 +85,11 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         self.arrays.ended.append(self._array_ended)
         engine.timer_changed = self._wake_timer
         engine.sched.lives = self._scheduler_lives
+        if self.table.housekeeping.command:
+            from bourn_plugins.job_manager.housekeeping import Housekeeping
+
+            keeper = Housekeeping(self.ctx, self.table.housekeeping, engine.sched.give_back)
+            engine.sched.keeper = keeper.take
         engine.watchers.append(self.journal_rows)
         engine.publish = self._publish
         engine.wanted = lambda: self.ctx.wanted("job-state")

@@ -31,6 +31,10 @@ class SchedLink:
         """Stands before the scheduler, if set: it answers for some jobs itself and passes the others on."""
         self.lives: Callable[[Scheduler], bool] = lambda scheduler: True
         """Says whether an attached scheduler is still there."""
+        self.keeper: Callable[[Job], bool] | None = None
+        """Takes over what a job gives back, if it has something to do there first; then `give_back`."""
+        self._kept: set[int] = set()
+        """Jobs whose resources it has, as the scheduler believes."""
         self._ready = False
         self._waiting: dict[int, Job] = {}
         """Jobs that want resources and that the scheduler doesn't know."""
@@ -62,8 +66,20 @@ class SchedLink:
         """Give back what a job has. A scheduler that comes later isn't told of the job in its hello."""
         if job.R is None or job.flags & ALLOC_BYPASS or (self.front is None and job.handed_down):
             return
-        if self.scheduler is not None:
-            self._frees.append(FreeRequest(job.id, job.R))
+        if self.scheduler is None:
+            return
+        if self.keeper is not None and self.keeper(job):
+            self._kept.add(job.id)
+            return
+        self._frees.append(FreeRequest(job.id, job.R))
+
+    def give_back(self, free: FreeRequest) -> None:
+        """Give back, later, what `keeper` has taken over: to a scheduler that knows of it."""
+        if free.id in self._kept:
+            if free.final:
+                self._kept.discard(free.id)
+            self._frees.append(free)
+            self._engine.kick()
 
     def prioritize(self, job: Job) -> None:
         """Tell a new priority of a job that was asked for."""
@@ -175,6 +191,7 @@ class SchedLink:
         self.scheduler = None
         self._ready = False
         self._frees.clear()
+        self._kept.clear()
         self._cancels.clear()
         self._priorities.clear()
         for job in list(self._engine.jobs.values()):
