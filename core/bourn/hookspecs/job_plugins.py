@@ -284,6 +284,9 @@ class JobPlugin:
     def inactive_remove(self, id: int) -> None:
         """The inactive job was purged."""
 
+    def array_inactive(self, id: int, counts: Mapping[str, int], act: JobActions) -> None:
+        """The last member of a job array has ended, durably; how many `completed`, `failed`, ... is final."""
+
     def destroy(self, job: JobView) -> None:
         """The last callback of a job; drop what is kept for it."""
 
@@ -310,6 +313,7 @@ CALLBACKS = (
     "update",
     "inactive_add",
     "inactive_remove",
+    "array_inactive",
     "destroy",
     "query",
 )

@@ -270,6 +270,12 @@ class ArrayDesk:
         self._engine.when_committed(lambda: self._tell_end(array))
 
     def _tell_end(self, array: JobArray) -> None:
+        engine = self._engine
+        engine.now()
+        engine.hooks.tell(
+            engine.hooks.subscribers.get("array_inactive", ()), array.id, array.counts, engine.hooks.act
+        )
+        engine.kick()
         for callback in self.ended:
             callback(array)
 

@@ -3,7 +3,8 @@
 The value is the id of the other job in any encoding. `after` and `afterstart` are satisfied when it has
 started, `afterany` when it has ended, `afterok` and `afternotok` when it has ended well or not,
 `afterexcept` when an exception ended it. When a dependency can't be satisfied any more, the job that has
-it gets an exception of type `depend`.
+it gets an exception of type `depend`. A job array has ended well if all its members have; `afterany`,
+`afterok` and `afternotok` may wait for one.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bourn.hookspecs.job_plugins import Dependency, JobActions, JobHost, JobView
+    from bourn.hookspecs.store import ArrayRow, Store
 
 ON_START = ("after", "afterstart")
+OF_ARRAYS = ("afterany", "afterok", "afternotok")
 ON_END = ("afterany", "afterok", "afternotok", "afterexcept")
 
 
@@ -81,8 +84,15 @@ class After(JobPlugin):
     def inactive(self, job: JobView, act: JobActions) -> None:
         """A job has ended: let those go that waited for that, and end those that now wait in vain."""
         by_exception = job.exception is not None and job.exception[1] == 0
-        for (id, description), scheme in self._waiting.pop(job.id, {}).items():
-            if satisfied(scheme, job.result or 0, by_exception):
+        self._ended(job.id, job.result or 0, by_exception, act)
+
+    def array_inactive(self, id: int, counts: Mapping[str, int], act: JobActions) -> None:
+        """An array has ended: likewise."""
+        self._ended(id, _result(counts), False, act)
+
+    def _ended(self, other: int, result: int, by_exception: bool, act: JobActions) -> None:
+        for (id, description), scheme in self._waiting.pop(other, {}).items():
+            if satisfied(scheme, result, by_exception):
                 act.remove_dependency(id, description)
             else:
                 act.raise_exception(id, "depend", 0, _in_vain(description))
@@ -114,15 +124,42 @@ class After(JobPlugin):
             return f"dependency {description}: a job can't wait for itself"
         active = self._host.job(other)
         if active is None or active.state is State.INACTIVE:
+            array = self._store.array(other) if active is None and self._store is not None else None
+            if array is not None:
+                return self._on_array(job, scheme, array, description, act)
             return self._on_ended(job, scheme, other, description, active)
         if job.userid != active.userid and not self._is_owner(job.userid):
             return f"dependency {description}: job {JobID(other)} belongs to another user"
         if scheme in ON_START and other in self._started:
             return None
+        self._wait(job, other, description, scheme, act)
+        return None
+
+    def _wait(self, job: JobView, other: int, description: str, scheme: str, act: JobActions) -> None:
         self._waiting.setdefault(other, {})[job.id, description] = scheme
         self._awaits.setdefault(job.id, set()).add(other)
         act.add_dependency(job.id, description)
-        return None
+
+    @property
+    def _store(self) -> Store | None:
+        return self._host.ctx.provider("store").store if self._host.ctx is not None else None
+
+    def _on_array(
+        self, job: JobView, scheme: str, array: ArrayRow, description: str, act: JobActions
+    ) -> str | None:
+        if scheme not in OF_ARRAYS:
+            return f"dependency {description}: a job array can be waited for by {', '.join(OF_ARRAYS)}"
+        if job.userid != array.userid and not self._is_owner(job.userid):
+            return f"dependency {description}: array {JobID(array.id)} belongs to another user"
+        if not array.t_inactive:
+            self._wait(job, array.id, description, scheme, act)
+            return None
+        assert self._store is not None
+        results = self._store.array_results(array.id, array.last)
+        well = set(results) <= {int(Result.COMPLETED)}
+        if satisfied(scheme, Result.COMPLETED if well else Result.FAILED, False):
+            return None
+        return _in_vain(description)
 
     def _on_ended(
         self, job: JobView, scheme: str, other: int, description: str, ended: JobView | None
@@ -133,7 +170,7 @@ class After(JobPlugin):
             ran = other in self._started
             by_exception = ended.exception is not None and ended.exception[1] == 0
         else:
-            store = self._host.ctx.provider("store").store if self._host.ctx is not None else None
+            store = self._store
             row = store.inactive_job(other) if store is not None else None
             if row is None:
                 return f"dependency {description}: no such job {JobID(other)}"
@@ -147,6 +184,12 @@ class After(JobPlugin):
 
     def _is_owner(self, userid: int) -> bool:
         return self._host.ctx is None or userid == self._host.ctx.owner
+
+
+def _result(counts: Mapping[str, int]) -> int:
+    """Return how an array has ended."""
+    well = not any(counts[name] for name in ("failed", "canceled", "timeout"))
+    return Result.COMPLETED if well else Result.FAILED
 
 
 def _in_vain(description: str) -> str:

@@ -107,3 +107,31 @@ def test_arrays_in_python(bourn):
             array[11]
         with pytest.raises(api.BournError, match="is a job, not a job array"):
             api.JobArray.get(h, array[3])
+
+
+@pytest.mark.parametrize("scheme", ["afterok", "afterany", "afternotok"])
+@pytest.mark.parametrize("status", [0, 3])
+@pytest.mark.parametrize("ended", [False, True])
+def test_jobs_that_depend_on_an_array(bourn, tmp_path, scheme, status, ended):
+    gate = tmp_path / "gate"
+    script = f"while ! test -e {gate}; do sleep 0.05; done; test $BOURN_JOB_CC -ne 2 || exit {status}"
+    array = bourn.words("submit", "--array=1-3", "sh", "-c", script).out.strip()
+    if ended:
+        gate.touch()
+        bourn(f"job wait {array}")
+    met = scheme == "afterany" or (status == 0) == (scheme == "afterok")
+    found = bourn(f"submit --dependency={scheme}:{array} true")
+    if ended and not met:
+        assert "can never be satisfied" in found.err
+        return
+    job = found.out.strip()
+    if not ended:
+        assert bourn.ok(f"jobs -n -o {{dependencies}} {job}") == f"{scheme}={array}"
+        gate.touch()
+    assert bourn(f"job status {job}").code == (0 if met else 1)
+
+
+def test_other_dependencies_on_arrays_are_refused(bourn):
+    array = bourn.ok("submit --array=1-3 true")
+    found = bourn(f"submit --dependency=afterstart:{array} true")
+    assert "a job array can be waited for by afterany, afterok, afternotok" in found.err
