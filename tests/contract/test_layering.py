@@ -30,7 +30,7 @@ FAMILIES = {
     "job_info": {"job_manager"},
     "job_list": {"job_manager"},
     "sched_graph": {"graph_readers"},
-    "simulate": {"hierarchy"},
+    "simulate": {"hierarchy", "sched_graph"},
     "store": {"kvs"},
 }
 

@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 
 import trio
 
-from bourn.broker.module import Module, Request, Role, method
+from bourn.broker.module import Request, Role, method
+from bourn.broker.scheduler import SchedulerModule
 from bourn.config.tables import QueueTable, ResourceTable, SchedulerTable
 from bourn.errors import BournError, ConfigError
 from bourn.model.idset import IdSet
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.hookspecs.match_policy import MatchPolicySpec
     from bourn.hookspecs.queue_policy import QueuePolicy
-    from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob, SchedClient
+    from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob
     from bourn.model.interned import InternedJobspec
     from bourn_plugins.sched_graph.engine import Engine
 
@@ -45,7 +46,7 @@ _PATIENCE = 0.25
 """Seconds that a job waits before it is told why."""
 
 
-class SchedGraph(Module):
+class SchedGraph(SchedulerModule):
     """Implements `bourn.hookspecs.sched.Scheduler` over a `Planner` and a `Book`."""
 
     def __init__(self, ctx: ModuleContext) -> None:
@@ -88,22 +89,6 @@ class SchedGraph(Module):
 
     def _spec(self, queue: str | None) -> MatchPolicySpec:
         return self._specs.get(queue or "") or self._specs[""]
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take the resources, then the running jobs, then requests; follow changes until cancelled."""
-        async with self.ctx.stream("resource.acquire") as updates:
-            self._acquire(await anext(updates))
-            for job in self._client.sched_hello(self):
-                self._claim(job)
-            self._client.sched_ready(self)
-            task_status.started()
-            async for update in updates:
-                self._update(update)
-
-    @property
-    def _client(self) -> SchedClient:
-        client: SchedClient = self.ctx.provider("job-manager")
-        return client
 
     # -- resources --
 
@@ -170,9 +155,6 @@ class SchedGraph(Module):
         self._requests.clear()
         for job, paths in lost.items():
             self._end_job(job, f"its resources are gone: {', '.join(paths[:3])}")
-
-    def _end_job(self, job: int, note: str) -> None:
-        self.ctx.post("job-manager.raise", {"ids": [job], "type": "alloc", "severity": 0, "note": note})
 
     def _policy_failed(self, kind: str, name: str, text: str) -> None:
         """Say once what a policy did, and what comes of it."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import trio
-
-from bourn.broker.module import Module, Request, Role, method
+from bourn.broker.module import Request, Role, method
+from bourn.broker.scheduler import SchedulerModule
 from bourn.model.counts import jobspec_counts
 from bourn.model.overrides import LABELS, apply_overrides
 from bourn_plugins.sched_simple.backlog import Backlog, Waiting
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bourn.broker.module import ModuleContext
-    from bourn.hookspecs.sched import AllocRequest, FreeRequest, SchedClient
+    from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob
     from bourn.model.counts import Counts
     from bourn.model.interned import InternedJobspec
 
 
-class SchedSimple(Module):
+class SchedSimple(SchedulerModule):
     """Implements `bourn.hookspecs.sched.Scheduler` over a `Pool` and a `Backlog`."""
 
     def __init__(self, ctx: ModuleContext) -> None:
@@ -36,21 +35,6 @@ class SchedSimple(Module):
         self._backlog = Backlog()
         self._asks: WeakKeyDictionary[InternedJobspec, Ask | str] = WeakKeyDictionary()
         self._told: dict[int, str] = {}
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take the resources, then the running jobs, then requests; follow changes until cancelled."""
-        async with self.ctx.stream("resource.acquire") as updates:
-            self._acquire(await anext(updates))
-            self._hello()
-            self._client.sched_ready(self)
-            task_status.started()
-            async for update in updates:
-                self._update(update)
-
-    @property
-    def _client(self) -> SchedClient:
-        client: SchedClient = self.ctx.provider("job-manager")
-        return client
 
     def _acquire(self, first: Mapping[str, Any]) -> None:
         from bourn.model.idset import IdSet
@@ -68,23 +52,21 @@ class SchedSimple(Module):
             self._acquire(update)
             self._asks.clear()
             for jobid, shares in held.items():
-                self._claim(jobid, shares)
+                self._hold(jobid, shares)
         else:
             self._pool.set_up(IdSet(update.get("up", "")), True)
             self._pool.set_up(IdSet(update.get("down", "")), False)
             self._expiration = update.get("expiration", self._expiration)
         self.ctx.soon(self._pass)
 
-    def _hello(self) -> None:
-        for job in self._client.sched_hello(self):
-            self._claim(job.id, shares_of(job.R))
+    def _claim(self, job: HelloJob) -> None:
+        self._hold(job.id, shares_of(job.R))
 
-    def _claim(self, jobid: int, shares: Iterable[Share]) -> None:
+    def _hold(self, jobid: int, shares: Iterable[Share]) -> None:
         try:
             self._pool.claim(jobid, shares)
         except ValueError as error:
-            note = f"its resources are gone: {error}"
-            self.ctx.post("job-manager.raise", {"ids": [jobid], "type": "alloc", "severity": 0, "note": note})
+            self._end_job(jobid, f"its resources are gone: {error}")
 
     def alloc(self, jobs: Sequence[AllocRequest]) -> None:
         """Take new requests; those that can never run are denied with the reason."""
