@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _decode = msgspec.json.Decoder().decode
-_NAME = '"name":"'
-_AT = len('{"timestamp":')
-_PASSED_ON = frozenset(("start", "finish", "exception", "memo"))
+_EVENT = re.compile(
+    r'^\{"timestamp":([-+.e\d]+),"name":"(alloc|start|finish|exception|memo|clean|invalidate)".*$',
+    re.MULTILINE,
+).finditer
+"""What is said of a job upwards, in lines as the job manager writes them."""
 
 Report = dict[str, Any]
 """`seq`, and some of `alloc` [[id, time, R]], `events` [[id, name, context, time]], `over` [[id, time, type
@@ -97,19 +100,17 @@ class Mirror:
 
     def _events(self, id: int, job: Mirrored, text: str) -> None:
         report = self._report
-        for line in text.splitlines():
-            end = line.index(_NAME)
-            start = end + len(_NAME)
-            name = line[start : line.index('"', start)]
-            if name in _PASSED_ON:
-                context = _decode(line).get("context") or {}
-                t = float(line[_AT : end - 1])
+        for found in _EVENT(text):
+            name, t = found[2], float(found[1])
+            if name == "alloc":
+                report.setdefault("alloc", []).append((id, t, job.R))
+            elif name == "start":
+                report.setdefault("events", []).append((id, name, {}, t))
+            elif name in ("clean", "invalidate"):
+                report.setdefault("over", []).append((id, t, job.kind, job.note))
+                self.jobs.pop(id, None)
+            else:
+                context = _decode(found[0])["context"]
                 if name == "exception" and context["severity"] == 0 and not job.kind:
                     job.kind, job.note = context["type"], context.get("note", "")
                 report.setdefault("events", []).append((id, name, context, t))
-            elif name == "alloc":
-                report.setdefault("alloc", []).append((id, float(line[_AT : end - 1]), job.R))
-            elif name in ("clean", "invalidate"):
-                t = float(line[_AT : end - 1])
-                report.setdefault("over", []).append((id, t, job.kind, job.note))
-                self.jobs.pop(id, None)
