@@ -19,7 +19,7 @@ ATTRIBUTE = "hierarchy.child"
 """The broker attribute that makes an instance a child of a hierarchy."""
 STATEDIR = "hierarchy.statedir"
 """The broker attribute that tells a child where a parent that was restarted notes its new address."""
-_OURS = ("dependencies", "queue", "begin-time")
+_OURS = ("dependencies", "queue", "begin-time", "retry")
 """What a jobspec says to the instance that it was submitted to, and not to its children."""
 _CONSTRAINTS = "constraints"
 _INHERITED = (

@@ -1,7 +1,8 @@
 """What goes down to one child, put together until the end of a turn.
 
 A message is an object with some of these keys, acted upon in this order: `specs` [[number, jobspec]], `jobs`
-[[id, number of its jobspec, urgency, flags, t_submit, overrides or null]], `urgency` [[id, urgency]],
+[[id, number of its jobspec, urgency, flags, t_submit, overrides or null]], `again` [id], those of `jobs` that
+the child may have had before, `urgency` [[id, urgency]],
 `expiration` [[id, seconds since the epoch]], `kill` [[id, signal]], `cancel` [[id, type, note]], `call`
 [[tag, topic, payload]], `ack` (number of the last report that is durable), `stop`.
 """
@@ -31,8 +32,8 @@ class Link:
         self._numbers: dict[InternedJobspec, int] = {}
         self._out: dict[str, Any] = {}
 
-    def hand_down(self, job: AllocRequest, urgency: int, flags: int = 0) -> None:
-        """Give the child a job."""
+    def hand_down(self, job: AllocRequest, urgency: int, *, again: bool) -> None:
+        """Give the child a job; `again`: some child has had it before."""
         number = self._numbers.get(job.jobspec)
         if number is None:
             if len(self._numbers) >= KEPT:
@@ -40,7 +41,9 @@ class Link:
             number = self._numbers[job.jobspec] = len(self._numbers)
             self.tell("specs", [number, handed_down(job.jobspec.obj, self.ranks)])
         overrides = overrides_down(job.overrides, self.ranks)
-        self.tell("jobs", [job.id, number, urgency, flags, job.t_submit, overrides])
+        self.tell("jobs", [job.id, number, urgency, 0, job.t_submit, overrides])
+        if again:
+            self.tell("again", job.id)
 
     def tell(self, what: str, item: Any) -> None:
         """Add an item to a list of the message."""

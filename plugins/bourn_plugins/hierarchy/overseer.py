@@ -79,6 +79,8 @@ class Overseer:
         """Jobs that a child came back with before the scheduler was asked for them."""
         self._notes: dict[int, dict[str, Any]] = {}
         self._denied: list[tuple[int, str]] = []
+        self._before: set[int] = set()
+        """Active jobs that have been handed down, perhaps more than once."""
 
     # From the job manager, by way of the front
 
@@ -156,6 +158,7 @@ class Overseer:
 
     def gone(self, job: Job) -> None:
         """Note that a job is inactive; if it is a child, that is its end."""
+        self._before.discard(job.id)
         child = self.places.pop(job.id, None)
         if child is not None:
             self._ended(child, wanted=job.exception is not None and job.exception[0] == "cancel")
@@ -211,7 +214,12 @@ class Overseer:
             for entry in entries:
                 job = self.engine.jobs.get(entry.request.id)
                 try:
-                    link.hand_down(entry.request, job.urgency if job is not None else 16)
+                    link.hand_down(
+                        entry.request,
+                        job.urgency if job is not None else 16,
+                        again=entry.request.id in self._before,
+                    )
+                    self._before.add(entry.request.id)
                 except Exception as error:
                     # One that can't be told must not keep the others back.
                     log.exception("job %s can't be handed down", JobID(entry.request.id))

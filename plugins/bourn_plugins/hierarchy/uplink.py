@@ -114,7 +114,7 @@ class Uplink:
         for number, obj in message.get("specs", ()):
             self._specs[number] = INTERNED.intern_obj(obj)
         if "jobs" in message:
-            self._take(message["jobs"])
+            self._take(message["jobs"], message.get("again", ()))
         for id, urgency in message.get("urgency", ()):
             job = engine.jobs.get(id)
             if job is not None and job.state in State.PENDING and job.urgency != urgency:
@@ -139,14 +139,19 @@ class Uplink:
             self._ctx.post("broker.shutdown", {})
         engine.kick()
 
-    def _take(self, jobs: Sequence[Sequence[Any]]) -> None:
+    def _take(self, jobs: Sequence[Sequence[Any]], again: Sequence[int]) -> None:
         owner = self._ctx.owner
         items = [
             IngestedJob(id, owner, urgency, flags, t_submit, self._specs[number], overrides)
             for id, number, urgency, flags, t_submit, overrides in jobs
             if self._mirror.add(id)
         ]
-        if items:
+        past = [id for id in again if self._engine.store.inactive_job(id) is not None]
+        if past:
+            # A former life of these jobs gives way, and must be gone before the next begins.
+            self._engine.purge(past)
+            self._engine.when_committed(lambda: self._submit(items))
+        elif items:
             self._submit(items)
 
     def _submit(self, items: list[IngestedJob]) -> None:

@@ -240,6 +240,8 @@ def _alloc(job: Job, t: float, context: Mapping[str, Any]) -> None:
     if job.state is not _SCHED:
         raise _refuse(job, "alloc")
     notes = context.get("annotations")
+    if job.notes is not None and "exec" in job.notes:
+        job.notes = merge(job.notes, {"exec": None})  # where it ran before
     if notes is not None:
         job.notes = merge(job.notes, notes)
     job.state = _RUN

@@ -154,3 +154,18 @@ def test_bad_input_is_one_clear_line(options, reason, tmp_path):
     assert done.returncode in (1, 2)
     assert len(done.stderr.splitlines()) == 1
     assert reason in done.stderr
+
+
+def test_retries_and_arrays(two):
+    done = two.run("bourn", "submit", "--retries=3", "sh", "-c", "echo try >> tries; exit 1")
+    id = int(JobID.parse(done.stdout.strip()))
+    assert two.results([id]) == ["FAILED"]
+    assert (two.folder / "tries").read_text().split() == ["try"] * 4
+    assert Counter(two.events(id))["retry"] == 3
+    assert Counter(two.events(id))["start"] == 4
+    command = "echo $BOURN_JOB_CC >> members"
+    assert two.run("bourn", "submit", "--wait", "--array=1-9", "sh", "-c", command).returncode == 0
+    assert sorted((two.folder / "members").read_text().split()) == [str(n) for n in range(1, 10)]
+    log = two.run("bourn", "dmesg").stdout
+    assert "execution reports" not in log, log
+    assert len(two.children()) == 2
