@@ -6,10 +6,12 @@ worker introduces itself with the token of its lane, which is compared before an
 
 from __future__ import annotations
 
+import os
 import pickle
 import struct
+import sys
 import traceback
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
@@ -73,6 +75,15 @@ class Frames:
 
 def pack_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
     """Return the pickle of a call; BournError says which part of it can't be pickled."""
+    if getattr(function, "__module__", None) == "__main__" and main_source() is None:
+        other = cloudpickle()
+        if other is None:
+            raise BournError(
+                f"the function {name_of(function)} can't be sent to another process: it was typed in; put it "
+                "into a file, or install the package cloudpickle"
+            )
+        typed: bytes = other.dumps((function, args, kwargs), _PROTOCOL)
+        return typed
     return _pack((function, args, kwargs), lambda: _blame(function, args, kwargs))
 
 
@@ -100,6 +111,17 @@ def unpack_error(body: bytes) -> BaseException:
     error, text = pickle.loads(body)
     error.__cause__ = RemoteTraceback(f'\n"""\n{text}"""')
     return error
+
+
+@cache
+def main_source() -> tuple[str, str] | None:
+    """Say where the program's main script comes from; None for an interactive one."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:
+        return "module", spec.name
+    path = getattr(main, "__file__", None)
+    return None if path is None or not os.path.exists(path) else ("path", os.path.abspath(path))
 
 
 def call_each(function: Callable[..., Any], rows: list[tuple[Any, ...]]) -> list[Any]:

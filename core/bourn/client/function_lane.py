@@ -92,7 +92,7 @@ class FunctionLane:
         packed = None if initializer is None else calls.pack_call(initializer, initargs, {})
         # What a worker sends back may be of the main script, which is called __mp_main__ there.
         sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
-        self._setup = pickle.dumps((sys.path, _main_source(), packed))
+        self._setup = pickle.dumps((sys.path, calls.main_source(), packed))
         self._jobspec = self._make_jobspec(constraints)
 
     def call(self, future: CallFuture, function: object, payload: bytes) -> None:
@@ -413,13 +413,3 @@ def _listen(directory: str, token: bytes) -> socket.socket:
     listener.listen(1024)
     listener.setblocking(False)
     return listener
-
-
-def _main_source() -> tuple[str, str] | None:
-    """Say where the program's main script comes from; None for an interactive one."""
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name:
-        return "module", spec.name
-    path = getattr(main, "__file__", None)
-    return None if path is None or not os.path.exists(path) else ("path", os.path.abspath(path))

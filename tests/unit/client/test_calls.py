@@ -39,6 +39,17 @@ def test_an_unpicklable_argument_is_named(monkeypatch):
         calls.pack_call(print, (), {"file": threading.Lock()})
 
 
+def test_what_was_typed_in_has_no_file(monkeypatch):
+    def typed():
+        pass
+
+    monkeypatch.setattr(calls, "cloudpickle", lambda: None)
+    monkeypatch.setattr(calls, "main_source", lambda: None)
+    monkeypatch.setattr(typed, "__module__", "__main__")
+    with pytest.raises(BournError, match="it was typed in; put it into a file"):
+        calls.pack_call(typed, (), {})
+
+
 def test_cloudpickle_takes_what_pickle_does_not(monkeypatch):
     class Cloud:
         @staticmethod
