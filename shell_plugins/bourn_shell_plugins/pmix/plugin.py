@@ -55,7 +55,6 @@ class _Service:
         self._job = job
         self._rest = b""
         self._folder = ""
-        self._dead = False
         self._release: Callable[..., None] | None = job.hold()
         self.env: list[dict[str, str]] = []
         """What each task of this node needs."""
@@ -73,9 +72,9 @@ class _Service:
         )
 
     def close(self) -> None:
-        """End the server, which removes its directory."""
+        """End the server, and remove its directory: it does so itself, but may be killed before."""
         self.channel.close()
-        if self._dead and self._folder:
+        if self._folder:
             import shutil
 
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -85,7 +84,6 @@ class _Service:
 
     def _received(self, data: bytes) -> None:
         if not data:
-            self._dead = True
             self._lost("its server has ended by itself")
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
