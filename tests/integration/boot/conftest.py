@@ -62,7 +62,8 @@ def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-    Path("/run/sshd").mkdir(exist_ok=True)
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
     (folder / "config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\n"
         f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"

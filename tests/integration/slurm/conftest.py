@@ -177,7 +177,21 @@ def _raise(folder: Path, stack: ExitStack) -> Path:
         return found.stdout.strip() == str(NODES)
 
     _await(idle, "slurmctld", folder / "ctld.log")
+    stack.callback(_cancel_all, env)
     return conf
+
+
+def _cancel_all(env: dict[str, str]) -> None:
+    """Leave no job behind, nor the daemon that Slurm gives each, which outlives slurmd."""
+
+    def command(*words: str) -> str:
+        return subprocess.run(words, env=env, capture_output=True, text=True, check=False).stdout
+
+    command("scancel", "--signal=KILL", "--state=RUNNING")
+    command("scancel", "--state=PENDING")
+    deadline = time.monotonic() + SECONDS
+    while command("squeue", "--noheader").strip() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _spawn(
