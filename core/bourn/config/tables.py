@@ -256,9 +256,9 @@ class SchedulerTable:
     """What becomes of a job whose match or queue policy fails: it goes on by ids, or as ``easy``; or it is
     refused."""
     queue_options: dict[str, Any] = Factory(dict)
-    """What a queue policy of your own takes."""
+    """What the queue policy that is named here takes, if it is one of your own."""
     match_options: dict[str, Any] = Factory(dict)
-    """What a match policy of your own takes."""
+    """What the match policy that is named here takes."""
     load_file: str = ""
     """Description of the resource graph; by default what ``[resource] path`` says, or it is made from R."""
     load_format: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -9,21 +10,20 @@ import trio
 
 from bourn.broker.module import Request, Role, method
 from bourn.broker.scheduler import SchedulerModule
-from bourn.config.tables import QueueTable, ResourceTable, SchedulerTable
-from bourn.errors import BournError, ConfigError
+from bourn.config.tables import ResourceTable
+from bourn.errors import BournError
 from bourn.model.idset import IdSet
 from bourn.model.overrides import LABELS, apply_overrides
 from bourn.model.rset import ResourceSet
-from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.allocation import parts_of, rset_of
 from bourn_plugins.sched_graph.book import Book
 from bourn_plugins.sched_graph.described import described_graph
 from bourn_plugins.sched_graph.estate import Estate, with_ranks
 from bourn_plugins.sched_graph.graph import ResourceGraph
-from bourn_plugins.sched_graph.guard import GuardedPolicy
 from bourn_plugins.sched_graph.nodes import HWLOC_TYPES
 from bourn_plugins.sched_graph.planner import FOREVER, Planner
-from bourn_plugins.sched_graph.policy import Chooser, PolicyFault
+from bourn_plugins.sched_graph.policies import Policies
+from bourn_plugins.sched_graph.policy import PolicyFault
 from bourn_plugins.sched_graph.questions import graph_document, status_of, vertex_facts
 from bourn_plugins.sched_graph.reasons import Reasons
 from bourn_plugins.sched_graph.request import Request as Wanted
@@ -33,15 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bourn.broker.module import ModuleContext
-    from bourn.hookspecs.match_policy import MatchPolicySpec
-    from bourn.hookspecs.queue_policy import QueuePolicy
     from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob
     from bourn.model.interned import InternedJobspec
     from bourn_plugins.sched_graph.engine import Engine
 
 
-_INSTEAD = {"match": "by ids", "queue": "as easy"}
-_MOST_FAULTS = 100
 _PATIENCE = 0.25
 """Seconds that a job waits before it is told why."""
 
@@ -51,14 +47,8 @@ class SchedGraph(SchedulerModule):
 
     def __init__(self, ctx: ModuleContext) -> None:
         super().__init__(ctx)
-        self._table = ctx.config.table("scheduler", SchedulerTable)
-        self._strict = self._table.policy_fault == "refuse"
-        self._specs = {queue: self._match_policy(queue) for queue in ("", *self._queues())}
-        """The match policy of each queue; "" is that of the instance."""
-        self._faults: set[str] = set()
-        self._policies: dict[str, QueuePolicy] = {}
-        for queue in ("", *self._queues()):
-            self._policy_of(queue)
+        self._policies = Policies(ctx)
+        self._table = self._policies.table
         self._rset: dict[str, Any] = {}
         self._estate: Estate | None = None
         self._held_back: list[Callable[[], None]] = []
@@ -72,24 +62,6 @@ class SchedGraph(SchedulerModule):
         self._requests: dict[str, WeakKeyDictionary[InternedJobspec, Wanted | str]] = {}
         """By match policy: what doesn't fit by one may fit by another."""
 
-    def _queues(self) -> dict[str, QueueTable]:
-        return self.ctx.config.table("queues", dict[str, QueueTable])
-
-    def _match_policy(self, queue: str) -> MatchPolicySpec:
-        """Return the match policy of a queue."""
-        own = self._queues().get(queue)
-        name = (own.match_policy if own is not None else "") or self._table.match_policy
-        try:
-            spec = stock.match_policy(name, self.ctx.plugins)
-            spec.factory(self._table.match_options)
-        except BournError as error:
-            where = f"[queues.{queue}]" if own is not None and own.match_policy else "[scheduler]"
-            raise ConfigError(f"{where} match-policy: {error.message}") from None
-        return spec
-
-    def _spec(self, queue: str | None) -> MatchPolicySpec:
-        return self._specs.get(queue or "") or self._specs[""]
-
     # -- resources --
 
     def _acquire(self, first: Mapping[str, Any]) -> None:
@@ -97,31 +69,27 @@ class SchedGraph(SchedulerModule):
         self._rset = first["resources"]
         end = self._rset["execution"].get("expiration", 0.0)
         self._end = end or FOREVER
-        choosers = {
-            spec.name: Chooser(spec.factory(self._table.match_options), spec.node_exclusive, spec.name)
-            for spec in self._specs.values()
-        }
         before = self._estate
         self._estate = estate = Estate(
             self._graph(first.get("base", self._rset)),
-            choosers,
+            self._policies.choosers(),
             IdSet(first["up"]),
             self.ctx.plugins,
             updates=first.get("updates", ()),
             tell=self.ctx.log.error,
-            fault=lambda name, text: self._policy_failed("match", name, text),
-            strict=self._strict,
+            fault=partial(self._policies.failed, "match"),
+            strict=self._policies.strict,
         )
         lost = {} if before is None else estate.succeed(before)
         self._plan({})
         if before is None:
             self._book = Book(
                 self._planner_of,
-                self._policy_of,
+                self._policies.queue_policy,
                 self._reasons.not_now,
                 lambda: self._end,
                 patience=_PATIENCE,
-                strict=self._strict,
+                strict=self._policies.strict,
             )
         else:
             self._adopt(lost)
@@ -141,7 +109,7 @@ class SchedGraph(SchedulerModule):
         self._reasons = Reasons(self._engine)
 
     def _planner_of(self, queue: str | None) -> Planner:
-        return self._planners[self._spec(queue).name]
+        return self._planners[self._policies.spec(queue).name]
 
     @property
     def _engine(self) -> Engine:
@@ -155,14 +123,6 @@ class SchedGraph(SchedulerModule):
         self._requests.clear()
         for job, paths in lost.items():
             self._end_job(job, f"its resources are gone: {', '.join(paths[:3])}")
-
-    def _policy_failed(self, kind: str, name: str, text: str) -> None:
-        """Say once what a policy did, and what comes of it."""
-        then = "its job is refused" if self._strict else f"going on {_INSTEAD[kind]}"
-        line = f"{kind} policy {name} failed; {then}: {text}"
-        if line not in self._faults and len(self._faults) < _MOST_FAULTS:
-            self._faults.add(line)
-            self.ctx.log.error("%s", line)
 
     def _graph(self, rset: Mapping[str, Any]) -> ResourceGraph:
         """Return the graph of the configured file, or the one that R implies."""
@@ -246,7 +206,9 @@ class SchedGraph(SchedulerModule):
         wanted = self._wanted(job.jobspec, None, queue)
         exclusive = not isinstance(wanted, str) and bool(wanted.exclusive_types)
         expiration = job.R["execution"].get("expiration", 0.0)
-        self._install(job.id, job.R, exclusive or self._spec(queue).node_exclusive, expiration or FOREVER)
+        self._install(
+            job.id, job.R, exclusive or self._policies.spec(queue).node_exclusive, expiration or FOREVER
+        )
 
     def _install(self, job: int, rset: Mapping[str, Any], exclusive: bool, end: float) -> None:
         try:
@@ -323,7 +285,7 @@ class SchedGraph(SchedulerModule):
     ) -> Wanted | str:
         if overrides and not all(path.startswith(LABELS) for path in overrides):
             return self._compile(apply_overrides(jobspec.obj, overrides))
-        name = self._spec(queue).name
+        name = self._policies.spec(queue).name
         requests = self._requests.get(name)
         if requests is None:
             requests = self._requests[name] = WeakKeyDictionary()
@@ -342,40 +304,13 @@ class SchedGraph(SchedulerModule):
 
     # -- passes --
 
-    def _policy_of(self, queue: str) -> QueuePolicy:
-        """Return the policy of a queue, with the depths of its table."""
-        policy = self._policies.get(queue)
-        if policy is None:
-            table = self._table
-            name, options = table.queue_policy, dict(table.queue_options)
-            own = self._queues().get(queue)
-            if own is not None and own.queue_policy:
-                name = own.queue_policy
-            for key, field in (("queue-depth", "queue_depth"), ("reservation-depth", "reservation_depth")):
-                value = getattr(own, field, None)
-                value = getattr(table, field) if value is None else value
-                if value is not None:
-                    options[key] = value
-            try:
-                spec = stock.queue_policy(name, self.ctx.plugins)
-                policy = GuardedPolicy(
-                    spec.factory(options),
-                    lambda text: self._policy_failed("queue", name, text),
-                    strict=self._strict,
-                )
-            except BournError as error:
-                where = f"[queues.{queue}]" if own is not None and own.queue_policy else "[scheduler]"
-                raise ConfigError(f"{where} queue-policy: {error.message}") from None
-            self._policies[queue] = policy
-        return policy
-
     def _pass(self) -> None:
         """Start what fits, and tell the others what they wait for."""
         if self._updating:
             return
         decisions = self._book.run(self.ctx.now())
         if decisions.started:
-            engines = {queue: self._planner_of(queue).engine for queue in self._specs}
+            engines = {queue: self._planner_of(queue).engine for queue in self._policies.match}
             own = engines[""]
             self._client.alloc_success(
                 [

@@ -32,6 +32,12 @@ def test_defaults_and_what_is_right() -> None:
         queues={"a": {"match-policy": "policy=low node_centric=false"}, "b": {"queue-policy": "fcfs"}},
     )
     assert scheduler(scheduler={"match-policy": "custom", "match-options": {"policy": "low"}})
+    assert scheduler(scheduler={"match-policy": "topology", "match-options": {"subsystem": "ibnet"}})
+    # Options are for the policy that stands beside them.
+    assert scheduler(
+        scheduler={"match-policy": "custom", "match-options": {"policy": "low"}},
+        queues={"a": {"match-policy": "topology"}},
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,6 +45,10 @@ def test_defaults_and_what_is_right() -> None:
     [
         ({"scheduler": {"match-policy": "lo"}}, "[scheduler] match-policy: unknown match policy 'lo'"),
         ({"scheduler": {"match-policy": "policy=lo"}}, "policy option policy must be high or low, not 'lo'"),
+        (
+            {"scheduler": {"match-policy": "topology", "match-options": {"subsytem": "ibnet"}}},
+            "topology policy: unknown option 'subsytem'; did you mean 'subsystem'?",
+        ),
         ({"scheduler": {"queue-policy": "eazy"}}, "[scheduler] queue-policy: unknown queue policy 'eazy'"),
         (
             {"queues": {"a": {"queue-policy": "eazy"}}},
