@@ -89,6 +89,12 @@ class Life:
         os.kill(self.process.pid, signal.SIGKILL)
         self._close()
 
+    def keep(self) -> None:
+        """End it on purpose, and leave its jobs running."""
+        with bourn.Handle(self.uri) as handle:
+            handle.rpc("broker.shutdown", {"keep": True}).get()
+        self._close()
+
     def stop(self) -> None:
         """End it as its user would."""
         self._close()

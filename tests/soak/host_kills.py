@@ -6,8 +6,9 @@ with a reason that names its shell host, if one ran more often than it may, or i
 allocation is left at the end.
 
 Each time it is one of these: a host is killed; a host is stopped, and found out by its heartbeat; the broker
-is killed, with all ranks; the broker and then a host, or a host and then the broker. Where both die a job
-that was handed out and whose start isn't durable runs again; otherwise no job runs twice.
+is killed, with all ranks, or ends on purpose and keeps its jobs; the broker and then a host, or a host and
+then the broker. Where both die a job that was handed out and whose start isn't durable runs again; otherwise
+no job runs twice.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ WIDE = (
 WIDE_WEIGHTS = (3, 2, 1)
 HANG = 1.5
 """Seconds after which a host that doesn't answer is found out."""
-WAYS = ("host", "hang", "broker", "broker, host", "host, broker")
-WAY_WEIGHTS = (4, 1, 2, 2, 2)
+WAYS = ("host", "hang", "broker", "keep", "broker, host", "host, broker", "keep, host")
+WAY_WEIGHTS = (4, 1, 2, 2, 2, 2, 1)
 
 
 class Killer:
@@ -83,11 +84,13 @@ class Killer:
         for victim in way.split(", "):
             if victim == "broker":
                 self.life.kill()
+            elif victim == "keep":
+                self.life.keep()
             elif hosts:
                 # The one of before may be dead already; a new one has another number.
                 with suppress(ProcessLookupError):
                     os.kill(self.dice.choice(hosts), signal.SIGSTOP if victim == "hang" else signal.SIGKILL)
-        if "broker" in way:
+        if "broker" in way or "keep" in way:
             self._join()
             self.life = self._start()
 
@@ -136,7 +139,8 @@ class Killer:
     def _check_runs(self, failed: set[int]) -> list[str]:
         ran = Counter((self._folder / "ran").read_text().split())
         # Handed out, not durably started, and host and broker gone: such a job is run again.
-        most = 1 if not (self.ways["broker, host"] or self.ways["host, broker"]) else 2
+        both = [way for way in self.ways if "host" in way and way != "host"]
+        most = 2 if both else 1
         wrong = []
         for id, work in self.jobs.items():
             times = ran.get(bourn.JobID(id).f58, 0)
