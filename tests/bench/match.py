@@ -19,14 +19,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bourn.hookspecs.sched import AllocRequest
-from bourn_plugins.sched_graph import stock
-from bourn_plugins.sched_graph.book import Book
-from bourn_plugins.sched_graph.engine import Engine
-from bourn_plugins.sched_graph.graph import ResourceGraph
-from bourn_plugins.sched_graph.planner import Planner
-from bourn_plugins.sched_graph.policy import Chooser
-from bourn_plugins.sched_graph.reasons import Reasons
+from bourn_plugins.sched_graph.engine.engine import Engine
+from bourn_plugins.sched_graph.engine.policy import Chooser
+from bourn_plugins.sched_graph.engine.reasons import Reasons
+from bourn_plugins.sched_graph.queue.book import Book
+from bourn_plugins.sched_graph.queue.planner import Planner
 from bourn_plugins.sched_graph.request import Request, compile_request
+from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.resources.graph import ResourceGraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bourn_plugins.sched_graph.query import main
+from bourn_plugins.sched_graph.query.query import main
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "cases"
 

@@ -147,9 +147,9 @@ class Resource(Module):
     async def update(self, request: Request) -> dict[str, Any]:
         """Change the graph of resources while jobs run, all of it or nothing: {changes, force?, wait?}.
 
-        What a change is says `bourn_plugins.sched_graph.edit`. What jobs hold can't be removed: EBUSY, unless
-        `force` ends them, or `wait` waits for them. Returns {ranks, jobs}: the ranks that it touched, and the
-        jobs that lost something by it.
+        What a change is says `bourn_plugins.sched_graph.resources.edit`. What jobs hold can't be removed:
+        EBUSY, unless `force` ends them, or `wait` waits for them. Returns {ranks, jobs}: the ranks that it
+        touched, and the jobs that lost something by it.
         """
         changes, wait = request.get("changes", list), request.get("wait", bool, False)
         force = request.get("force", bool, False)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _resource_query(arguments: list[str]) -> int:
-    from bourn_plugins.sched_graph.query import main
+    from bourn_plugins.sched_graph.query.query import main
 
     return main(arguments)
 

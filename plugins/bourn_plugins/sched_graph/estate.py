@@ -16,17 +16,17 @@ from bourn.errors import BournError
 from bourn.model.idset import IdSet
 from bourn.model.jobid import JobID
 from bourn.model.rset import ResourceSet
-from bourn_plugins.sched_graph.carry import Succession
-from bourn_plugins.sched_graph.edit import Edit
-from bourn_plugins.sched_graph.engine import Engine
-from bourn_plugins.sched_graph.nodes import rset_of_nodes
+from bourn_plugins.sched_graph.engine.carry import Succession
+from bourn_plugins.sched_graph.engine.engine import Engine
+from bourn_plugins.sched_graph.resources.edit import Edit
+from bourn_plugins.sched_graph.resources.nodes import rset_of_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bourn.plugins import PluginManager
-    from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
-    from bourn_plugins.sched_graph.policy import Chooser
+    from bourn_plugins.sched_graph.engine.policy import Chooser
+    from bourn_plugins.sched_graph.resources.graph import ResourceGraph, Vertex
 
 _MANY = 3
 

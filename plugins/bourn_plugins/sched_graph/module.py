@@ -15,19 +15,19 @@ from bourn.errors import BournError
 from bourn.model.idset import IdSet
 from bourn.model.overrides import LABELS, apply_overrides
 from bourn.model.rset import ResourceSet
-from bourn_plugins.sched_graph.allocation import parts_of, rset_of
-from bourn_plugins.sched_graph.book import Book
-from bourn_plugins.sched_graph.described import described_graph
+from bourn_plugins.sched_graph.engine.allocation import parts_of, rset_of
+from bourn_plugins.sched_graph.engine.policy import PolicyFault
+from bourn_plugins.sched_graph.engine.reasons import Reasons
 from bourn_plugins.sched_graph.estate import Estate, with_ranks
-from bourn_plugins.sched_graph.graph import ResourceGraph
-from bourn_plugins.sched_graph.nodes import HWLOC_TYPES
-from bourn_plugins.sched_graph.planner import FOREVER, Planner
 from bourn_plugins.sched_graph.policies import Policies
-from bourn_plugins.sched_graph.policy import PolicyFault
 from bourn_plugins.sched_graph.questions import graph_document, status_of, vertex_facts
-from bourn_plugins.sched_graph.reasons import Reasons
+from bourn_plugins.sched_graph.queue.book import Book
+from bourn_plugins.sched_graph.queue.planner import FOREVER, Planner
 from bourn_plugins.sched_graph.request import Request as Wanted
 from bourn_plugins.sched_graph.request import compile_request
+from bourn_plugins.sched_graph.resources.described import described_graph
+from bourn_plugins.sched_graph.resources.graph import ResourceGraph
+from bourn_plugins.sched_graph.resources.nodes import HWLOC_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.hookspecs.sched import AllocRequest, FreeRequest, HelloJob
     from bourn.model.interned import InternedJobspec
-    from bourn_plugins.sched_graph.engine import Engine
+    from bourn_plugins.sched_graph.engine.engine import Engine
 
 
 _PATIENCE = 0.25
@@ -129,7 +129,7 @@ class SchedGraph(SchedulerModule):
         from bourn_plugins.graph_readers.rv1 import build_rv1
 
         if self._table.load_file or self._table.load_format:
-            from bourn_plugins.sched_graph.session import load_graph
+            from bourn_plugins.sched_graph.query.session import load_graph
 
             file, format = self._table.load_file, self._table.load_format
             options = {"allowlist": self._table.load_allowlist or HWLOC_TYPES}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from bourn.config.tables import QueueTable, SchedulerTable
 from bourn.errors import BournError, ConfigError
-from bourn_plugins.sched_graph import stock
-from bourn_plugins.sched_graph.guard import GuardedPolicy
-from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.engine.policy import Chooser
+from bourn_plugins.sched_graph.queue.guard import GuardedPolicy
+from bourn_plugins.sched_graph.resources import stock
 
 if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
-from bourn_plugins.sched_graph.allocation import rset_of
-from bourn_plugins.sched_graph.graph import CONTAINMENT
-from bourn_plugins.sched_graph.merge import vertex_at
+from bourn_plugins.sched_graph.engine.allocation import rset_of
+from bourn_plugins.sched_graph.resources.graph import CONTAINMENT
+from bourn_plugins.sched_graph.resources.merge import vertex_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bourn_plugins.sched_graph.engine import Engine
-    from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
+    from bourn_plugins.sched_graph.engine.engine import Engine
+    from bourn_plugins.sched_graph.resources.graph import ResourceGraph, Vertex
 
 
 def vertex_facts(engine: Engine, path: str) -> dict[str, Any]:

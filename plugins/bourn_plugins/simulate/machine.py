@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bourn.hookspecs.resource_io import ResourceReader
-    from bourn_plugins.sched_graph.graph import ResourceGraph, Vertex
+    from bourn_plugins.sched_graph.resources.graph import ResourceGraph, Vertex
 
 _WORDS = ("nodes", "cores", "gpus")
 
@@ -80,12 +80,12 @@ def machine_of_file(path: str, format: str, readers: Mapping[str, ResourceReader
     except OSError as error:
         raise BournError(f"{path}: {error.strerror}") from None
     try:
-        from bourn_plugins.sched_graph.nodes import HWLOC_TYPES
+        from bourn_plugins.sched_graph.resources.nodes import HWLOC_TYPES
 
         found = reader.read(content, {"allowlist": HWLOC_TYPES})
         if found.build is None:
             return machine_of_R(found.R or {})
-        from bourn_plugins.sched_graph.graph import ResourceGraph
+        from bourn_plugins.sched_graph.resources.graph import ResourceGraph
 
         graph = ResourceGraph()
         found.build(graph)
@@ -106,7 +106,7 @@ def _by_suffix(path: str, readers: Mapping[str, ResourceReader]) -> ResourceRead
 
 def machine_of_graph(graph: ResourceGraph, source: tuple[str, str]) -> Machine:
     """Return the machine that a graph amounts to: what is up in it; `source` is its file and format."""
-    from bourn_plugins.sched_graph.nodes import rset_of_nodes
+    from bourn_plugins.sched_graph.resources.nodes import rset_of_nodes
 
     capacity: dict[str, int] = {}
     nodes: list[Vertex] = []

@@ -12,7 +12,7 @@ from bourn.errors import BournError
 from bourn_plugins.graph_readers.hwloc import read_hwloc
 from bourn_plugins.graph_readers.live import read_live
 from bourn_plugins.graph_readers.toml import read_toml
-from bourn_plugins.sched_graph.graph import ResourceGraph
+from bourn_plugins.sched_graph.resources.graph import ResourceGraph
 
 TWO = """<?xml version="1.0"?>
 <topology version="2.0"><object type="Machine" os_index="0">

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bourn_plugins.graph_readers.sysfs import read_sysfs
-from bourn_plugins.sched_graph.graph import ResourceGraph
+from bourn_plugins.sched_graph.resources.graph import ResourceGraph
 
 if TYPE_CHECKING:
     from pathlib import Path

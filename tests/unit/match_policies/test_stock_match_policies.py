@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bourn.errors import BournError
-from bourn_plugins.sched_graph import stock
-from bourn_plugins.sched_graph.engine import Engine
-from bourn_plugins.sched_graph.graph import ResourceGraph
-from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.engine.engine import Engine
+from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
+from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.resources.graph import ResourceGraph
 from bourn_policies.match.topology import contiguous
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bourn_plugins.sched_graph.graph import ResourceGraph
+from bourn_plugins.sched_graph.resources.graph import ResourceGraph
 
 
 def cluster(

@@ -6,7 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from bourn_plugins.sched_graph.query import main
+from bourn_plugins.sched_graph.query.query import main
 from tests.unit.sched_graph.graphs import jobspec
 
 if TYPE_CHECKING:

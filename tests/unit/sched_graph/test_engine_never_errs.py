@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
-from bourn_plugins.sched_graph import stock
-from bourn_plugins.sched_graph.engine import Engine
-from bourn_plugins.sched_graph.fit import Pick
-from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.engine.engine import Engine
+from bourn_plugins.sched_graph.engine.fit import Pick
+from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
-from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec
 from tests.unit.sched_graph.test_engine_equals_walk import shapes
 
 if TYPE_CHECKING:
-    from bourn_plugins.sched_graph.engine import Parts
-    from bourn_plugins.sched_graph.states import Cell
+    from bourn_plugins.sched_graph.engine.engine import Parts
+    from bourn_plugins.sched_graph.engine.states import Cell
 
 POLICIES = [name for name in stock.installed().named("bourn_match_policies") if name != "custom"]
 # These stop looking as soon as each type has its share, so they may miss what is there.

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from bourn.errors import BournError
 from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
-from bourn_plugins.sched_graph import stock
-from bourn_plugins.sched_graph.engine import Engine
+from bourn_plugins.sched_graph.engine.engine import Engine
+from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.estate import Estate
-from bourn_plugins.sched_graph.policy import Chooser
 from bourn_plugins.sched_graph.questions import graph_document, status_of, vertex_facts
 from bourn_plugins.sched_graph.request import compile_request
+from bourn_plugins.sched_graph.resources import stock
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
 
 ONE = slot(1, res("core", 1))

@@ -8,8 +8,8 @@ import pytest
 
 from bourn.config import Config
 from bourn.errors import ConfigError
-from bourn_plugins.sched_graph import stock
 from bourn_plugins.sched_graph.module import SchedGraph
+from bourn_plugins.sched_graph.resources import stock
 
 
 class Context:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from bourn_plugins.sched_graph import stock
-from bourn_plugins.sched_graph.engine import Engine
-from bourn_plugins.sched_graph.planner import Planner
-from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.engine.engine import Engine
+from bourn_plugins.sched_graph.engine.policy import Chooser
+from bourn_plugins.sched_graph.queue.planner import Planner
 from bourn_plugins.sched_graph.request import compile_request
-from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
 

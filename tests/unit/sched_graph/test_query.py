@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bourn_plugins.sched_graph.query import main
+from bourn_plugins.sched_graph.query.query import main
 from tests.unit.sched_graph.graphs import jobspec, res, slot
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bourn_plugins.sched_graph.options import SUBSYSTEMS
+from bourn_plugins.sched_graph.query.options import SUBSYSTEMS
 from tests.unit.sched_graph.graphs import res, slot
 from tests.unit.sched_graph.rig import RULE, answer, failure, grug, lines, taken, tree
 
@@ -119,7 +119,7 @@ def test_quit_ends_and_so_does_the_end(rig: Rig) -> None:
 def test_the_prompt_is_there_unless_disabled(rig: Rig) -> None:
     import io
 
-    from bourn_plugins.sched_graph.query import main
+    from bourn_plugins.sched_graph.query.query import main
 
     rig.monkeypatch.setattr("sys.stdin", io.StringIO("quit\n"))
     assert main(["-L", "g.graphml"]) == 0

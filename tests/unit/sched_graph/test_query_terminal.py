@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bourn_plugins.sched_graph.terminal import completions
+from bourn_plugins.sched_graph.query.terminal import completions
 
 if TYPE_CHECKING:
     from pathlib import Path

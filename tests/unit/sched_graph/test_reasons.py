@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bourn_plugins.sched_graph import stock
-from bourn_plugins.sched_graph.engine import Engine
-from bourn_plugins.sched_graph.policy import Chooser
-from bourn_plugins.sched_graph.reasons import Reasons
+from bourn_plugins.sched_graph.engine.engine import Engine
+from bourn_plugins.sched_graph.engine.policy import Chooser
+from bourn_plugins.sched_graph.engine.reasons import Reasons
 from bourn_plugins.sched_graph.request import compile_request
+from bourn_plugins.sched_graph.resources import stock
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
 
 

@@ -13,19 +13,20 @@ from hypothesis import strategies as st
 
 from bourn.hookspecs.resource_io import Selection
 from bourn_plugins.graph_writers.jgf import jgf
-from bourn_plugins.sched_graph import changes, stock
-from bourn_plugins.sched_graph.engine import Engine
-from bourn_plugins.sched_graph.install import install, rank_vertices
-from bourn_plugins.sched_graph.policy import Chooser
+from bourn_plugins.sched_graph.engine.engine import Engine
+from bourn_plugins.sched_graph.engine.policy import Chooser
+from bourn_plugins.sched_graph.query import changes
+from bourn_plugins.sched_graph.query.install import install, rank_vertices
 from bourn_plugins.sched_graph.request import compile_request
-from bourn_plugins.sched_graph.traverser import Op, Outcome, Traverser
+from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec
 from tests.unit.sched_graph.test_engine_equals_walk import POLICIES, requests
 from tests.unit.sched_graph.test_engine_never_errs import parts_of
 
 if TYPE_CHECKING:
-    from bourn_plugins.sched_graph.engine import Parts
+    from bourn_plugins.sched_graph.engine.engine import Parts
     from bourn_plugins.sched_graph.request import Request
 
 numbers = st.integers(0, 11)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from bourn.errors import BournError
-from bourn_plugins.sched_graph.graph import ResourceGraph
+from bourn_plugins.sched_graph.resources.graph import ResourceGraph
 from bourn_plugins.simulate.job import Job, Trace, sized_jobspec
 from bourn_plugins.simulate.machine import machine_of_file, machine_of_graph, machine_of_text
 from bourn_plugins.simulate.setup import load_plugins, make_setting

@@ -1,0 +1,1 @@
+"""The interned matcher: states, masks, and what fits."""

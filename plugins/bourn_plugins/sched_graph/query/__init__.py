@@ -1,0 +1,1 @@
+"""`bourn resource-query`: its options, session, commands."""

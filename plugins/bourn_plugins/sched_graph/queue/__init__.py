@@ -1,0 +1,1 @@
+"""Time and order: pending jobs, reservations, what is free when."""

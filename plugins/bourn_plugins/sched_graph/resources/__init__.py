@@ -1,0 +1,1 @@
+"""What an instance has: a graph of typed vertices, and changes to it."""
