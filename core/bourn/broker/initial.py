@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from bourn.errors import BournError
+from bourn.shell.orphans import INSTANCE_OF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,10 @@ def environment(environ: Mapping[str, str], uri: str) -> dict[str, str]:
         if name not in _OF_A_JOB and not name.startswith(_PREFIXES)
     }
     own["BOURN_URI"] = uri
+    # By this the shell host finds what a broker that was killed has left behind.
+    own.pop(INSTANCE_OF, None)
+    if "BOURN_JOB_ID" in environ:
+        own[INSTANCE_OF] = environ["BOURN_JOB_ID"]
     path = own.get("PATH")
     if path and shutil.which("bourn", path=path) is None:
         own["PATH"] = f"{path}:{os.path.dirname(sys.executable)}"

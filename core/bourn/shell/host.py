@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bourn.errors import BournError
+from bourn.model.jobid import f58_digits
 from bourn.shell.job import ShellJob
 from bourn.shell.link import Link
 from bourn.shell.loop import Loop
-from bourn.shell.orphans import kill_children, signal_group
+from bourn.shell.orphans import kill_children, kill_programs, signal_group
 from bourn.shell.private import PrivateJob, PrivateSpec, is_private
 from bourn.shell.spec import ENVIRONMENT, JOB_NAME, ShellSpec, choose_plugins
 from bourn.shell.tmpdirs import TmpDirs
@@ -37,6 +38,9 @@ IDLE_GRACE = 2.0
 """Seconds that a host without jobs or news waits for the next broker."""
 REPORT_SIZE = 4 << 20
 """Characters of output that make a report on their own."""
+
+SWEEP_DELAY = 0.1
+"""Seconds from the death of tasks to the search for what brokers among them have left."""
 
 
 class _Spec:
@@ -100,6 +104,7 @@ class Host:
         self._unacked: deque[tuple[int, int, int]] = deque()
         self._ended: deque[tuple[int, int]] = deque()
         self._flush_at: Timer | None = None
+        self._bereft: set[str] = set()
         self._link = Link(
             self.loop,
             listener,
@@ -310,7 +315,20 @@ class Host:
                 task.orphans = signal_group(pid, 0)
                 task.status = status
                 task.usage = usage
+                if os.WIFSIGNALED(status):
+                    self._bereave(task.job)
                 task.job.task_exited(task)
+
+    def _bereave(self, job: ShellJob | PrivateJob) -> None:
+        """Have what a broker has run ended, if it was one that died: it can't do it itself any more."""
+        if not self._bereft:
+            self.loop.later(SWEEP_DELAY, self._sweep)
+        self._bereft.add("ƒ" + f58_digits(job.id))
+
+    def _sweep(self) -> None:
+        self._bereft = kill_programs(self._bereft, self.pids)
+        if self._bereft:
+            self.loop.later(SWEEP_DELAY, self._sweep)
 
     def _turn(self) -> bool:
         backlog = self._backlog

@@ -12,7 +12,10 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
+
+INSTANCE_OF = "BOURN_PARENT_JOB_ID"
+"""What an initial program finds in its environment: the job of the parent instance that its own one is."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -71,6 +74,35 @@ def kill_strays(job: str) -> None:
                     os.kill(pid, signal.SIGKILL)
         except OSError:
             continue
+
+
+def kill_programs(jobs: set[str], known: Container[int]) -> set[str]:
+    """Kill our orphans that were run by brokers, tasks of jobs, that have died; return the jobs that had any.
+
+    What they leave behind in turn becomes our orphan only once they are dead: repeat until nothing is found.
+
+    Args:
+        jobs: ids as they stand in `INSTANCE_OF`.
+        known: processes that are none of them.
+    """
+    marks = {b"\0" + INSTANCE_OF.encode() + b"=" + job.encode() + b"\0": job for job in jobs}
+    found = set()
+    for pid, group in children():
+        if pid in known:
+            continue
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environ = b"\0" + file.read() + b"\0"
+        except OSError:
+            continue
+        # Jobs of the dead instance have its program's environment, and a host that ends them.
+        if b"\0BOURN_JOB_ID=" in environ:
+            continue
+        for mark, job in marks.items():
+            if mark in environ:
+                signal_group(group, signal.SIGKILL)
+                found.add(job)
+    return found
 
 
 def signal_session(leader: int, signum: int) -> None:

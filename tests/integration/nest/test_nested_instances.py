@@ -103,6 +103,23 @@ def test_cancel_ends_the_child_and_its_jobs(shell: Shell) -> None:
     assert jobs == "CANCELED"
 
 
+def test_nothing_is_left_of_a_killed_child(shell: Shell) -> None:
+    """Neither its program, what that started in the background, in groups of its own, nor its jobs."""
+    shell.write(
+        "long.sh",
+        "#!/bin/sh\nbourn submit --wait-event start sleep 1000.11\nsleep 1000.12 &\n"
+        "setsid sh -c 'sleep 1000.13; true' &\necho up > up\nsleep 1000.14\n",
+    )
+    for where in ("none", "long.out"):
+        id = shell.ok(f"rm -f up; mkfifo up; bourn batch -n1 --output={where} long.sh")
+        shell.ok("cat up")
+        child = shell.ok(f"bourn uri --local {id}")
+        shell.ok(f"kill -9 $(BOURN_URI={child} bourn getattr broker.pid)")
+        record = finished(shell, id)
+        assert (record["result"], record["returncode"]) == ("FAILED", -9)
+        shell.ok("while pgrep -f '[s]leep 1000.1[1-4]'; do sleep 0.02; done")
+
+
 def test_the_time_limit_ends_the_child_cleanly(shell: Shell) -> None:
     id = shell.ok("bourn batch -n1 -t 1s --output=none --dump=limit.tar --wrap 'bourn run true; sleep 1000'")
     assert finished(shell, id)["result"] == "TIMEOUT"
