@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 
+import bourn
 from tests.bench import bare, report
 from tests.bench.instance import MOCK, bourn_command, instance, jobspec, submit
 
@@ -35,6 +36,11 @@ def main() -> None:
         handle.rpc("job-ingest.submit", {"jobspecs": specs, "jobs": jobs}).get()
         unlike = COUNT / (time.perf_counter() - begin)
 
+        specs = [jobspec("echo", str(number)) for number in range(COUNT)]
+        begin = time.perf_counter()
+        bourn.job.submit_many(handle, specs)
+        by_api = COUNT / (time.perf_counter() - begin)
+
         command = bourn_command("submit", f"--cc=1-{COUNT}", "--quiet", "true")
         begin = time.perf_counter()
         subprocess.run(command, check=True, env={"BOURN_URI": handle.uri, "PATH": "/usr/bin:/bin"})
@@ -44,6 +50,7 @@ def main() -> None:
         ("one request, equal jobs", one),
         ("a request each, all under way", many),
         ("one request, unlike jobs", unlike),
+        ("`submit_many`, unlike jobs", by_api),
         ("`submit --cc`", by_command),
     ):
         report.rate(f"submission: {what}", rate, "jobs/s", loop, "bare SQLite rows")

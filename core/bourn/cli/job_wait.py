@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bourn.cli.eventprint import LOGS, EventPrinter, add_event_options
 from bourn.client import job
+from bourn.client.array import JobArray
 from bourn.client.events import watch_log
 from bourn.client.handle import Handle
 from bourn.errors import BournError, RPCError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bourn.cli.parser import Commands
+    from bourn.client.jobfields import JobInfo
 
 
 def add_commands(commands: Commands) -> None:
@@ -77,16 +79,51 @@ def _status(args: argparse.Namespace) -> int:
     worst = 0
     with Handle() as h:
         for word in args.jobids:
-            info = job.result(h, JobID.parse(word))
-            code = info.returncode
-            if code < 0:
-                code = args.exception_exit_code if code == -128 else 128 - code
-            worst = max(worst, code)
+            id = JobID.parse(word)
+            try:
+                info = job.result(h, id)
+            except RPCError:
+                array = _array(h, id)
+                if array is None:
+                    raise
+                worst = max(worst, _array_status(h, array, args))
+                continue
+            worst = max(worst, _exit_code(info, args))
             if args.json:
                 print(json.dumps(info.to_dict(), ensure_ascii=False))
             elif args.verbose:
                 print(f"{info.id}: {info.status}: {info.inactive_reason}")
     return worst
+
+
+def _exit_code(info: JobInfo, args: argparse.Namespace) -> int:
+    code: int = info.returncode
+    if code < 0:
+        return int(args.exception_exit_code) if code == -128 else 128 - code
+    return code
+
+
+def _array(h: Handle, id: JobID) -> JobArray | None:
+    """Return the job array of this id, if there is one."""
+    try:
+        return JobArray.get(h, id)
+    except BournError:
+        return None
+
+
+def _array_status(h: Handle, array: JobArray, args: argparse.Namespace) -> int:
+    """Wait for all members; return the worst status among them."""
+    result = array.wait(h)
+    if args.json:
+        record = {"id": int(array.id), "members": str(array.members), "success": result.success}
+        print(json.dumps({**record, "counts": result.counts}))
+    elif args.verbose:
+        ended = ", ".join(f"{count} {name}" for name, count in result.counts.items() if count)
+        print(f"{array}: {ended}")
+    if result.success:
+        return 0
+    bad = array.jobs(h, filters="failed,canceled,timeout")
+    return max(_exit_code(info, args) for info in bad)
 
 
 def _wait_event(args: argparse.Namespace) -> int:

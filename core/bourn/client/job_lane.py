@@ -103,10 +103,7 @@ class JobLane:
                 continue
             fine.append(item)
         if fine:
-            try:
-                self._batch = self._h.rpc("job-ingest.submit", submission.payload()), fine
-            except (TypeError, ValueError) as error:
-                self._split(fine, OSError(errno.EINVAL, f"jobspec can't be expressed in JSON: {error}"))
+            self._batch = self._h.rpc("job-ingest.submit", submission.payload()), fine
 
     def _answered(self, reply: Future, batch: list[Item]) -> None:
         self._batch = None
@@ -140,12 +137,7 @@ class JobLane:
         for item in batch:
             submission = Submission()
             submission.add(item[1], urgency=item[2], flags=item[3])
-            try:
-                reply = self._h.rpc("job-ingest.submit", submission.payload())
-            except (TypeError, ValueError) as reason:
-                item[0].refused(OSError(errno.EINVAL, str(reason)))
-            else:
-                self._answered(reply, [item])
+            self._answered(self._h.rpc("job-ingest.submit", submission.payload()), [item])
 
     def _read_journal(self) -> None:
         journal = self._journal

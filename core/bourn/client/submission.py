@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bourn.client.transport import Encoded, to_json
+from bourn.errors import JobspecError
 from bourn.model.jobid import JobID, member_id
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ class Submission:
     """Collects jobs, then submits them as few requests: each request is accepted as a whole or not at all."""
 
     def __init__(self) -> None:
-        self.jobspecs: list[Any] = []
+        self.jobspecs: list[str] = []
+        """As JSON: encoded once, for their size and for the request."""
         self.jobs: list[dict[str, Any]] = []
         self.arrays: list[dict[str, Any]] = []
         self._index: dict[Any, int] = {}
@@ -79,12 +82,10 @@ class Submission:
         """Whether it is time to send: another jobspec might not fit into a frame."""
         return self._size >= MAX_BYTES
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> Encoded:
         """Return the request's payload."""
-        payload: dict[str, Any] = {"jobspecs": self.jobspecs, "jobs": self.jobs}
-        if self.arrays:
-            payload["arrays"] = self.arrays
-        return payload
+        arrays = f',"arrays":{to_json(self.arrays)}' if self.arrays else ""
+        return Encoded(f'{{"jobspecs":[{",".join(self.jobspecs)}],"jobs":{to_json(self.jobs)}{arrays}}}')
 
     def send(self, h: Handle) -> list[JobID]:
         """Submit, wait until all is durable, and return the ids in order, those of arrays last."""
@@ -95,13 +96,12 @@ class Submission:
         mark: Any = jobspec if isinstance(jobspec, str) else id(jobspec)
         index = self._index.get(mark)
         if index is None:
+            text = as_json(jobspec)
             index = self._index[mark] = len(self.jobspecs)
             # An id is only good as long as its object lives.
             self._keep.append(jobspec)
-            obj = as_object(jobspec)
-            self.jobspecs.append(obj)
-            if self.jobspecs[1:]:
-                self._size += len(json.dumps(obj))
+            self.jobspecs.append(text)
+            self._size += len(text) if text.isascii() else len(text.encode(errors="replace"))
         return index
 
 
@@ -110,16 +110,16 @@ def member_ids(array: int, members: Iterable[int]) -> list[JobID]:
     return [JobID(member_id(array, number)) for number in members]
 
 
-def as_object(jobspec: JobspecLike) -> Any:
-    """Return what travels: the jobspec's dictionary."""
+def as_json(jobspec: JobspecLike) -> str:
+    """Return what travels: the jobspec's dictionary as JSON; JobspecError where it can't be that."""
     if isinstance(jobspec, str):
         try:
-            return json.loads(jobspec)
+            json.loads(jobspec)
         except ValueError as error:
-            from bourn.errors import JobspecError
-
             raise JobspecError("", f"jobspec is not JSON: {error}") from None
-    if isinstance(jobspec, dict):
         return jobspec
-    to_dict = getattr(jobspec, "to_dict", None)
-    return to_dict() if to_dict is not None else dict(jobspec)  # type: ignore[arg-type]
+    to_dict = None if isinstance(jobspec, dict) else getattr(jobspec, "to_dict", None)
+    try:
+        return to_json(jobspec if isinstance(jobspec, dict) else to_dict() if to_dict else dict(jobspec))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JobspecError("", f"jobspec can't be expressed in JSON: {error}") from None

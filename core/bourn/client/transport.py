@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
     from bourn.client.relay import Relay
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+"""Return what messages are made of: compact JSON."""
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # `decode` without its two regular expressions
+
+
+class Encoded(str):
+    """A payload that is JSON already."""
+
+    __slots__ = ()
 
 
 def socket_path(uri: str | None) -> str:
@@ -68,8 +75,14 @@ def connection_error(path: str, error: OSError) -> BournError:
 
 def encode(message: dict[str, Any]) -> bytes:
     """Return `message` as a frame."""
+    payload = message.get("payload")
+    if isinstance(payload, Encoded):
+        del message["payload"]
+        text = f'{to_json(message)[:-1]},"payload":{payload}}}'
+    else:
+        text = to_json(message)
     try:
-        body = _encode(message).encode()
+        body = text.encode()
     except UnicodeEncodeError as error:
         raise BournError(f"not text: {error.object!r:.80} has bytes that aren't UTF-8") from None
     return len(body).to_bytes(4, "big") + body

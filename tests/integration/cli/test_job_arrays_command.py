@@ -37,6 +37,16 @@ def test_an_array_by_its_own_option(bourn):
     assert found["members"] == "1-40"
 
 
+def test_the_status_of_an_array_is_that_of_its_worst_member(bourn):
+    [array] = bourn.words("submit", "--array=1-40", *failing(7)).lines
+    found = bourn(f"job status -v {array} {bourn.ok('submit true')}")
+    assert found.code == 3
+    assert found.lines[0] == f"{array}[1-40]: 39 completed, 1 failed"
+    counts = json.loads(bourn.ok(f"job status --json {bourn.ok('submit --array=1-3 true')}"))["counts"]
+    assert counts["completed"] == 3
+    assert "no such job" in bourn("job status ƒ1").err
+
+
 def test_following_arrays(bourn):
     found = bourn.words("submit", "--cc=1-50", "--watch", "--quiet", "sh", "-c", "echo $BOURN_JOB_CC")
     assert sorted(int(line.split()[-1]) for line in found.lines) == list(range(1, 51))
@@ -60,7 +70,7 @@ def test_acting_upon_an_array(bourn):
     assert "1000 canceled" in found.err
     bourn.ok("queue start")
     assert f"job array {array} has ended" in bourn(f"cancel {array}").err
-    for line in ("job eventlog", "job attach", "job status", "job kill"):
+    for line in ("job eventlog", "job attach", "job kill"):
         found = bourn(f"{line} {array}")
         assert (found.code, f"{array}[0-999]" in found.err) == (1, True), line
 

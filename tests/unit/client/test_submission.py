@@ -3,6 +3,7 @@ import json
 import pytest
 
 from bourn.client.submission import Submission
+from bourn.client.transport import decode, encode
 from bourn.errors import JobspecError
 
 
@@ -13,7 +14,7 @@ def test_equal_jobspecs_are_sent_once():
     submission.add(spec, urgency=20, flags=4, key="k", settings={"attributes.user.n": 1})
     submission.add({"version": 1})
     submission.add(json.dumps({"version": 1}))
-    assert submission.payload() == {
+    assert json.loads(submission.payload()) == {
         "jobspecs": [spec, {"version": 1}, {"version": 1}],
         "jobs": [
             {"jobspec": 0},
@@ -30,9 +31,32 @@ def test_a_submission_is_full_before_it_is_too_long_for_a_message():
     while not submission.full:
         submission.add({"filler": "x" * 2_000_000, "n": count})
         count += 1
-    assert len(json.dumps(submission.payload())) < 64 << 20
+    assert len(submission.payload()) < 64 << 20
 
 
 def test_text_that_is_no_json_is_refused():
     with pytest.raises(JobspecError, match="not JSON"):
         Submission().add("{")
+
+
+def test_what_json_can_not_express_is_refused():
+    circle: dict[str, object] = {}
+    circle["self"] = circle
+    for bad in ({"version": {1}}, circle):
+        submission = Submission()
+        for _ in range(2):
+            with pytest.raises(JobspecError, match="can't be expressed in JSON"):
+                submission.add(bad)
+        submission.add({})
+        assert json.loads(submission.payload()) == {"jobspecs": [{}], "jobs": [{"jobspec": 0}]}
+
+
+def test_a_payload_goes_into_the_frame_as_it_is():
+    submission = Submission()
+    submission.add({"name": "\u00e4"})
+    frame = encode({"type": "request", "payload": submission.payload(), "flags": 1})
+    assert decode(memoryview(frame)[4:]) == {
+        "type": "request",
+        "flags": 1,
+        "payload": {"jobspecs": [{"name": "\u00e4"}], "jobs": [{"jobspec": 0}]},
+    }
