@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import islice, permutations, product
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SLOT = "slot"
 XOR_SLOT = "xor_slot"
 MANY = (1 << 32) - 1
+_MOST_ORDERS = 24
 _KEYS = frozenset(("type", "count", "unit", "exclusive", "with", "label", "id"))
 
 
@@ -70,6 +71,48 @@ def _kind(*parts: object) -> Kind:
     if found is None:
         found = _KINDS[parts] = Kind()
     return found
+
+
+def rounds(needs: tuple[Need, ...], *, flexible: bool = False) -> tuple[tuple[Need, ...], ...]:
+    """Split siblings into rounds, such that no two of a round may want the same vertices: unlike nodes side
+    by side, several slots, a slot and nodes with slots of their own. With `flexible` slots are alternatives,
+    and stay together.
+    """
+    if len(needs) < 2:
+        return (needs,)
+    found: list[list[Need]] = []
+    for need in needs:
+        for group in found:
+            if not any(_compete(need, other, flexible) for other in group):
+                group.append(need)
+                break
+        else:
+            found.append([need])
+    return tuple(map(tuple, found))
+
+
+def _compete(one: Need, other: Need, flexible: bool) -> bool:
+    if one.type == other.type:
+        return not (flexible and one.type == SLOT)
+    if other.type == SLOT:
+        one, other = other, one
+    # What lies beside a slot without contents, as storage, is looked for together with it.
+    return one.type == SLOT and bool(other.children)
+
+
+def orders(split: tuple[tuple[Need, ...], ...]) -> Iterator[tuple[tuple[Need, ...], ...]]:
+    """Yield the orders in which to try rounds: as they are listed, then others. What is listed first must not
+    take what only the next can use.
+    """
+    return islice(permutations(split), _MOST_ORDERS)
+
+
+def repeated(needs: tuple[Need, ...]) -> frozenset[str]:
+    """Return the types, other than slots, that several of some siblings are of: each gets vertices of its
+    own.
+    """
+    types = [need.type for need in needs]
+    return frozenset(type for type in types if type != SLOT and types.count(type) > 1)
 
 
 def _kind_of_need(need: Need) -> Kind:

@@ -16,9 +16,10 @@ def cluster(
     memory: int = 0,
     ssds: int = 0,
     pfs: int = 0,
+    piece: int = 2,
 ) -> ResourceGraph:
     """A cluster of nodes, with racks and sockets where asked for. `nodes` and `ssds` (100 GB each) are
-    numbers per rack; `pfs` is the number of file systems (1000 GB) at the top.
+    numbers per rack; `pfs` is the number of file systems (1000 GB) at the top, `piece` the size of a memory.
     """
     graph = ResourceGraph()
     root = graph.vertex("cluster", id=0)
@@ -40,7 +41,7 @@ def cluster(
                 for g in range(gpus):
                     graph.vertex("gpu", holder, id=s * gpus + g, rank=rank - 1)
                 for m in range(memory):
-                    graph.vertex("memory", holder, id=s * memory + m, rank=rank - 1, size=2)
+                    graph.vertex("memory", holder, id=s * memory + m, rank=rank - 1, size=piece)
     return graph
 
 

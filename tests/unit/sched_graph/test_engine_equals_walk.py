@@ -44,17 +44,32 @@ def shapes(draw: Any) -> tuple[dict[str, int], list[list[dict[str, Any]]]]:
         "memory": draw(st.integers(0, 2)),
         "ssds": draw(st.sampled_from([0, 0, 1, 2])),
         "pfs": draw(st.sampled_from([0, 0, 1, 2])),
+        "piece": draw(st.sampled_from([1, 2, 2, 5])),
     }
     return size, draw(st.lists(requests(size), min_size=1, max_size=12))
 
 
 @st.composite
 def requests(draw: Any, size: dict[str, int]) -> list[dict[str, Any]]:
-    """A request for nodes or parts of them, and perhaps for storage in their rack or at the top."""
+    """A request for nodes or parts of them, or for unlike groups of those, and perhaps for storage in their
+    rack or at the top.
+    """
+    if draw(st.integers(0, 3)) == 0:
+        groups = draw(st.lists(jobs(bool(size["sockets"]), bool(size["racks"])), min_size=2, max_size=3))
+        # In a rack that was asked for slots are filled from its nodes, or from what lies right in those.
+        lie_in = ("node", "slot") if size["racks"] and not size["sockets"] else ("node",)
+        inside = [group for group in groups if group["type"] in lie_in]
+        if inside and draw(st.booleans()):
+            return [res("rack" if size["racks"] else "cluster", draw(counts), *inside)]
+        return groups
     job = draw(jobs(bool(size["sockets"]), bool(size["racks"])))
     storage = [type for type, number in (("ssd", size["ssds"]), ("pfs", size["pfs"])) if number]
     beside = [
-        res(type, draw(st.sampled_from([1, 60, 150, {"min": 50}])), exclusive=True)
+        res(
+            type,
+            draw(st.sampled_from([1, 60, 150, {"min": 50}])),
+            exclusive=draw(st.sampled_from([None, True])),
+        )
         for type in draw(st.lists(st.sampled_from(storage), unique=True) if storage else st.just([]))
     ]
     # What lies in a vertex that is asked for must be asked for in it.
@@ -68,6 +83,16 @@ def requests(draw: Any, size: dict[str, int]) -> list[dict[str, Any]]:
 @st.composite
 def jobs(draw: Any, sockets: bool, racks: bool) -> dict[str, Any]:
     inner = [slot(draw(spread), *draw(leaves))]
+    if draw(st.integers(0, 3)) == 0:
+        # Beside a slot: another one, or what isn't in a slot.
+        inner.append(draw(st.builds(lambda count, parts: slot(count, *parts), counts, leaves)))
+    else:
+        others = [
+            type for type in ("core", "gpu", "memory") if all(type != c["type"] for c in inner[0]["with"])
+        ]
+        beside = st.lists(st.sampled_from(others), unique=True, max_size=2) if others else st.just([])
+        either = st.sampled_from([None, True])
+        inner += [res(type, draw(counts), exclusive=draw(either)) for type in draw(beside)]
     exclusive = st.sampled_from([None, None, True])
     form = draw(st.sampled_from(["slot", "node", "slot-node", "rack", "node-x", "slots-in"]))
     if form == "slot":

@@ -61,10 +61,12 @@ def test_pools_count_by_what_they_hold() -> None:
     assert match(found, *two) == ["rack0/node0/core0", "rack0/ssd0", "rack0/ssd1"]
     assert match(found, *two) == ["rack1/node0/core0", "rack1/ssd0", "rack1/ssd1"]
     assert match(found, *two) is None
-    # What is shared has room for more jobs.
+    # What is shared must be there, and isn't held: it has room for more jobs, also for one that wants it all.
     for _ in range(2):
         assert match(found, CORE, res("pfs", 1000)) is not None
-    assert match(found, CORE, res("pfs", 1, exclusive=True)) is None
+    assert match(found, CORE, res("pfs", 1001)) is None
+    assert match(found, CORE, res("pfs", 1, exclusive=True)) == ["rack0/node0/core2", "pfs0"]
+    assert match(found, res("pfs", 1)) is None
 
 
 def test_an_empty_rack_hides_no_other() -> None:
@@ -78,8 +80,9 @@ def test_an_empty_rack_hides_no_other() -> None:
     ("inside", "cores"),
     [
         ([slot(1, res("core", 1)), slot(1, res("core", 2))], 3),
-        ([slot(1, res("core", 1)), res("core", 2)], 3),
-        ([res("core", 2), slot(2, res("core", 1))], 4),
+        ([slot(1, res("core", 1)), res("core", 2, exclusive=True)], 3),
+        ([res("core", 2, exclusive=True), slot(2, res("core", 1))], 4),
+        ([res("core", 2), slot(2, res("core", 1))], 2),
         ([slot(1, res("core", 1), res("core", 2))], 3),
         ([slot(2, res("core", 1), res("core", 1))], 4),
         ([slot(3, res("core", 1)), slot(1, res("core", 2))], None),

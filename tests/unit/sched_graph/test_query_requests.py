@@ -87,11 +87,22 @@ def test_not_exclusive_below_exclusive_is_an_error(rig: Rig) -> None:
     assert rig.err.count("must not be false") == 2
 
 
-def test_siblings_of_one_type_are_an_error(rig: Rig) -> None:
+def test_siblings_of_one_type_get_vertices_of_their_own(rig: Rig) -> None:
     rig.job("a.json", res("node", 1, slot(1, res("core", 1))), res("node", 1, slot(1, res("core", 2))))
+    rig.job("b.json", slot(1, res("core", 1)), slot(1, res("core", 2)))
+    out = rig.run("match allocate a.json", "match allocate b.json", "match allocate b.json")
+    assert rig.err == ""
+    first, second = out.split("INFO: JOBID")[:2]
+    assert taken(first) == ["core0", "core0", "core1"]
+    assert taken(second) == ["core1", "core2", "core3"]
+    assert out.endswith(failure(3))
+
+
+def test_siblings_in_a_slot_must_be_of_different_types(rig: Rig) -> None:
+    rig.job("a.json", slot(1, res("core", 1), res("core", 2)))
     out = rig.run("match allocate a.json", "match allocate two.json")
     assert out.endswith(answer(1))
-    assert "siblings in the request ask for the same type node" in rig.err
+    assert "siblings in the request ask for the same type core" in rig.err
 
 
 def test_reservations_queue_up(rig: Rig) -> None:

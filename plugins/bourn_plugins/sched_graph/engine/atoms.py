@@ -11,7 +11,7 @@ from bourn_plugins.sched_graph.engine.realm import Realm
 from bourn_plugins.sched_graph.resources.constraint import compile_constraint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from bourn_plugins.sched_graph.engine.policy import Chooser
     from bourn_plugins.sched_graph.engine.states import Cell
@@ -121,7 +121,7 @@ class AtomMatcher(Realm):
         atoms = self.order.atoms
         return order.mask([atoms[place] for place in bits_of(allowed)])
 
-    def _without(self, parts: dict[int, Pick], allowed: int | None) -> int:
+    def _without(self, parts: Iterable[int], allowed: int | None) -> int:
         full = (1 << len(self.cells)) - 1 if allowed is None else allowed
         return full & ~self.order.mask(list(parts))
 
@@ -156,7 +156,8 @@ class AtomMatcher(Realm):
             atom = atoms[place]
             pick = fit(cells[atom].state, need, exclusive)
             assert pick is not None
-            parts[atom] = pick
+            if not pick.empty:
+                parts[atom] = pick
         return True
 
     def _best(self, index: Index, need: Need, allowed: int | None) -> int | None:

@@ -4,14 +4,16 @@ that fit; only the atoms that a job gets are touched.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
+from bourn_plugins.sched_graph.engine.fit import join
 from bourn_plugins.sched_graph.engine.policy import PolicyFault
 from bourn_plugins.sched_graph.engine.realm import Parts
 from bourn_plugins.sched_graph.engine.slots import SlotMatcher, whole_pick
 from bourn_plugins.sched_graph.engine.whatif import WhatIf
-from bourn_plugins.sched_graph.request import SLOT
+from bourn_plugins.sched_graph.request import SLOT, orders, repeated, rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,12 +74,16 @@ class Engine(SlotMatcher):
         `fault` and not asked again.
         """
         try:
-            return self._match(request, forbidden)
+            return self._match(request, forbidden) or None
         except (PolicyFault, TypeError) as error:
             if isinstance(error, TypeError) and not self.chooser.asks:
                 raise
             self.distrust(error)
-            return self._match(request, forbidden)
+            return self._match(request, forbidden) or None
+
+    def fits(self, request: Request) -> bool:
+        """Whether there is now what a request asks for, also if it gets nothing, as of what is shared."""
+        return self._match(request, None) is not None
 
     def _match(self, request: Request, forbidden: int | None) -> Parts | None:
         if self._failed.get(request.kind) == self.version:
@@ -86,14 +92,70 @@ class Engine(SlotMatcher):
         if allowed is not None and not allowed:
             return None
         parts: dict[int, Pick] = {}
-        for need in request.needs:
-            if not self._select(need, allowed, parts, False):
-                if forbidden is None:
-                    if len(self._failed) > _MOST_FAILURES:
-                        self._failed.clear()
-                    self._failed[request.kind] = self.version
-                return None
-        return list(parts.items())
+        if self._select_all(request.needs, allowed, parts):
+            return list(parts.items())
+        if forbidden is None:
+            if len(self._failed) > _MOST_FAILURES:
+                self._failed.clear()
+            self._failed[request.kind] = self.version
+        return None
+
+    def _select_all(
+        self,
+        needs: tuple[Need, ...],
+        allowed: int | None,
+        parts: dict[int, Pick],
+        above: Upper | None = None,
+        exclusive: bool = False,
+    ) -> bool:
+        """Add what siblings get to `parts`. Below a vertex that was asked for (`above`) no level is left out.
+
+        Several of one type come in rounds: each is selected when what those before it get is taken.
+        """
+        split = rounds(needs)
+        if len(split) == 1:
+            for need in needs:
+                if not self._select(need, self._below(need, allowed, above), parts, exclusive, above):
+                    return False
+            return True
+        apart = repeated(needs)
+        for order in orders(split):
+            with ExitStack() as undo:
+                made: list[dict[int, Pick]] = []
+                left = allowed
+                for each in order:
+                    inner: dict[int, Pick] = {}
+                    if not self._select_all(each, left, inner, above, exclusive):
+                        break
+                    undo.enter_context(self.what_if((), [list(inner.items())]))
+                    made.append(inner)
+                    left = self._without(self._apart(inner, apart), left)
+                else:
+                    for inner in made:
+                        for atom, pick in inner.items():
+                            parts[atom] = join(parts[atom], pick) if atom in parts else pick
+                    return True
+        return False
+
+    def _below(self, need: Need, allowed: int | None, above: Upper | None) -> int | None:
+        """Return where to look for something that is asked for in a vertex: right below it, or deeper."""
+        if above is None:
+            return allowed
+        if need.type not in self._containers:
+            return self._within(above, allowed)
+        mine = above.mask(self.order)
+        return mine if allowed is None else mine & allowed
+
+    def _apart(self, parts: Mapping[int, Pick], types: frozenset[str]) -> set[int]:
+        """Return the atoms of which a sibling gets nothing: those that are, or lie in, vertices of some types
+        of which another has got something.
+        """
+        found = {atom for atom in parts if self.cells[atom].vertex.type in types}
+        for type in types & self.uppers.keys():
+            for upper in self.uppers[type]:
+                if not parts.keys().isdisjoint(upper.atoms):
+                    found.update(upper.atoms)
+        return found
 
     def _select(
         self,
@@ -135,14 +197,7 @@ class Engine(SlotMatcher):
             if exclusive and (self.busy & mine or (allowed is not None and mine & ~allowed)):
                 continue
             inner: dict[int, Pick] = {}
-            direct = self._within(upper, allowed)
-            deep = mine if allowed is None else mine & allowed
-            if all(
-                self._select(
-                    child, deep if child.type in self._containers else direct, inner, exclusive, upper
-                )
-                for child in need.children
-            ):
+            if self._select_all(need.children, allowed, inner, upper, exclusive):
                 if exclusive:
                     # What is down in an exclusive rack can't run anything: it isn't given away.
                     cells = [self.cells[atom] for atom in upper.atoms]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bourn_plugins.sched_graph.engine.states import State
-from bourn_plugins.sched_graph.request import SLOT
+from bourn_plugins.sched_graph.request import SLOT, orders, repeated, rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +39,11 @@ class Pick:
         """The idsets of R, by type, once they have been asked for."""
         self.twins: dict[Shape, Pick] | None = None
         """The same in engines of other policies, by shape."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether it takes nothing: what is shared, with nothing exclusive below it, isn't held."""
+        return not (self.exclusive or self.whole or self.kids or any(self.leaves))
 
 
 class Slot:
@@ -93,6 +98,23 @@ class Fitter:
 
     def children(self, state: State, needs: tuple[Need, ...], exclusive: bool) -> Pick | None:
         """Return how `needs` are met by what a subtree contains, or None."""
+        split = rounds(needs)
+        if len(split) == 1:
+            return self._children(state, needs, exclusive)
+        apart = repeated(needs)
+        for order in orders(split):
+            left, picks = state, []
+            for each in order:
+                pick = self._children(left, each, exclusive)
+                if pick is None:
+                    break
+                picks.append(pick)
+                left = without(left, pick.leaves, dict(pick.kids), apart)
+            else:
+                return join(*picks)
+        return None
+
+    def _children(self, state: State, needs: tuple[Need, ...], exclusive: bool) -> Pick | None:
         shape = state.shape
         leaves = [0] * len(shape.leaf_types)
         kids: dict[int, Pick] = {}
@@ -113,13 +135,14 @@ class Fitter:
                 mask = take(state.free[place] & ~leaves[place], shape.sizes[place], need)
                 if mask is None:
                     return None
-                leaves[place] |= mask
+                if exclusive or need.exclusive:
+                    leaves[place] |= mask
                 continue
             options = self._kids(state, need, exclusive, kids)
             wanted = need.count.choose(len(options))
             if wanted == 0:
                 return None
-            kids.update(options[:wanted])
+            kids.update((i, pick) for i, pick in options[:wanted] if not pick.empty)
         return Pick(exclusive, False, tuple(leaves), tuple(sorted(kids.items(), key=_place)))
 
     def _kids(
@@ -233,21 +256,25 @@ class Fitter:
         return found
 
 
-def without(state: State, leaves: Sequence[int], kids: Mapping[int, Pick]) -> State:
-    """Return what a state is when something of it is taken; it isn't interned."""
+def without(
+    state: State, leaves: Sequence[int], kids: Mapping[int, Pick], apart: frozenset[str] = frozenset()
+) -> State:
+    """Return what a state is when something of it is taken, and of the types `apart` all of a child of which
+    something is; it isn't interned.
+    """
     return State(
         state.shape,
         False,
         state.taken,
         tuple([free & ~mask for free, mask in zip(state.free, leaves, strict=True)]),
-        tuple([_rest(kid, kids[i]) if i in kids else kid for i, kid in enumerate(state.kids)]),
+        tuple([_rest(kid, kids[i], apart) if i in kids else kid for i, kid in enumerate(state.kids)]),
     )
 
 
-def _rest(state: State, pick: Pick) -> State:
-    if pick.exclusive or pick.whole:
+def _rest(state: State, pick: Pick, apart: frozenset[str]) -> State:
+    if pick.exclusive or pick.whole or state.type in apart:
         return State(state.shape, False, True, state.free, state.kids)
-    return without(state, pick.leaves, dict(pick.kids))
+    return without(state, pick.leaves, dict(pick.kids), apart)
 
 
 _Part = tuple[int, int, int, int, "Pick | None"]

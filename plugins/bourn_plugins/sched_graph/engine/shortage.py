@@ -91,6 +91,8 @@ class Shortage:
             self._ideal.cells[atom].vertex.type == "node" for atom in self._atoms
         ):
             return "no node meets the constraints"
+        if self._ideal.fits(request):
+            return "all that it asks for is shared: what a job gets is in a slot, or exclusive"
         return (
             self._in_all(("node",))
             or self._first(self._inside(need) for need in request.needs)
@@ -175,13 +177,13 @@ class Shortage:
     def _too_many(self, need: Need) -> str:
         """Say how many of `need` would fit by themselves."""
         request = evolve(self._request, needs=(need,))
-        if self._ideal.match(request) is not None:
+        if self._ideal.fits(request):
             return ""
         low, high = 0, need.count.least
         while high - low > 1:
             middle = (low + high) // 2
             fewer = evolve(need, count=Count(middle))
-            if self._ideal.match(evolve(request, needs=(fewer,))) is not None:
+            if self._ideal.fits(evolve(request, needs=(fewer,))):
                 low = middle
             else:
                 high = middle

@@ -78,7 +78,7 @@ def install(
         if parent is not None
     }
     walker.marks.root = (root.size, root.index in exclusive)
-    commit = Commit(walker, job, start, end, planned=True, exclusive_types=traverser.exclusive_types)
+    commit = Commit(walker, job, start, end, planned=True, whole_types=traverser.exclusive_types)
     if not commit.run():
         for vertex in taken:
             ledger.unplan(vertex, job)

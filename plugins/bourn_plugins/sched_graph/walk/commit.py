@@ -28,7 +28,10 @@ class Commit:
     """False: only say what would be taken."""
     planned: bool = False
     """True: the units are in the plans already."""
+    whole_types: frozenset[str] = frozenset()
+    """Types of which a job gets all of a vertex in which it has something."""
     exclusive_types: frozenset[str] = frozenset()
+    """Types of which it gets all of a vertex that it has to itself."""
     now: int = 0
     selected: list[SelectedVertex] = Factory(list)
 
@@ -56,7 +59,8 @@ class Commit:
         `selected`.
         """
         walker, ledger = self.walker, self.walker.ledger
-        whole = whole or vertex.type in self.exclusive_types
+        whole = whole or vertex.type in self.whole_types
+        whole = whole or (exclusive and vertex.type in self.exclusive_types)
         exclusive = exclusive or whole
         taken = 0
         below: dict[str, int] = {}

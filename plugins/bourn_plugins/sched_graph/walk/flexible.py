@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bourn_plugins.sched_graph.request import SLOT
+from bourn_plugins.sched_graph.request import SLOT, rounds
 from bourn_plugins.sched_graph.walk.tally import Found, Group
 from bourn_plugins.sched_graph.walk.walk import Walker
 
@@ -17,6 +17,9 @@ Counts = tuple[int, ...]
 
 class FlexibleWalker(Walker):
     """As `Walker`, but `[slot a, slot b]` means so many slots, each an a or a b."""
+
+    def _rounds(self, needs: tuple[Need, ...]) -> tuple[tuple[Need, ...], ...]:
+        return rounds(needs, flexible=True)
 
     def _slots_here(self, vertex: Vertex, needs: tuple[Need, ...]) -> tuple[Need, ...]:
         slots = tuple(need for need in needs if need.type == SLOT)

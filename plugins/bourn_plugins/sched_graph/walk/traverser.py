@@ -81,6 +81,7 @@ class Traverser:
         if hasattr(scorer, "ledger"):
             scorer.ledger = self.ledger
         self.exclusive_types = frozenset({"node"} if node_exclusive else ())
+        self.walker.whole_types = self.exclusive_types
         self.duration = duration
         self.preorder = 0
         self.postorder = 0
@@ -111,7 +112,8 @@ class Traverser:
                 end,
                 reserve=result.at != now,
                 record=not dry,
-                exclusive_types=self.exclusive_types | request.exclusive_types,
+                whole_types=self.exclusive_types,
+                exclusive_types=request.exclusive_types,
                 now=now,
             )
             if commit.run():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bourn_plugins.sched_graph.request import SLOT
+from bourn_plugins.sched_graph.request import SLOT, orders, repeated, rounds
 from bourn_plugins.sched_graph.walk.marks import Marks
 from bourn_plugins.sched_graph.walk.supply import Budget, Supplies
 from bourn_plugins.sched_graph.walk.tally import Found, Group, Share, whole_shares
@@ -40,7 +40,11 @@ class Walker:
         self.postorder = 0
         self.weights = EdgeWeights(self.graph, self.subsystem)
         self.errors: list[str] = []
+        self.whole_types: frozenset[str] = frozenset()
+        """Types of which a job gets all of a vertex in which it has something."""
         self._seen: set[int] = set()
+        self._held: dict[int, bool] = {}
+        """What the rounds before have selected or lies above that; True: nobody else can use it."""
         self._window = Window(0, 0, Mode.NOW)
 
     def exclusive_at(self, needs: Sequence[Need], vertex: Vertex) -> bool:
@@ -52,9 +56,66 @@ class Walker:
         root = self.graph.roots[self.subsystem]
         self.marks.clear()
         self._seen = set()
+        self._held = {}
         self._window = window
         self.preorder = self.postorder = 0
         self._drawing = self.supplies is not None and _asks_for(needs, self.supplies.types)
+        return self._in_rounds(root, needs, lambda each: self._select(root, each))
+
+    def _rounds(self, needs: tuple[Need, ...]) -> tuple[tuple[Need, ...], ...]:
+        return rounds(needs)
+
+    def _in_rounds(
+        self, top: Vertex, needs: tuple[Need, ...], select: Callable[[tuple[Need, ...]], bool]
+    ) -> bool:
+        """Select siblings below a vertex; of several of one type each when those before it have theirs."""
+        split = self._rounds(needs)
+        if len(split) == 1:
+            return select(needs)
+        if self._drawing:
+            self.errors.append(
+                f"{split[1][0].path}: siblings in the request ask for the same type {split[1][0].type}, "
+                "and something in it for suppliers"
+            )
+            return False
+        apart = repeated(needs)
+        seen, edges, held = self._seen, self.marks.edges, self._held
+        for order in orders(split):
+            kept: dict[tuple[int, int], tuple[int, bool]] = {}
+            self._held = dict(held)
+            done = True
+            for each in order:
+                self._seen, self.marks.edges = set(seen), {}
+                done = select(each)
+                if not done:
+                    break
+                self._hold(top, apart, kept)
+            self._seen, self._held = seen, held
+            if done:
+                self.marks.edges = {**edges, **kept}
+                return True
+        self.marks.edges = edges
+        return False
+
+    def _hold(
+        self, vertex: Vertex, apart: frozenset[str], kept: dict[tuple[int, int], tuple[int, bool]]
+    ) -> bool:
+        """Keep the marks that lead from a vertex to what is taken; return whether there are any."""
+        any_taken = False
+        for kid in self.graph.out(vertex, self.subsystem):
+            key = (vertex.index, kid.index)
+            mark = self.marks.edges.get(key)
+            if mark is None:
+                continue
+            alone = mark[1] or kid.type in self.whole_types
+            if self._hold(kid, apart, kept) or alone:
+                kept[key] = mark
+                self._held[kid.index] = alone or kid.type in apart
+                any_taken = True
+        return any_taken
+
+    def _select(self, root: Vertex, needs: tuple[Need, ...]) -> bool:
+        """Mark the best vertices for `needs`, of which no two are of one type."""
         exclusive = self.exclusive_at(needs, root)
         found = Found()
         ok, exclusive = self._visit(root, needs, True, exclusive, found)
@@ -73,6 +134,7 @@ class Walker:
                     return False
         self.marks.take(found, None)
         self.marks.root = (units, exclusive)
+        self._held[root.index] = exclusive
         if budget is not None:
             self.marks.draws = budget.draws
         return True
@@ -86,7 +148,7 @@ class Walker:
         exclusive = exclusive or self.exclusive_at(needs, vertex)
         own = self._own(vertex, needs)
         inner = needs if own is None else own.children
-        slots = self._slots_here(vertex, inner)
+        slots = () if own is not None else self._slots_here(vertex, inner)
         pristine = pristine and own is None
         self.preorder += 1
         if own is None and not slots and not pristine:
@@ -97,21 +159,18 @@ class Walker:
         self.scorer.enter(vertex)
         self._seen.add(vertex.index)
         found = Found()
-        if slots:
-            self._slots(vertex, slots, found)
-            inner = tuple(need for need in inner if need.type != SLOT)
-        if inner or not slots:
-            self._explore(vertex, inner, pristine, exclusive, found, 1)
         budget = None if own is None else self._budget()
-        ok = own is None or all(
-            self._choose(vertex, child, found, budget, self.scorer.sort) for child in own.children
-        )
+        if own is None:
+            self._find(vertex, inner, slots, pristine, exclusive, found)
+            ok = True
+        else:
+            ok = self._in_rounds(
+                vertex, inner, lambda each: self._fill(vertex, each, exclusive, budget, found)
+            )
         score = self.scorer.leave(vertex)
         if not ok:
             return False, exclusive
-        if found.constrained:
-            self.marks.take(found, vertex)
-        else:
+        if not found.constrained:
             to_parent.merge(found)
         to_parent.avail = self.ledger.free(vertex, window.start, window.end)
         to_parent.score = score
@@ -120,6 +179,42 @@ class Walker:
             self.marks.labels[vertex.index] = own.label
         self.postorder += 1
         return True, exclusive
+
+    def _fill(
+        self,
+        vertex: Vertex,
+        needs: tuple[Need, ...],
+        exclusive: bool,
+        budget: Budget | None,
+        to: Found,
+    ) -> bool:
+        """Choose what a vertex that was asked for must contain; False if it doesn't."""
+        found = Found()
+        self._find(vertex, needs, self._slots_here(vertex, needs), False, exclusive, found)
+        if not all(self._choose(vertex, need, found, budget, self.scorer.sort) for need in needs):
+            return False
+        if found.constrained:
+            self.marks.take(found, vertex)
+            to.constrained = True
+        else:
+            to.merge(found)
+        return True
+
+    def _find(
+        self,
+        vertex: Vertex,
+        needs: tuple[Need, ...],
+        slots: tuple[Need, ...],
+        pristine: bool,
+        exclusive: bool,
+        found: Found,
+    ) -> None:
+        """Look for what is asked for below a vertex."""
+        if slots:
+            self._slots(vertex, slots, found)
+            needs = tuple(need for need in needs if need.type != SLOT)
+        if needs or not slots:
+            self._explore(vertex, needs, pristine, exclusive, found, 1)
 
     def _budget(self) -> Budget | None:
         if not self._drawing or self.supplies is None:
@@ -184,6 +279,8 @@ class Walker:
         window, ledger = self._window, self.ledger
         if not vertex.up and not window.ever:
             return False
+        if self._held and self._held.get(vertex.index):
+            return False
         if (
             window.allows is not None
             and vertex.type in ("node", "storage_node")
@@ -210,6 +307,8 @@ class Walker:
             )
             return False
         if exclusive or need.exclusive:
+            if vertex.index in self._held:
+                return False
             if self._window.mode is Mode.NOW and vertex.index in self.ledger.allocations:
                 # Even outside its planned time: a job that overruns still sits there.
                 return False
