@@ -42,6 +42,10 @@ class Attributes:
         if fixed:
             self._fixed.add(name)
 
+    def renew(self, name: str, value: object) -> None:
+        """Set `name` though it is fixed: what the broker says of itself has changed."""
+        self._values[name] = str(value)
+
     def remove(self, name: str) -> None:
         """Remove `name`; ENOENT where there is none, EPERM where it is fixed."""
         self[name]

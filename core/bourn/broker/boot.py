@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from bourn.broker.growth import growth_of
 from bourn.broker.overlay.certs import load_authority, make_identity
 from bourn.broker.overlay.interface import own_address
 from bourn.broker.overlay.overlay import Overlay
@@ -96,6 +97,16 @@ async def _build(
     ):
         broker.attrs.set(name, value, fixed=True)
     overlay = Overlay(broker, topology, network, table, session.attributes.get(INSTANCE, ""))
+
+    def listen(grown: BootSession) -> None:
+        host, _, port = grown.attributes.get(BIND, "").rpartition(":")
+        network.bind(host.strip("[]") or own_address(table.interface), int(port or 0))
+
+    def shape(grown: BootSession) -> str:
+        return topology_text or grown.attributes.get(TOPOLOGY) or table.topology
+
+    broker.growth = growth_of(broker, overlay, session, network, listen, shape)
+    overlay.may_grow = broker.growth is not None
     if TOGETHER in session.attributes:
         overlay.rejoin_timeout = min(REJOIN_SECONDS, overlay.rejoin_timeout)
     return overlay

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
+    from bourn.broker.growth import Growth
     from bourn.broker.logring import LogRing
     from bourn.broker.overlay.overlay import Overlay
     from bourn.broker.session import Session
@@ -97,6 +98,8 @@ class Broker:
         """The tree of brokers; None in an instance of one. Set before `running`."""
         self.cards: Mapping[int, Mapping[str, Any]] = {}
         """What the brokers said of themselves at boot, by rank, as far as this one was told."""
+        self.growth: Growth | None = None
+        """How there may be more brokers than there were at the start."""
         self.stopping = trio.Event()
         self.stop_reason = ""
 
@@ -294,6 +297,7 @@ class Broker:
         """Take a configuration; where a module objects, or it is wrong, the old one stays."""
         if self._tables is not None:
             config.check(self._tables)
+        grow = None if self.growth is None else self.growth.plan(config)
         before, self.config = self.config, config
         try:
             self.host.reconfigure()
@@ -301,6 +305,14 @@ class Broker:
             self.config = before
             self.host.reconfigure()
             raise
+        if grow is not None:
+            grow()
+
+    def resize(self, size: int, hostlist: str) -> None:
+        """Have so many brokers in the instance from now on."""
+        self.size = self.router.size = size
+        self.attrs.renew("size", size)
+        self.attrs.renew("hostlist", hostlist)
 
     def _make_connector(self) -> Connector:
         access = self.config.table("access", AccessTable)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bourn.config import Config
     from bourn.errors import BournError
 
-__all__ = ["BootMethod", "BootSession", "bourn_boot_methods"]
+__all__ = ["BootMethod", "BootSession", "GrowingSession", "bourn_boot_methods"]
 
 
 @runtime_checkable
@@ -41,6 +41,22 @@ class BootSession(Protocol):
 
     async def close(self, error: BournError | None = None) -> None:
         """Leave: tell the launcher that this broker knows all it needs, or that it can't start, and why."""
+        ...
+
+
+@runtime_checkable
+class GrowingSession(BootSession, Protocol):
+    """The session of a method that lets an instance have more brokers than it began with."""
+
+    def grown(self, config: Config) -> GrowingSession | None:
+        """Return the session that a new configuration stands for; None where it has no more brokers.
+
+        Raises `BournError` where brokers that there are would become others.
+        """
+        ...
+
+    def cards(self, wanted: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
+        """Return cards as `exchange` does, at once."""
         ...
 
 

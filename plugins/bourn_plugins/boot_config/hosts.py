@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bourn.config.tables import BootstrapTable
 from bourn.errors import BournError, ConfigError, suggest
 from bourn.model.hostlist import Hostlist
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from bourn.config.tables import BootstrapTable
+    from bourn.config import Config
 
 
 class Hosts:
@@ -45,6 +46,10 @@ class Hosts:
             raise ConfigError(f"[bootstrap] host '{first}' is rank 0 and can't have a parent")
         return [self.rank(parents.get(host, first), "parent") for host in self.names[1:]]
 
+    def entries(self) -> list[tuple[str, tuple[str, int]]]:
+        """Return (name, address) of each host."""
+        return list(zip(self.names, self.connect, strict=True))
+
     def rank(self, host: str, what: str = "host") -> int:
         """Return a host's rank; BournError where it isn't in the list."""
         for name in (host, host.partition(".")[0]):
@@ -62,6 +67,7 @@ class Listed:
         hosts = self._hosts = Hosts(table)
         self.rank = hosts.rank(hostname)
         self.size = len(hosts.names)
+        self._hostname, self._quorum = hostname, quorum
         if self.size > 1 and not table.authority:
             raise ConfigError('[bootstrap] authority is missing: the file that "bourn keygen FILE" makes')
         path = Path(table.authority)
@@ -84,7 +90,27 @@ class Listed:
         self, card: Mapping[str, Any], wanted: Collection[int]
     ) -> Mapping[int, Mapping[str, Any]]:
         """Return what the list says."""
+        return self.cards(wanted)
+
+    def cards(self, wanted: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
+        """Return what the list says."""
         return {rank: self._card(rank) for rank in wanted}
+
+    def grown(self, config: Config) -> Listed | None:
+        """Take a list with more hosts at its end. A shorter one changes nothing: brokers leave by ending."""
+        table = config.table("bootstrap", BootstrapTable)
+        if not table.hosts:
+            return None
+        now, then = self._hosts, Hosts(table)
+        for rank, (before, after) in enumerate(zip(now.entries(), then.entries(), strict=False)):
+            if before != after:
+                raise ConfigError(
+                    f"[bootstrap] hosts: while the instance runs, rank {rank} is {_text(before)} and can't "
+                    f"become {_text(after)}; new hosts come last"
+                )
+        if len(then.names) <= self.size:
+            return None
+        return Listed(table, self._hostname, quorum=self._quorum)
 
     async def close(self, error: BournError | None = None) -> None:
         """Nobody waits to be told."""
@@ -92,6 +118,11 @@ class Listed:
     def _card(self, rank: int) -> Mapping[str, Any]:
         host, port = self._hosts.connect[rank]
         return {"rank": rank, "hostname": self._hosts.names[rank], "host": host, "port": port, "cert": ""}
+
+
+def _text(entry: tuple[str, tuple[str, int]]) -> str:
+    name, (host, port) = entry
+    return f"'{name}' at {host}:{port}"
 
 
 def _address(text: str, host: str, port: int, where: str) -> tuple[str, int]:

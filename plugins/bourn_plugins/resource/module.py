@@ -142,6 +142,7 @@ class Resource(Module):
         rset = self._inventory.rset
         await self._record("resource-update", {"ranks": str(rset.ranks), "nodelist": str(rset.nodelist)})
         self._tell(self._everything())
+        await self._set_online(self._present())
 
     @method(allow=Role.OWNER)
     async def update(self, request: Request) -> dict[str, Any]:

@@ -60,6 +60,10 @@ class Overlay:
         self.topology = topology
         self.table = table
         self.instance = instance
+        self.instances = {topology.size: instance}
+        """What the instance was called when it had so many ranks: brokers may come who know no more."""
+        self.may_grow = False
+        """Whether brokers may come who know of more ranks than this one yet."""
         self.parent: Peer | None = None
         self.peers: dict[int, Peer] = {}
         """Every neighbour with a live link, the parent included."""
@@ -79,6 +83,7 @@ class Overlay:
         self._went_to: dict[str, set[int]] = {}
         self._below = frozenset(topology.subtree(broker.rank)) - {broker.rank}
         self._changed = trio.Event()
+        self._nursery: trio.Nursery | None = None
         self.later = broker.turn.soon
         broker.events.subscribe("", self._pass_down)
 
@@ -94,11 +99,22 @@ class Overlay:
                 await nursery.start(self._keep_uplink)
             await nursery.start(self._serve)
             nursery.start_soon(self._watch)
+            self._nursery = nursery
             task_status.started()
 
     def online(self) -> None:
         """This broker's modules are up."""
         self.census.join(ONLINE)
+        self.changed()
+
+    def grow(self, topology: Topology, instance: str) -> None:
+        """Take a tree of more ranks; those that there were keep their places in it."""
+        served = bool(self.topology.children[self.rank])
+        self.topology, self.instance = topology, instance
+        self.instances[topology.size] = instance
+        self._below = frozenset(topology.subtree(self.rank)) - {self.rank}
+        if topology.children[self.rank] and not served and self._nursery is not None:
+            self._nursery.start_soon(self._serve_more)
         self.changed()
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
@@ -264,6 +280,9 @@ class Overlay:
     async def _serve(self, *, task_status: trio.TaskStatus[None]) -> None:
         await self._network.serve(self.admit, task_status=task_status)
 
+    async def _serve_more(self) -> None:
+        await self._network.serve(self.admit, task_status=trio.TASK_STATUS_IGNORED)
+
     async def admit(self, stream: trio.abc.Stream, address: str) -> None:
         """Hear out who has connected; serve it as a child until it goes, or refuse it."""
         peer: Peer | None = None
@@ -276,7 +295,8 @@ class Overlay:
             hello = value_of(packet.payload)
             objection = await self._objection(packet, hello, stream)
             if objection is not None:
-                log.warning("refused %s: %s", address, objection.message)
+                level = logging.INFO if objection.errnum == errno.EAGAIN else logging.WARNING
+                log.log(level, "refused %s: %s", address, objection.message)
                 await stream.send_all(refusal(objection.errnum, objection.message))
                 return
             peer = self._adopt(hello, address)
@@ -294,11 +314,15 @@ class Overlay:
         rank, version, seq = hello.get("rank"), hello.get("version"), hello.get("seq")
         if version != __version__:
             return BournError(f"it is Bourn {version}, this is Bourn {__version__}", errno.EPROTONOSUPPORT)
+        size = hello.get("size")
+        if self.may_grow and isinstance(size, int) and size > self.broker.size:
+            more = f"it knows of {size} ranks, here are {self.broker.size}"
+            return BournError(f"{more}: `bourn config reload` at rank 0 makes them known", errno.EAGAIN)
         if not isinstance(rank, int) or not 0 <= rank < self.broker.size:
             return BournError(f"there is no rank {rank!r} in this instance", errno.EINVAL)
         if not isinstance(seq, int | None):
             return BournError(f"rank {rank} sends no number of an event", errno.EPROTO)
-        if hello.get("instance") != self.instance or hello.get("size") != self.broker.size:
+        if size not in self.instances or hello.get("instance") != self.instances[size]:
             return BournError(f"rank {rank} is of another instance", errno.EPERM)
         text = self._network.vouch(stream, rank)
         if text is not None:
