@@ -41,29 +41,25 @@ REJOIN_SECONDS = 5.0
 
 
 async def build_overlay(
-    broker: Broker, session: BootSession, topology: str | None = None, more: Mapping[str, Any] | None = None
+    broker: Broker, session: BootSession, more: Mapping[str, Any] | None = None
 ) -> Overlay:
     """Exchange cards with the other brokers and return the overlay, which isn't running yet.
 
     A card is `{rank, hostname, host, port, cert, R}`, and what `more` adds: where the broker listens, its
-    certificate (DER, base64; "" with an authority), and the resources of its machine. `topology` goes before
-    what the session and the configuration say. Raises groups of BournError.
+    certificate (DER, base64; "" with an authority), and the resources of its machine.
+    Raises groups of BournError.
     """
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_give_up, broker)
-        overlay = await _build(broker, session, topology, dict(more or {}))
+        overlay = await _build(broker, session, dict(more or {}))
         nursery.cancel_scope.cancel()
     return overlay
 
 
-async def _build(
-    broker: Broker, session: BootSession, topology_text: str | None, more: dict[str, Any]
-) -> Overlay:
+async def _build(broker: Broker, session: BootSession, more: dict[str, Any]) -> Overlay:
     rank = session.rank
     table = broker.config.table("tbon", TbonTable)
-    topology = parse_topology(
-        topology_text or session.attributes.get(TOPOLOGY) or table.topology, session.size
-    )
+    topology = parse_topology(session.attributes.get(TOPOLOGY) or table.topology, session.size)
     path = session.attributes.get(AUTHORITY)
     authority = load_authority(Path(path)) if path else None
     identity = make_identity(rank, authority)
@@ -103,7 +99,7 @@ async def _build(
         network.bind(host.strip("[]") or own_address(table.interface), int(port or 0))
 
     def shape(grown: BootSession) -> str:
-        return topology_text or grown.attributes.get(TOPOLOGY) or table.topology
+        return grown.attributes.get(TOPOLOGY) or table.topology
 
     broker.growth = growth_of(broker, overlay, session, network, listen, shape)
     overlay.may_grow = broker.growth is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from bourn.broker.failure import leaves
 from bourn.errors import BournError, ConfigError, suggest
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Told(BournError):
 
 @asynccontextmanager
 async def linked(
-    broker: Broker, session: BootSession | None, parent: Parent | None, topology: str | None = None
+    broker: Broker, session: BootSession | None, parent: Parent | None
 ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Give a broker of many its overlay, rank 0 what the parent instance has for it; watch over whom it was
     started with.
@@ -70,24 +71,24 @@ async def linked(
 
     try:
         if session is not None:
-            await _link(broker, session, parent, topology)
+            await _link(broker, session, parent)
         if parent is not None and broker.rank == 0:
             parent.keep(broker)
         async with _watched(broker, session):
             yield up
     except* BournError as group:
-        error = _first(group)
+        error = next(error for error in leaves(group) if isinstance(error, BournError))
         if session is None or closed or error.errnum == errno.EINTR:
             raise error from None  # nobody waits for us, or the launcher ends us already
         raise await _give_up(session, error) from None
 
 
-async def _link(broker: Broker, session: BootSession, parent: Parent | None, topology: str | None) -> None:
+async def _link(broker: Broker, session: BootSession, parent: Parent | None) -> None:
     from bourn.broker.boot import build_overlay
     from bourn.broker.nesting import NODE
 
     more = {} if parent is None else {NODE: parent.node}
-    broker.overlay = await build_overlay(broker, session, topology, more)
+    broker.overlay = await build_overlay(broker, session, more)
     if broker.rank == 0 and "hostlist" not in broker.attrs:
         hosts = ",".join(str(broker.cards[rank]["hostname"]) for rank in range(broker.size))
         broker.attrs.set("hostlist", hosts, fixed=True)
@@ -148,11 +149,3 @@ def _tell_root(broker: Broker, reason: str) -> None:
             nodeid=0,
         )
     )
-
-
-def _first(group: BaseExceptionGroup[BournError]) -> BournError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, BournError)
-    return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import socket
@@ -17,6 +18,7 @@ from bourn._version import __version__
 from bourn.allocation import allocation
 from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
+from bourn.broker.failure import one_line
 from bourn.broker.initial import InitialProgram, StartFailed, environment
 from bourn.broker.launch import Told, linked, open_session, serve
 from bourn.broker.logring import LogRing
@@ -72,6 +74,12 @@ def run_start(options: StartOptions) -> int:
     """
     if options.test_size < 1:
         raise BournError(f"--test-size {options.test_size}: must be at least 1")
+    statedir = _statedir(options.attrs.get("statedir"))
+    with one_line(statedir):
+        return _run(options, statedir)
+
+
+def _run(options: StartOptions, statedir: Path | None) -> int:
     from bourn.config import load_config
     from bourn.config.tables import AccessTable
 
@@ -82,11 +90,10 @@ def run_start(options: StartOptions) -> int:
         refuse_several(os.environ)
     parent = find_parent(os.environ, 0 if session is None else session.rank)
     guests = config.table("access", AccessTable).allow_guest_user
-    statedir = _statedir(options.attrs.get("statedir"))
     rundir, made = make_rundir(_rundir(options, session), os.environ, guests=guests)
 
     def reload() -> Config:
-        return load_config(options.config_paths, options.conf, _tables(specs))
+        return load_config(options.config_paths, _overrides(options), _tables(specs))
 
     def broker_of(session: BootSession | None, rundir: Path) -> Broker:
         rank, size = (0, 1) if session is None else (session.rank, session.size)
@@ -127,8 +134,7 @@ def run_start(options: StartOptions) -> int:
             )
         with Signals(at_once=partial(clean, at_once=True)) as signals:
             broker = broker_of(session, rundir)
-            topology = options.attrs.get("tbon.topo")
-            return trio.run(_instance, broker, specs, program, signals, made, session, parent, topology)
+            return trio.run(_instance, broker, specs, program, signals, made, session, parent)
     except Told:
         return 1
     finally:
@@ -143,17 +149,16 @@ async def _instance(
     made: bool,
     session: BootSession | None,
     parent: Parent | None,
-    topology: str | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
     if session is not None and broker.rank:
-        async with linked(broker, session, parent, topology) as up, broker.running(specs):
+        async with linked(broker, session, parent) as up, broker.running(specs):
             if broker.statedir is not None and made:
                 succeed(broker.statedir, broker.rundir, broker.rank)
             await up()
             return await serve(broker, session, signals)
     async with (
-        linked(broker, session, parent, topology) as up,
+        linked(broker, session, parent) as up,
         broker.running(specs),
         as_job(parent, broker, program, signals),
     ):
@@ -213,9 +218,8 @@ def _fork_others(
     from bourn.broker.order import choose
     from bourn.broker.overlay.topology import parse_topology
 
-    topology = options.attrs.get("tbon.topo")
     # What all would complain of is said once.
-    parse_topology(topology or config.table("tbon", TbonTable).topology, options.test_size)
+    parse_topology(config.table("tbon", TbonTable).topology, options.test_size)
     choose(specs, config.raw.get("modules") or {}, 0)
     attributes = {INSTANCE: os.urandom(16).hex(), BIND: "127.0.0.1:0"}
 
@@ -230,9 +234,9 @@ def _fork_others(
                 _remove(rundir, whole=True)  # rank 0 can't any more
 
         try:
-            with Signals(at_once=clean) as signals:
+            with Signals(at_once=clean) as signals, one_line(statedir):
                 broker = broker_of(member, own)
-                trio.run(_member, broker, specs, signals, member, parent, topology)
+                trio.run(_member, broker, specs, signals, member, parent)
                 return 0
         finally:
             clean()
@@ -252,10 +256,9 @@ async def _member(
     signals: Signals,
     member: Member,
     parent: Parent | None,
-    topology: str | None,
 ) -> None:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
-    async with linked(broker, member, parent, topology) as up, broker.running(specs):
+    async with linked(broker, member, parent) as up, broker.running(specs):
         await up()
         await broker.stopping.wait()
 
@@ -265,12 +268,18 @@ def _prepare(options: StartOptions) -> tuple[Config, PluginManager, list[ModuleS
     from bourn.config import load_config
     from bourn.plugins import PluginManager
 
-    config = load_config(options.config_paths, options.conf)
+    config = load_config(options.config_paths, _overrides(options))
     plugins = PluginManager()
     plugins.load(config, groups=("bourn.plugins", "bourn.policies"))
     specs = [spec for _, spec in plugins.collect("bourn_modules")]
     config.check(_tables(specs))
     return config, plugins, specs
+
+
+def _overrides(options: StartOptions) -> list[str]:
+    """Return the overrides; an attribute that has a key of its own is one, and goes where the others go."""
+    topology = options.attrs.get("tbon.topo")
+    return options.conf if topology is None else [*options.conf, f"tbon.topology={json.dumps(topology)}"]
 
 
 def _allow_many_files() -> None:

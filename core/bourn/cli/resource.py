@@ -103,7 +103,7 @@ def _states(text: str, known: Iterable[str]) -> list[str]:
 
 def _union(h: Handle, text: str) -> ResourceSet:
     listing = resource_list(h)
-    result = ResourceSet()
+    result = listing.all.copy_ranks(IdSet())  # nothing yet, but until when
     for name in _states(text, STATES):
         result = result.union(listing.state(name))
     return result

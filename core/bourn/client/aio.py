@@ -52,6 +52,8 @@ class Handle:
         self._asked: dict[int, trio.CancelScope] = {}
         self._outgoing: list[bytes] = []
         self._work = trio.Event()
+        self._sending = False
+        self._idle = trio.Event()
         self._error: BournError | None = None
         self._relay: Relay | None = None
 
@@ -67,8 +69,9 @@ class Handle:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         if error is None and self._error is None:
-            with trio.move_on_after(1):
-                await self._flush()
+            # Shielded: whatever happens, the nursery below has to be left as well.
+            with trio.move_on_after(1, shield=True):
+                await self._emptied()
         self._lost(BournError("the handle is closed", errno.EBADF))
         self._nursery.cancel_scope.cancel()
         try:
@@ -191,12 +194,21 @@ class Handle:
         if frames:
             await self._stream.send_all(b"".join(frames))
 
+    async def _emptied(self) -> None:
+        """Wait until what was to be sent has been, by the one task that sends."""
+        while (self._outgoing or self._sending) and self._error is None:
+            self._idle = trio.Event()
+            await self._idle.wait()
+
     async def _send_on(self) -> None:
         try:
             while True:
                 await self._work.wait()
                 self._work = trio.Event()
+                self._sending = True
                 await self._flush()
+                self._sending = False
+                self._idle.set()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # the receiver sees why
 
@@ -275,6 +287,7 @@ class Handle:
     def _lost(self, error: BournError) -> None:
         if self._error is None:
             self._error = error
+        self._idle.set()
         for channel in self._waiting.values():
             channel.close()
         for _, channel in self._listeners:

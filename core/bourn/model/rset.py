@@ -263,6 +263,11 @@ class _Node:
         self.gpus = gpus
 
 
+def ending(obj: Mapping[str, Any], expiration: float) -> dict[str, Any]:
+    """Return an R in the form of RFC 20 that ends at another time (seconds since the epoch, 0 for never)."""
+    return {**obj, "execution": {**obj["execution"], "expiration": expiration}}
+
+
 def encode_R(obj: Mapping[str, Any]) -> str:
     """Return the compact JSON text of an R object."""
     return _encode(obj).decode()

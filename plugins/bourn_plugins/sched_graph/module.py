@@ -14,7 +14,7 @@ from bourn.config.tables import ResourceTable
 from bourn.errors import BournError
 from bourn.model.idset import IdSet
 from bourn.model.overrides import LABELS, apply_overrides
-from bourn.model.rset import ResourceSet
+from bourn.model.rset import ResourceSet, ending
 from bourn_plugins.sched_graph.engine.allocation import parts_of, rset_of
 from bourn_plugins.sched_graph.engine.policy import PolicyFault
 from bourn_plugins.sched_graph.engine.reasons import Reasons
@@ -159,6 +159,7 @@ class SchedGraph(SchedulerModule):
                     self._estate.mark(IdSet(update[key]), up)
             if "expiration" in update:
                 self._end = update["expiration"] or FOREVER
+                self._rset = ending(self._rset, update["expiration"])
         self.ctx.soon(self._pass)
 
     @method(allow=Role.OWNER)

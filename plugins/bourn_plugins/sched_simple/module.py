@@ -9,6 +9,7 @@ from bourn.broker.module import Request, Role, method
 from bourn.broker.scheduler import SchedulerModule
 from bourn.model.counts import jobspec_counts
 from bourn.model.overrides import LABELS, apply_overrides
+from bourn.model.rset import ending
 from bourn_plugins.sched_simple.backlog import Backlog, Waiting
 from bourn_plugins.sched_simple.compile import ask_of, nodes_of, rset_of, shares_of
 from bourn_plugins.sched_simple.config import SimpleTable
@@ -56,7 +57,9 @@ class SchedSimple(SchedulerModule):
         else:
             self._pool.set_up(IdSet(update.get("up", "")), True)
             self._pool.set_up(IdSet(update.get("down", "")), False)
-            self._expiration = update.get("expiration", self._expiration)
+            if "expiration" in update:
+                self._expiration = update["expiration"]
+                self._rset = ending(self._rset, self._expiration)
         self.ctx.soon(self._pass)
 
     def _claim(self, job: HelloJob) -> None:

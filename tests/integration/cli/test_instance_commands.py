@@ -15,6 +15,15 @@ def test_resources(bourn):
     assert "resource-define" in bourn.ok("resource eventlog")
 
 
+def test_when_the_resources_end(bourn):
+    before = json.loads(bourn.ok("resource R -s all"))["execution"]
+    script = "bourn resource R; bourn resource R -s allocated"
+    child = bourn.words("run", "-t30m", "bourn", "start", "sh", "-c", script)
+    ends = [json.loads(line)["execution"]["expiration"] for line in child.out.splitlines()]
+    assert before["expiration"] == 0
+    assert ends[0] == ends[1] > 1e9
+
+
 def test_allocated_resources(bourn):
     id = bourn.ok("submit -n4 -g0 sleep 60")
     bourn.ok(f"job wait-event -q {id} start")

@@ -183,6 +183,8 @@ class Overlay:
 
     async def _keep_uplink(self, *, task_status: trio.TaskStatus[None]) -> None:
         first = True
+        if self.ending:
+            raise BournError(f"rank {self.rank} ends before it was linked", errno.EINTR)
         while not self.ending:
             try:
                 peer, stream, early = await self._find_parent(first)
