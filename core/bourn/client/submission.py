@@ -1,4 +1,5 @@
-"""What a `job-ingest.submit` request is made of: many jobs, each distinct jobspec sent once."""
+"""What a `job-ingest.submit` request is made of: many jobs, each distinct jobspec and environment sent
+once."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bourn.client.transport import Encoded, to_json
 from bourn.errors import JobspecError
+from bourn.model.environment import environment_of, with_environment
 from bourn.model.jobid import JobID, member_id
 
 if TYPE_CHECKING:
@@ -30,10 +32,13 @@ class Submission:
 
     def __init__(self) -> None:
         self.jobspecs: list[str] = []
-        """As JSON: encoded once, for their size and for the request."""
+        """As JSON: encoded once, for their size and for the request; environments by index."""
+        self.environments: list[str] = []
         self.jobs: list[dict[str, Any]] = []
         self.arrays: list[dict[str, Any]] = []
         self._index: dict[Any, int] = {}
+        self._environments: dict[object, int] = {}
+        self._latest: tuple[Any, int] = (None, 0)
         self._keep: list[object] = []
         self._size = 0
 
@@ -85,7 +90,10 @@ class Submission:
     def payload(self) -> Encoded:
         """Return the request's payload."""
         arrays = f',"arrays":{to_json(self.arrays)}' if self.arrays else ""
-        return Encoded(f'{{"jobspecs":[{",".join(self.jobspecs)}],"jobs":{to_json(self.jobs)}{arrays}}}')
+        shared = f',"environments":[{",".join(self.environments)}]' if self.environments else ""
+        return Encoded(
+            f'{{"jobspecs":[{",".join(self.jobspecs)}],"jobs":{to_json(self.jobs)}{arrays}{shared}}}'
+        )
 
     def send(self, h: Handle) -> list[JobID]:
         """Submit, wait until all is durable, and return the ids in order, those of arrays last."""
@@ -96,13 +104,46 @@ class Submission:
         mark: Any = jobspec if isinstance(jobspec, str) else id(jobspec)
         index = self._index.get(mark)
         if index is None:
-            text = as_json(jobspec)
+            text = self._text(jobspec)
             index = self._index[mark] = len(self.jobspecs)
             # An id is only good as long as its object lives.
             self._keep.append(jobspec)
             self.jobspecs.append(text)
-            self._size += len(text) if text.isascii() else len(text.encode(errors="replace"))
+            self._add_size(text)
         return index
+
+    def _text(self, jobspec: JobspecLike) -> str:
+        """Return what travels as a jobspec: JSON, its environment apart."""
+        obj = as_object(jobspec)
+        environment = environment_of(obj)
+        try:
+            if environment is not None:
+                if type(environment) is not dict:
+                    raise JobspecError("attributes.system.environment", "must be a dictionary")
+                obj = with_environment(obj, self._share(environment))
+            return to_json(obj)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise JobspecError("", f"jobspec can't be expressed in JSON: {error}") from None
+
+    def _share(self, environment: dict[str, Any]) -> int:
+        """Return an environment's index: equal ones are sent once."""
+        if self._latest[0] is environment:
+            return self._latest[1]
+        try:
+            key: object = frozenset(environment.items())
+        except TypeError:
+            key = to_json(environment)  # a value is none; the broker says which
+        index = self._environments.get(key)
+        if index is None:
+            text = to_json(environment)
+            index = self._environments[key] = len(self.environments)
+            self.environments.append(text)
+            self._add_size(text)
+        self._latest = environment, index
+        return index
+
+    def _add_size(self, text: str) -> None:
+        self._size += len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def member_ids(array: int, members: Iterable[int]) -> list[JobID]:
@@ -110,16 +151,17 @@ def member_ids(array: int, members: Iterable[int]) -> list[JobID]:
     return [JobID(member_id(array, number)) for number in members]
 
 
-def as_json(jobspec: JobspecLike) -> str:
-    """Return what travels: the jobspec's dictionary as JSON; JobspecError where it can't be that."""
+def as_object(jobspec: JobspecLike) -> Any:
+    """Return the jobspec as what JSON is made of; JobspecError where it can't be that."""
     if isinstance(jobspec, str):
         try:
-            json.loads(jobspec)
+            return json.loads(jobspec)
         except ValueError as error:
             raise JobspecError("", f"jobspec is not JSON: {error}") from None
+    if isinstance(jobspec, dict):
         return jobspec
-    to_dict = None if isinstance(jobspec, dict) else getattr(jobspec, "to_dict", None)
+    to_dict = getattr(jobspec, "to_dict", None)
     try:
-        return to_json(jobspec if isinstance(jobspec, dict) else to_dict() if to_dict else dict(jobspec))
-    except (TypeError, ValueError, RecursionError) as error:
+        return to_dict() if to_dict else dict(jobspec)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
         raise JobspecError("", f"jobspec can't be expressed in JSON: {error}") from None

@@ -39,7 +39,7 @@ class NewJob(NamedTuple):
     urgency: int
     flags: int
     t_submit: float
-    spec_hash: bytes  # a cryptographic digest of spec_json, 16-32 bytes: the text is stored once per digest
+    spec_hash: bytes  # 16-32 bytes, a digest of spec_json and environment: they are stored once per digest
     spec_json: bytes  # the jobspec as JSON text
     overrides: str | None = None  # JSON object {dotted path: value} that is laid over the jobspec
     idem_key: str | None = None  # unique per user; a retry of the submission finds the job by it
@@ -50,6 +50,9 @@ class NewJob(NamedTuple):
     bank: str | None = None
     ntasks: int | None = None
     duration: float = 0.0  # seconds, 0 = unlimited
+    environment: tuple[bytes, bytes] | None = None
+    """Digest and JSON text of `attributes.system.environment` where spec_json lacks it: it is stored
+    once, as unlike jobs of a shell share it."""
 
 
 class ArrayRow(NamedTuple):
@@ -75,6 +78,7 @@ class ArrayRow(NamedTuple):
     signed: str | None = None  # J
     ending: str | None = None  # JSON: context of the exception that ends members that haven't begun
     t_inactive: float = 0.0  # when the last member ended; 0 while any is left
+    environment: tuple[bytes, bytes] | None = None  # as in NewJob
 
 
 class ArrayUpdate(NamedTuple):

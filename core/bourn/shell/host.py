@@ -23,7 +23,7 @@ from bourn.shell.wire import FromHost
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bourn.hookspecs.shell import ShellPlugin
     from bourn.shell.loop import Timer
@@ -46,11 +46,23 @@ SWEEP_DELAY = 0.1
 class _Spec:
     """A jobspec that the broker has sent, taken apart when its first job comes."""
 
-    __slots__ = ("compiled", "text")
+    __slots__ = ("_environment", "_text", "compiled")
 
-    def __init__(self, text: msgspec.Raw) -> None:
-        self.text = text
+    def __init__(self, text: msgspec.Raw, environment: Mapping[str, str | None] | None = None) -> None:
+        self._text = text
+        self._environment = environment
         self.compiled: ShellSpec | PrivateSpec | BournError | None = None
+
+    def decode(self) -> dict[str, Any]:
+        """Return the whole jobspec; the environment in it is shared."""
+        jobspec: dict[str, Any] = msgspec.json.decode(self._text)
+        if self._environment is not None:
+            jobspec["attributes"]["system"]["environment"] = self._environment
+        return jobspec
+
+    def whole(self) -> msgspec.Raw:
+        """Return the text of the whole jobspec."""
+        return self._text if self._environment is None else msgspec.Raw(msgspec.json.encode(self.decode()))
 
 
 class Host:
@@ -89,6 +101,7 @@ class Host:
         self._grace = grace
         self._patience = grace
         self._specs: dict[int, _Spec] = {}
+        self._environments: dict[int, dict[str, str | None]] = {}
         self._backlog: deque[tuple[Start, _Spec | None]] = deque()
         self._ready: list[int] = []
         self._started: list[tuple[int, float]] = []
@@ -179,6 +192,12 @@ class Host:
         specs = self._specs
         for key, text in batch.specs:
             specs[key] = _Spec(text)
+        for key in batch.forget_environments:
+            self._environments.pop(key, None)
+        for key, text in batch.environments:
+            self._environments[key] = msgspec.json.decode(text)
+        for key, text, environment in batch.parted:
+            specs[key] = _Spec(text, self._environments[environment])
         for start in batch.start:
             self._backlog.append((start, specs.get(start.spec)))
         for id in batch.go:
@@ -282,17 +301,17 @@ class Host:
             from bourn.model.overrides import apply_overrides
 
             rest = {k: v for k, v in overrides.items() if not k.startswith(ENVIRONMENT)}
-            return self._compile(known.text, apply_overrides(msgspec.json.decode(known.text), rest))
+            return self._compile(known, apply_overrides(known.decode(), rest))
         if known.compiled is None:
-            known.compiled = self._compile(known.text, msgspec.json.decode(known.text))
+            known.compiled = self._compile(known, known.decode())
         return known.compiled
 
-    def _compile(self, text: msgspec.Raw, jobspec: dict[str, object]) -> ShellSpec | PrivateSpec | BournError:
+    def _compile(self, known: _Spec, jobspec: dict[str, Any]) -> ShellSpec | PrivateSpec | BournError:
         try:
             spec = ShellSpec(jobspec)
             if not self._private and is_private(spec.options):
                 # The overrides of its jobs go with them.
-                return PrivateSpec(text, spec.cwd, spec.options)
+                return PrivateSpec(known.whole(), spec.cwd, spec.options)
             choose_plugins(spec, self._plugins)
         except BournError as error:
             return error
@@ -406,7 +425,13 @@ class Host:
         ready = [id for id, job in self.jobs.items() if job.prepared]
         fences = [(id, job.place.nodeid, *told) for id, job in self.jobs.items() for told in job.fences()]
         return FromHost(
-            jobs=jobs, host=self.name, pid=os.getpid(), fences=fences, waiting=waiting, ready=ready
+            jobs=jobs,
+            host=self.name,
+            pid=os.getpid(),
+            parts=True,
+            fences=fences,
+            waiting=waiting,
+            ready=ready,
         )
 
     def _broker_found(self) -> None:

@@ -69,7 +69,13 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     """Highest sequence number whose frame may be forgotten."""
     forget: list[int] = []
     """Keys of jobspecs that won't be used again."""
+    forget_environments: list[int] = []
+    environments: list[tuple[int, msgspec.Raw]] = []
+    """(key, `attributes.system.environment`): unlike jobspecs of one shell have it in common."""
     specs: list[tuple[int, msgspec.Raw]] = []
+    """(key, jobspec)"""
+    parted: list[tuple[int, msgspec.Raw, int]] = []
+    """(key, jobspec without its environment, key of that); to hosts that said `FromHost.parts` only."""
     start: list[Start] = []
     go: list[int] = []
     """Jobs that were held and may start."""
@@ -104,6 +110,8 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     host: str = ""
     """Likewise: the host's name, which no other host ever has."""
     pid: int = 0
+    parts: bool = False
+    """Likewise: whether it takes `ToHost.parted`. One that an older Bourn has started doesn't."""
     started: list[tuple[int, float]] = []
     """(job id, epoch seconds)"""
     logs: list[tuple[int, str, str]] = []

@@ -12,6 +12,7 @@ import trio
 from bourn.broker.module import ANYONE, Module, Request, Role, method
 from bourn.errors import BournError, suggest
 from bourn.hookspecs.store import EVENTLOG, EXEC_EVENTLOG, INPUT, OUTPUT, PARTS, RESOURCE_SET, SIGNED_JOBSPEC
+from bourn.model.interned import INTERNED
 from bourn.model.jobid import JobID
 from bourn_plugins.job_manager.engine import is_array
 
@@ -71,7 +72,9 @@ class JobInfo(Module):
 
                 return apply_overrides(job.jobspec, job.overrides)
             array = self._array(id)
-            return _decode(array.spec_json) if array is not None else self._final_jobspec(id)
+            if array is not None:
+                return INTERNED.intern_row(array.spec_json, array.environment).obj
+            return self._final_jobspec(id)
         if key == RESOURCE_SET:
             text = store.log_last(id, RESOURCE_SET)
             return _decode(text) if text else None

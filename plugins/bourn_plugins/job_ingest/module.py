@@ -18,7 +18,7 @@ from bourn.model.fluid import FluidGenerator
 from bourn_plugins.job_ingest.envelope import unwrap
 from bourn_plugins.job_ingest.ledger import Ack, Ledger
 from bourn_plugins.job_ingest.pipeline import Pipeline, select
-from bourn_plugins.job_ingest.request import arrays, items
+from bourn_plugins.job_ingest.request import arrays, items, place_environment
 from bourn_plugins.job_ingest.submission import Entry, Submission
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ class JobIngest(Module):
     def submit(self, request: Request) -> Later:
         """Accept all jobs and arrays of a request, or none; answered with their ids once they are durable.
 
-        Payload: {jobspecs: [object | J], jobs: [{jobspec: index, urgency?, flags?, key?, set?}],
+        Payload: {jobspecs: [object | J], environments?: [object],
+        jobs: [{jobspec: index, urgency?, flags?, key?, set?}],
         arrays?: [{jobspec: index, members: idset, urgency?, flags?, key?}]}.
         Response: {ids: [integer]}, in the order of `jobs`, then of `arrays`. The error names the job and the
-        reason.
+        reason. Where there are environments, `attributes.system.environment` of a jobspec may be the index of
+        one.
         """
         jobspecs = request.get("jobspecs", list)
         jobs = request.get("jobs", list)
@@ -113,11 +115,12 @@ class JobIngest(Module):
         most = self.ctx.config.table("ingest", IngestTable).max_jobs
         if most and len(jobs) > most:
             raise BournError(f"{len(jobs)} jobs in one request; [ingest] max-jobs is {most}", errno.E2BIG)
+        environments = request.get("environments", list, [])
         submission = Submission(
             self._pipeline,
             request.userid,
             request.rolemask,
-            lambda index: self._open(jobspecs[index], request.userid),
+            lambda index: self._open(jobspecs[index], request.userid, environments),
             self._known,
         )
         position = 0
@@ -181,17 +184,17 @@ class JobIngest(Module):
         stored: int | None = self.ctx.provider("store").store.job_by_key(*key)
         return None if stored is None else (stored, None)
 
-    def _open(self, source: Any, userid: int) -> Entry:
-        """Take an entry of `jobspecs`: an object, its JSON text, or a J."""
+    def _open(self, source: Any, userid: int, environments: list[Any]) -> Entry:
+        """Take an entry of `jobspecs`: an object, its JSON text, or a J, which is whole."""
         if isinstance(source, str) and not source.lstrip().startswith("{"):
             return Entry(unwrap(source, userid, self._signer), source)
         self._allow_unsigned(userid)
         if isinstance(source, str):
             try:
-                return Entry(msgspec.json.decode(source), None)
+                source = msgspec.json.decode(source)
             except msgspec.DecodeError as err:
                 raise BournError(f"the jobspec is not JSON: {err}") from None
-        return Entry(source, None)
+        return Entry(place_environment(source, environments) if environments else source, None)
 
     def _allow_unsigned(self, userid: int) -> None:
         """Refuse what the shell host couldn't run as anybody but the owner."""

@@ -9,7 +9,7 @@ import msgspec
 from bourn.config.tables import IngestTable
 from bourn.errors import BournError, JobspecError
 from bourn.model.flags import NOVALIDATE
-from bourn.model.interned import INTERNED, InternedJobspec, jobspec_hash
+from bourn.model.interned import INTERNED, Environment, InternedJobspec, jobspec_hash
 from bourn.model.jobspec_check import check_jobspec
 from bourn.model.overrides import CHECKED, LABELS, apply_overrides
 
@@ -69,16 +69,17 @@ class Pipeline:
     def check(self, obj: object, userid: int, rolemask: int, urgency: int, flags: int) -> InternedJobspec:
         """Return the jobspec to run; BournError is the refusal that the user reads."""
         try:
-            text = _encode(obj)
+            body, environment = INTERNED.part(obj)
+            text = _encode(body)
         except (TypeError, ValueError, RecursionError) as err:
             raise JobspecError("", f"the jobspec can't be written as JSON: {err}") from None
-        key = (jobspec_hash(text), userid, rolemask, urgency, flags)
+        key = (jobspec_hash(text, environment), userid, rolemask, urgency, flags)
         found = self._kept.get(key)
         if found is None:
             check_jobspec(obj)
             # Frobnicators get a tree of their own; decoding is the fastest way to copy one.
             tree: dict[str, Any] = _decode(text)
-            found = self._admit(tree, text, self._info(userid, rolemask, urgency, flags))
+            found = self._admit(tree, text, environment, self._info(userid, rolemask, urgency, flags))
             if self._pure:
                 if len(self._kept) >= KEPT:
                     del self._kept[next(iter(self._kept))]
@@ -113,25 +114,33 @@ class Pipeline:
         """How many results are kept."""
         return len(self._kept)
 
-    def _admit(self, tree: dict[str, Any], text: bytes, info: SubmitInfo) -> InternedJobspec:
-        """Return what frobnicators and validators make of a jobspec; `text` is its JSON, checked already."""
+    def _admit(
+        self, tree: dict[str, Any], text: bytes, environment: Environment | None, info: SubmitInfo
+    ) -> InternedJobspec:
+        """Return what frobnicators and validators make of a jobspec; `text` is its JSON, checked already, and
+        it and `tree` lack the environment.
+        """
         attributes = tree["attributes"]
         if attributes is None:
             attributes = tree["attributes"] = {}
         system = attributes.setdefault("system", {})
+        if environment is not None:
+            system["environment"] = environment.obj.copy()
         for owned in self.frobnicators:
             tree = self._call("frobnicator", owned, owned.value.apply, tree, info)
             if type(tree) is not dict:
                 raise self._failed("frobnicator", owned, TypeError(f"returned {tree!r:.40}, not a jobspec"))
-        if self.frobnicators and (after := _encode(tree)) != text:
+        body, after = INTERNED.part(tree, environment)
+        if self.frobnicators and (after is not environment or _encode(body) != text):
             check_jobspec(tree)
-            system = tree["attributes"]["system"]
-            text = after
+        system = tree["attributes"]["system"]
         if "duration" not in system:
             system["duration"] = 0.0
-            text = _encode(tree)
+            body, after = INTERNED.part(tree, after)
+        if after is not None:
+            system["environment"] = after.obj
         self._validate(tree, info)
-        return INTERNED.intern(text, tree)
+        return INTERNED.intern(_encode(body), tree, after)
 
     def _validate(self, tree: dict[str, Any], info: SubmitInfo, paths: tuple[str, ...] = ()) -> None:
         if info.flags & NOVALIDATE:

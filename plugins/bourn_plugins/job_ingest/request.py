@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bourn.errors import BournError, suggest
+from bourn.errors import BournError, JobspecError, suggest
+from bourn.model.environment import environment_of, with_environment
 from bourn.model.flags import OWNER_ONLY, SUBMIT_FLAGS, WAITABLE
 from bourn.model.idset import IdSet
 from bourn.model.jobid import MAX_MEMBERS
@@ -82,6 +83,17 @@ def arrays(items: list[Any], n_jobspecs: int, is_owner: bool) -> Iterator[Item]:
             raise BournError("an array needs no flag waitable: wait for it by its id")
         urgency = check_urgency(array.get("urgency", DEFAULT_URGENCY), is_owner)
         yield Item(_index(array, n_jobspecs), urgency, flags, _key(array), None, members)
+
+
+def place_environment(obj: Any, environments: list[Any]) -> Any:
+    """Return a jobspec with the environment that it names by an index; one that names none, as it is."""
+    index = environment_of(obj)
+    if type(index) is not int:
+        return obj
+    if not 0 <= index < len(environments):
+        reason = f"{index} is no index into environments, of which there are {len(environments)}"
+        raise JobspecError("attributes.system.environment", reason)
+    return with_environment(obj, environments[index])
 
 
 def _index(job: dict[str, Any], n_jobspecs: int) -> int:

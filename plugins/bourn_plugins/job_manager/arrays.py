@@ -95,6 +95,7 @@ def array_row(item: IngestedArray, facts: Facts) -> ArrayRow:
     return ArrayRow(
         *(item.id, last, item.userid, item.urgency, item.flags, item.t_submit, spec.hash, spec.json),
         *(str(item.members), item.key, facts.name, facts.queue, facts.ntasks, facts.duration, item.signed),
+        environment=spec.environment.row if spec.environment else None,
     )
 
 
@@ -160,7 +161,7 @@ class ArrayDesk:
     def restore(self, store: Store) -> None:
         """Bring back the arrays of the store; the engine has their active jobs already."""
         for row in store.arrays(active=True):
-            spec = INTERNED.intern(row.spec_json)
+            spec = INTERNED.intern_row(row.spec_json, row.environment)
             members = IdSet(row.members)
             made = store.array_jobs(row.id, row.last)
             waiting = members.mask & ~_mask([member_number(row.id, id) for id in made])

@@ -200,6 +200,7 @@ def _row(item: IngestedJob, facts: Facts) -> NewJob:
         facts.bank,
         facts.ntasks,
         facts.duration,
+        spec.environment.row if spec.environment else None,
     )
 
 

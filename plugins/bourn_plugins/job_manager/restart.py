@@ -48,7 +48,7 @@ def replay(job: Job, text: str) -> None:
 
 def job_of(row: NewJob) -> Job:
     """Return a job as it was submitted, before any event."""
-    spec = INTERNED.intern(row.spec_json)
+    spec = INTERNED.intern_row(row.spec_json, row.environment)
     overrides = _decode(row.overrides) if row.overrides else None
     facts = facts_of(spec, overrides)
     return Job(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SPECS_KEPT = 512
 """Distinct jobspecs that a host remembers."""
+ENVIRONMENTS_KEPT = 64
+"""Distinct environments that it remembers for further jobspecs."""
 ACK_EVERY = 16
 """Reports without output that may stay unacknowledged while there is nothing else to send."""
 
@@ -32,7 +34,10 @@ class Outbox:
         self._told = 0
         self._pressing = True
         self._keys: OrderedDict[bytes, int] = OrderedDict()
+        self._environments: OrderedDict[bytes, int] = OrderedDict()
         self._next = count(1)
+        self.parts = False
+        """Whether the host takes jobspecs without their environments, and these once."""
 
     def start(self, jobs: Iterable[tuple[InternedJobspec, Start]]) -> None:
         """Add jobs, and those of their jobspecs that the host doesn't have."""
@@ -41,12 +46,28 @@ class Outbox:
             key = keys.get(jobspec.hash)
             if key is None:
                 key = keys[jobspec.hash] = next(self._next)
-                batch.specs.append((key, msgspec.Raw(jobspec.json)))
+                self._add_spec(key, jobspec)
             else:
                 keys.move_to_end(jobspec.hash)
             start.spec = key
             batch.start.append(start)
         self._pressing = True
+
+    def _add_spec(self, key: int, jobspec: InternedJobspec) -> None:
+        environment = jobspec.environment
+        if environment is None:
+            self.batch.specs.append((key, msgspec.Raw(jobspec.json)))
+        elif not self.parts:
+            self.batch.specs.append((key, msgspec.Raw(msgspec.json.encode(jobspec.obj))))
+        else:
+            digest, text = environment.row
+            known = self._environments.get(digest)
+            if known is None:
+                known = self._environments[digest] = next(self._next)
+                self.batch.environments.append((known, msgspec.Raw(text)))
+            else:
+                self._environments.move_to_end(digest)
+            self.batch.parted.append((key, msgspec.Raw(jobspec.json), known))
 
     def go(self, id: int) -> None:
         """Let a job start that was held."""
@@ -114,4 +135,6 @@ class Outbox:
         while len(self._keys) > SPECS_KEPT:
             # The host forgets before it starts: what this batch needs goes with the next.
             self.batch.forget.append(self._keys.popitem(last=False)[1])
+        while len(self._environments) > ENVIRONMENTS_KEPT:
+            self.batch.forget_environments.append(self._environments.popitem(last=False)[1])
         return batch

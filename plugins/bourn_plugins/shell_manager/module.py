@@ -473,7 +473,7 @@ class ShellManager(Module):
         self._sink.host_report(report, mark, partial(self._durable, host, report), host.rank)
 
     def _greeted(self, host: Host, greeting: FromHost) -> None:
-        host.pid = greeting.pid
+        host.pid, host.outbox.parts = greeting.pid, greeting.parts
         if host.name != greeting.host:
             host.name, host.heard = greeting.host, 0
         if host.rank == self.ctx.rank and (host.process is None or host.process.pid != host.pid):

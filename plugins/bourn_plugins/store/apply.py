@@ -58,7 +58,8 @@ _insert_array = Inserter("array", ARRAY_COLUMNS)
 _insert_active = Inserter("active", ("id",))
 _insert_log = Inserter("log", ("jobid", "name", "data"))
 _insert_done = Inserter("done", DONE_COLUMNS)
-_insert_spec = Inserter("spec", ("id", "hash", "data"))
+_insert_spec = Inserter("spec", ("id", "hash", "data", "environment"))
+_insert_environment = Inserter("environment", ("id", "hash", "data"))
 _insert_resource = Inserter("resource", ("data",))
 
 
@@ -116,8 +117,8 @@ class Applier:
     ) -> None:
         db = self.db
         if jobs:
-            specs = self._spec_ids([job[5:7] for job in jobs])
-            _insert_job(db, [(*j[:5], specs[j[5]], *j[7:]) for j in jobs])
+            specs = self._spec_ids(jobs)
+            _insert_job(db, [(*j[:5], specs[j[5]], *j[7:-1]) for j in jobs])
             _insert_active(db, [j[:1] for j in jobs])
         if logs:
             names = self.names
@@ -133,24 +134,41 @@ class Applier:
         if resource:
             _insert_resource(db, [(line,) for line in resource])
 
-    def _spec_ids(self, texts: Sequence[tuple[bytes, bytes]]) -> dict[bytes, int]:
-        """Return the numbers of jobspecs, given by digest and text; new ones are stored."""
+    def _spec_ids(self, owners: Sequence[NewJob | ArrayRow]) -> dict[bytes, int]:
+        """Return the numbers of the jobspecs of jobs or arrays, by digest; new ones are stored."""
         specs = self.specs
-        new = {digest: text for digest, text in texts if digest not in specs}
+        new = {owner.spec_hash: owner for owner in owners if owner.spec_hash not in specs}
         if not new:
             return specs
         if len(specs) + len(new) > SPEC_CACHE:
             specs.clear()
-            new = dict(texts)
+            new = {owner.spec_hash: owner for owner in owners}
         for digest, spec in for_ids(self.db, "SELECT hash, id FROM spec WHERE hash IN", list(new)):
             specs[digest] = spec
             del new[digest]
         if new:
-            rows = [(self.next_spec + i, digest, data) for i, (digest, data) in enumerate(new.items())]
+            given = [owner.environment for owner in new.values()]
+            environments = self._environment_ids(dict(filter(None, given)))
+            rows = [
+                (self.next_spec + i, owner.spec_hash, owner.spec_json, at and environments[at[0]])
+                for i, (owner, at) in enumerate(zip(new.values(), given, strict=True))
+            ]
             self.next_spec += len(rows)
             _insert_spec(self.db, rows)
-            specs.update((digest, spec) for spec, digest, _ in rows)
+            specs.update((row[1], row[0]) for row in rows)
         return specs
+
+    def _environment_ids(self, texts: dict[bytes, bytes]) -> dict[bytes, int]:
+        """Return the numbers of environments, given by digest and text; new ones are stored."""
+        if not texts:
+            return {}
+        found = dict(for_ids(self.db, "SELECT hash, id FROM environment WHERE hash IN", list(texts)))
+        new = [digest for digest in texts if digest not in found]
+        if new:
+            at = (self.db.execute("SELECT max(id) FROM environment").fetchone()[0] or 0) + 1
+            found.update((digest, at + i) for i, digest in enumerate(new))
+            _insert_environment(self.db, [(found[digest], digest, texts[digest]) for digest in new])
+        return found
 
     def _add_names(self, names: Iterable[str]) -> None:
         for name in dict.fromkeys(names):
@@ -161,8 +179,8 @@ class Applier:
                 self.names[name] = row[0]
 
     def _arrays(self, arrays: Sequence[ArrayRow]) -> None:
-        specs = self._spec_ids([row[6:8] for row in arrays])
-        _insert_array(self.db, [(*row[:6], *row[8:], specs[row[6]]) for row in arrays])
+        specs = self._spec_ids(arrays)
+        _insert_array(self.db, [(*row[:6], *row[8:-1], specs[row[6]]) for row in arrays])
 
     def _update(self, table: str, updatable: frozenset[str], id: int, columns: dict[str, Any]) -> None:
         wrong = set(columns) - updatable
@@ -214,11 +232,18 @@ class Applier:
             " (SELECT 1 FROM job WHERE job.id BETWEEN array.id AND array.last) RETURNING spec"
         )
         specs.update(row[0] for row in emptied.fetchall())
-        for_ids(
+        unused = for_ids(
             db,
-            "DELETE FROM spec WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.spec = spec.id)"
+            "SELECT id, environment FROM spec WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.spec = spec.id)"
             " AND NOT EXISTS (SELECT 1 FROM array WHERE array.spec = spec.id) AND id IN",
             list(specs),
+        )
+        for_ids(db, "DELETE FROM spec WHERE id IN", [spec for spec, _ in unused])
+        for_ids(
+            db,
+            "DELETE FROM environment WHERE NOT EXISTS"
+            " (SELECT 1 FROM spec WHERE spec.environment = environment.id) AND id IN",
+            list({environment for _, environment in unused if environment is not None}),
         )
         self.specs.clear()
         names = [f"job-{i}" for i in ids]

@@ -13,7 +13,15 @@ from bourn._version import __version__
 from bourn.errors import BournError
 
 from .apply import setup_names
-from .schema import APPLICATION_ID, ARRAY_DDL, DDL, PAGE_SIZE, RETRIES_DDL, SCHEMA_VERSION
+from .schema import (
+    APPLICATION_ID,
+    ARRAY_DDL,
+    DDL,
+    ENVIRONMENT_DDL,
+    PAGE_SIZE,
+    RETRIES_DDL,
+    SCHEMA_VERSION,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,12 +139,17 @@ def create(db: sqlite3.Connection) -> None:
     db.execute("COMMIT")
 
 
-def upgrade(db: sqlite3.Connection) -> None:
-    """Bring a database of version 1, which knew neither arrays nor retries, up to date."""
+def upgrade(db: sqlite3.Connection, version: int) -> None:
+    """Bring a database up to date: version 1 knew neither arrays nor retries, 2 no environments.
+
+    Jobspecs that it has keep their environments within them.
+    """
+    statements = ["ALTER TABLE spec ADD COLUMN environment INTEGER", *ENVIRONMENT_DDL.split(";")]
+    if version == 1:
+        statements += [*ARRAY_DDL.split(";"), f"ALTER TABLE done ADD COLUMN {RETRIES_DDL}"]
     db.execute("BEGIN IMMEDIATE")
-    for statement in filter(str.strip, ARRAY_DDL.split(";")):
+    for statement in filter(str.strip, statements):
         db.execute(statement)
-    db.execute(f"ALTER TABLE done ADD COLUMN {RETRIES_DDL}")
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")
 
@@ -159,8 +172,8 @@ def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
             if not version:
                 create(db)
             db.execute("PRAGMA journal_mode = WAL")
-            if version == 1:
-                upgrade(db)
+            if 0 < version < SCHEMA_VERSION:
+                upgrade(db, version)
             db.execute(f"PRAGMA synchronous = {synchronous}")
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")

@@ -25,7 +25,7 @@ from bourn.hookspecs.store import (
 from bourn_plugins.kvs.tree import APPEND, GONE, KINDS, normalize
 
 from .kvs_table import LATEST, concat, no_namespace
-from .schema import ARRAY_SQL, NEWJOB_SQL, RECORD_SQL
+from .schema import ARRAY_SQL, JOBSPEC_SQL, NEWJOB_SQL, RECORD_SQL
 
 if TYPE_CHECKING:
     import sqlite3
@@ -71,29 +71,31 @@ class Reader:
         return row[0] if row else None
 
     def active_jobs(self) -> Iterator[NewJob]:
-        """See `Store.active_jobs`. Equal jobspec texts are one object."""
+        """See `Store.active_jobs`. Equal texts are one object."""
         texts: dict[bytes, bytes] = {}
+        environments: dict[bytes, tuple[bytes, bytes]] = {}
         sql = f"{NEWJOB_SQL} JOIN active ON active.id = job.id WHERE job.id > ? ORDER BY job.id LIMIT {CHUNK}"
         last = -1
         while rows := self.db.execute(sql, (last,)).fetchall():
             last = rows[-1][0]
             for row in rows:
                 text = texts.setdefault(row[5], row[6])
-                yield NewJob._make((*row[:6], text, *row[7:]))
+                environment = environments.setdefault(row[-2], row[-2:]) if row[-2] else None
+                yield NewJob._make((*row[:6], text, *row[7:-2], environment))
 
     def job(self, jobid: int) -> NewJob | None:
         """See `Store.job`."""
         row = self.one(f"{NEWJOB_SQL} WHERE job.id = ?", jobid)
-        return NewJob._make(row) if row else None
+        return NewJob._make(_paired(row)) if row else None
 
     def jobspec(self, jobid: int) -> dict[str, Any] | None:
         """See `Store.jobspec`."""
-        row = self.one(
-            "SELECT spec.data, overrides FROM job JOIN spec ON spec.id = job.spec WHERE job.id = ?", jobid
-        )
+        row = self.one(JOBSPEC_SQL, jobid)
         if row is None:
             return None
         spec: dict[str, Any] = json.loads(row[0])
+        if row[2]:
+            spec["attributes"]["system"]["environment"] = json.loads(row[2])
         if row[1]:
             from bourn.model.overrides import apply_overrides
 
@@ -111,12 +113,12 @@ class Reader:
         """See `Store.arrays`."""
         where = "" if active is None else f" WHERE t_inactive {'=' if active else '>'} 0"
         rows = self.db.execute(f"{ARRAY_SQL}{where} ORDER BY array.id").fetchall()
-        return [ArrayRow._make(row) for row in rows]
+        return [ArrayRow._make(_paired(row)) for row in rows]
 
     def array(self, id: int) -> ArrayRow | None:
         """See `Store.array`."""
         row = self.one(f"{ARRAY_SQL} WHERE array.id = ?", id)
-        return ArrayRow._make(row) if row else None
+        return ArrayRow._make(_paired(row)) if row else None
 
     def array_jobs(self, array: int, last: int) -> list[int]:
         """See `Store.array_jobs`."""
@@ -322,6 +324,11 @@ class Reader:
 
 
 _T_INACTIVE = JobRecord._fields.index("t_inactive")
+
+
+def _paired(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Make one of the last two columns, the digest and the text of an environment."""
+    return (*row[:-2], row[-2:] if row[-2] else None)
 
 
 def _conditions(query: JobQuery) -> tuple[str, list[Any]]:

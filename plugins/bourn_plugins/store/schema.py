@@ -20,20 +20,21 @@ from bourn.hookspecs.store import (
 )
 
 APPLICATION_ID = 0x424F5552  # "BOUR"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DB_NAME = "bourn.sqlite"
 # Half of the usual: a small commit writes a page or more of each table it touches.
 PAGE_SIZE = 2048
 
 LOG_NAMES = (EVENTLOG, EXEC_EVENTLOG, OUTPUT, INPUT, RESOURCE_SET, SIGNED_JOBSPEC)
 
-# NewJob's spec_hash and spec_json become the id of a row in `spec`.
+# NewJob's spec_hash, spec_json and environment become the id of a row in `spec`.
 JOB_COLUMNS = (
     *("id", "userid", "urgency", "flags", "t_submit", "spec"),
-    *NewJob._fields[NewJob._fields.index("overrides") :],
+    *NewJob._fields[NewJob._fields.index("overrides") : -1],
 )
 DONE_COLUMNS = JobDone._fields
-ARRAY_COLUMNS = (*(c for c in ArrayRow._fields if c not in ("spec_hash", "spec_json")), "spec")
+_OF_SPEC = {"spec_hash": "spec.hash", "spec_json": "spec.data"}
+ARRAY_COLUMNS = (*(c for c in ArrayRow._fields[:-1] if c not in _OF_SPEC), "spec")
 ARRAY_UPDATABLE = frozenset({"urgency", "ending", "t_inactive"})
 UPDATABLE = frozenset({"urgency", "flags", "name", "queue", "cwd", "project", "bank", "ntasks", "duration"})
 
@@ -41,16 +42,21 @@ _DONE_TWIN = {"urgency"}  # in both tables; the final word is in `done`
 RECORD_SQL = ", ".join(
     f"{'done' if c in _DONE_TWIN or c not in JOB_COLUMNS else 'job'}.{c}" for c in JobRecord._fields
 )
+# The last two columns are the row's `environment`, null for a jobspec that holds its own or has none.
+_ENVIRONMENT = "environment.hash, environment.data"
+_JOIN_ENVIRONMENT = "LEFT JOIN environment ON environment.id = spec.environment"
 NEWJOB_SQL = (
     "SELECT job.id, userid, urgency, flags, t_submit, spec.hash, spec.data, "
     + ", ".join(JOB_COLUMNS[6:])
-    + " FROM job JOIN spec ON spec.id = job.spec"
+    + f", {_ENVIRONMENT} FROM job JOIN spec ON spec.id = job.spec {_JOIN_ENVIRONMENT}"
 )
-
-_OF_SPEC = {"spec_hash": "spec.hash", "spec_json": "spec.data"}
 ARRAY_SQL = (
-    f"SELECT {', '.join(_OF_SPEC.get(c, f'array.{c}') for c in ArrayRow._fields)}"
-    " FROM array JOIN spec ON spec.id = array.spec"
+    f"SELECT {', '.join(_OF_SPEC.get(c, f'array.{c}') for c in ArrayRow._fields[:-1])}, {_ENVIRONMENT}"
+    f" FROM array JOIN spec ON spec.id = array.spec {_JOIN_ENVIRONMENT}"
+)
+JOBSPEC_SQL = (
+    "SELECT spec.data, overrides, environment.data FROM job JOIN spec ON spec.id = job.spec"
+    f" {_JOIN_ENVIRONMENT} WHERE job.id = ?"
 )
 
 ARRAY_DDL = """
@@ -63,11 +69,17 @@ CREATE TABLE array (
 CREATE UNIQUE INDEX array_key ON array (userid, idem_key) WHERE idem_key IS NOT NULL;
 """
 
+ENVIRONMENT_DDL = """
+CREATE TABLE environment (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, data BLOB NOT NULL) STRICT;
+CREATE INDEX spec_environment ON spec (environment) WHERE environment IS NOT NULL;
+"""
 RETRIES_DDL = "retries INTEGER NOT NULL DEFAULT 0"
 
 DDL = f"""{ARRAY_DDL}
-CREATE TABLE spec (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, data BLOB NOT NULL) STRICT;
-CREATE TABLE job (
+CREATE TABLE spec (
+    id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, data BLOB NOT NULL, environment INTEGER
+) STRICT;
+{ENVIRONMENT_DDL}CREATE TABLE job (
     id INTEGER PRIMARY KEY, userid INTEGER NOT NULL, urgency INTEGER NOT NULL, flags INTEGER NOT NULL,
     t_submit REAL NOT NULL, spec INTEGER NOT NULL, overrides TEXT, idem_key TEXT, name TEXT, queue TEXT,
     cwd TEXT, project TEXT, bank TEXT, ntasks INTEGER, duration REAL NOT NULL
@@ -105,6 +117,7 @@ CREATE TABLE kvs_old (
 """
 
 TABLES = (
+    "environment",
     "spec",
     "array",
     "job",

@@ -172,6 +172,11 @@ def _inconsistencies(db: Any) -> list[str]:
     for text, sql in (
         ("jobs without a jobspec", "SELECT count(*) FROM job WHERE spec NOT IN (SELECT id FROM spec)"),
         (
+            "jobspecs without their environment",
+            "SELECT count(*) FROM spec WHERE environment IS NOT NULL"
+            " AND environment NOT IN (SELECT id FROM environment)",
+        ),
+        (
             "jobs neither active nor inactive, or both",
             "SELECT count(*) FROM job WHERE (id IN (SELECT id FROM active)) = (id IN (SELECT id FROM done))",
         ),

@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+import msgspec
+
 from bourn.shell.wire import Start
 from tests.integration.shell.host_client import HostClient, jobspec
 
@@ -230,3 +232,22 @@ def test_a_host_that_is_told_to_end_leaves_nothing():
         assert host.process.wait() == 0
         until_gone(*pids)
         assert os.listdir(host.folder) == ["host.sock"]
+
+
+def test_unlike_jobspecs_share_an_environment_that_came_once():
+    bodies = [
+        msgspec.json.decode(jobspec(["sh", "-c", f"echo {n} $SHARED"], options))
+        for n, options in enumerate(({}, {}, {"isolate": True}))
+    ]
+    for body in bodies:
+        del body["attributes"]["system"]["environment"]
+    texts = [msgspec.Raw(msgspec.json.encode(body)) for body in bodies]
+    shared = msgspec.Raw(msgspec.json.encode({"PATH": os.environ["PATH"], "SHARED": "here", "GONE": None}))
+    with HostClient() as host:
+        host.send(environments=[(7, shared)], parted=[(1, texts[0], 7)], start=[Start(1, 1)])
+        host.send(
+            parted=[(2, texts[1], 7), (3, texts[2], 7)],
+            start=[Start(2, 2, {"attributes.system.environment.SHARED": "own"}), Start(3, 3)],
+        )
+        assert host.wait(1, 2, 3) == [0, 0, 0]
+        assert [host.text(id) for id in (1, 2, 3)] == ["0 here\n", "1 own\n", "2 here\n"]

@@ -60,3 +60,26 @@ def test_a_payload_goes_into_the_frame_as_it_is():
         "flags": 1,
         "payload": {"jobspecs": [{"name": "\u00e4"}], "jobs": [{"jobspec": 0}]},
     }
+
+
+def test_an_environment_is_sent_once():
+    def spec(n, environment):
+        return {"version": 1, "tasks": [n], "attributes": {"system": {"environment": environment}}}
+
+    submission = Submission()
+    for n in range(3):
+        submission.add(spec(n, {"A": "1", "B": None}))
+    submission.add(json.dumps(spec(3, {"A": "2"})))
+    submission.add(spec(4, {"B": None, "A": "1"}))
+    payload = json.loads(submission.payload())
+    assert payload["environments"] == [{"A": "1", "B": None}, {"A": "2"}]
+    assert payload["jobspecs"] == [spec(n, index) for n, index in enumerate([0, 0, 0, 1, 0])]
+
+
+def test_an_environment_that_is_none_is_not_taken_for_an_index():
+    bad = {"attributes": {"system": {"environment": 0}}}
+    with pytest.raises(JobspecError, match=r"attributes.system.environment: must be a dictionary"):
+        Submission().add(bad)
+    submission = Submission()
+    submission.add({"attributes": {"system": {"environment": {"A": ["1"]}}}})
+    assert json.loads(submission.payload())["environments"] == [{"A": ["1"]}]

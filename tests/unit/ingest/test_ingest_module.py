@@ -268,3 +268,43 @@ def test_a_new_configuration_is_taken_and_a_wrong_one_refused() -> None:
     with pytest.raises(ConfigError, match="there is no 'w'; there are: v"):
         module.reconfigure(context(config={"ingest": {"validators": ["w"]}}).config)
     assert module.stats()["validators"] == []
+
+
+def test_jobspecs_share_environments_that_stand_beside_them() -> None:
+    module, manager, _ = ready()
+    specs: list[Any] = [jobspec(environment=index, cwd=f"/{n}") for n, index in enumerate((0, 0, 1))]
+    payload = {
+        "jobspecs": [*specs, jobspec(environment={"A": "1"}, cwd="/3")],
+        "environments": [{"A": "1"}, {"A": "2"}],
+        "jobs": [{"jobspec": n} for n in range(4)],
+    }
+    submit(module, payload)
+    given = [job.jobspec.environment for job in manager.jobs]
+    assert given[0] is given[1] is given[3]
+    assert [job.jobspec.system["environment"]["A"] for job in manager.jobs] == ["1", "1", "2", "1"]
+    assert {job.jobspec.system["cwd"] for job in manager.jobs} == {"/0", "/1", "/2", "/3"}
+
+
+@pytest.mark.parametrize(
+    ("index", "environments", "reason"),
+    [
+        (2, [{}, {}], "attributes.system.environment: 2 is no index into environments, of which there are 2"),
+        (-1, [{}], "attributes.system.environment: -1 is no index into environments, of which there are 1"),
+        (0, [], "attributes.system.environment: must be"),
+        (0, ["A=1"], "attributes.system.environment: must be"),
+        (0, [{"A": 1}], "attributes.system.environment.A: must be"),
+    ],
+)
+def test_an_environment_that_is_not_there_refuses_the_job(
+    index: int, environments: list[Any], reason: str
+) -> None:
+    module, manager, _ = ready()
+    payload = {
+        "jobspecs": [jobspec(environment=index)],
+        "environments": environments,
+        "jobs": [{"jobspec": 0}],
+    }
+    error = submit(module, payload).error
+    assert error is not None
+    assert error[1].startswith(reason)
+    assert manager.jobs == []

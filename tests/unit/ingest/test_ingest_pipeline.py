@@ -221,3 +221,21 @@ def test_a_setting_that_spoils_the_jobspec_is_refused_though_nobody_looks() -> N
         overridden(line, jobspec(), {"attributes.system.shell.options": 5})
     with pytest.raises(JobspecError, match="'x' is a value"):
         overridden(line, jobspec(), {"attributes.user.x": 1, "attributes.user.x.y": 1})
+
+
+def test_a_frobnicator_changes_the_environment_of_its_jobspec_only() -> None:
+    def tag(tree: dict[str, Any], info: SubmitInfo) -> dict[str, Any]:
+        if tree["attributes"]["system"].get("cwd") == "/tagged":
+            tree["attributes"]["system"]["environment"]["TAG"] = "yes"
+        return tree
+
+    steps = pipeline(Frobnicator("tag", tag))
+    plain = steps.check(jobspec(environment={"A": "1"}, cwd="/plain"), *WHO)
+    tagged = steps.check(jobspec(environment={"A": "1"}, cwd="/tagged"), *WHO)
+    other = steps.check(jobspec(environment={"A": "1"}, cwd="/other"), *WHO)
+    assert plain.system["environment"] == {"A": "1"}
+    assert tagged.system["environment"] == {"A": "1", "TAG": "yes"}
+    assert plain.environment is other.environment
+    assert tagged.environment is not plain.environment
+    assert tagged.environment is not None
+    assert tagged.environment.obj == {"A": "1", "TAG": "yes"}

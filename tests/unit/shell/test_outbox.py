@@ -1,5 +1,8 @@
 """The batches that a broker makes for a shell host."""
 
+import msgspec
+
+from bourn.model.interned import InternTable
 from bourn.shell.wire import FromHost, Start
 from bourn.testing.samples import interned, jobspec
 from bourn_plugins.shell_manager import host
@@ -49,3 +52,41 @@ def test_ends_are_acknowledged_at_leisure_and_output_at_once():
     box.durable(FromHost(seq=101))
     box.kill(1, 9)
     assert box.take().ack == 101
+
+
+def test_environments_travel_once_to_a_host_that_takes_them():
+    table = InternTable()
+
+    def spec(name, value):
+        return table.intern_obj(jobspec(name, system={"environment": {"A": value}}))
+
+    specs = [spec(str(n), "1") for n in range(3)]
+    box = Outbox("")
+    box.start([(specs[0], Start(1, 0))])
+    batch = box.take()
+    assert (batch.environments, batch.parted) == ([], [])
+    assert msgspec.json.decode(batch.specs[0][1]) == specs[0].obj
+    box.parts = True
+    box.start([(each, Start(2, 0)) for each in specs])
+    batch = box.take()
+    [(key, text)] = batch.environments
+    assert msgspec.json.decode(text) == {"A": "1"}
+    assert [each[2] for each in batch.parted] == [key, key]
+    assert [bytes(each[1]) for each in batch.parted] == [each.json for each in specs[1:]]
+
+
+def test_an_environment_that_is_forgotten_is_sent_again(monkeypatch):
+    monkeypatch.setattr(host, "ENVIRONMENTS_KEPT", 1)
+    table = InternTable()
+    box = Outbox("")
+    box.parts = True
+    for n in range(2):
+        box.start([(table.intern_obj(jobspec("a", system={"environment": {"N": str(n)}})), Start(n, 0))])
+    batch = box.take()
+    assert batch.forget_environments == []
+    first = batch.environments[0][0]
+    box.start([(table.intern_obj(jobspec("b", system={"environment": {"N": "0"}})), Start(3, 0))])
+    batch = box.take()
+    assert batch.forget_environments == [first]
+    assert len(batch.environments) == 1
+    assert batch.environments[0][0] != first

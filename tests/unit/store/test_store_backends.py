@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from bourn.hookspecs.store import (
     StoreOptions,
 )
 from bourn.testing import check_store
+from bourn_plugins.store.schema import DB_NAME
 from bourn_plugins.store.sqlite import BACKENDS, SqliteStore, open_sqlite
 
 SPEC = b'{"version":1,"attributes":{"system":{"duration":0,"environment":{"A":"1"}}}}'
@@ -110,6 +112,54 @@ async def test_jobspec_texts_are_stored_once_and_go_with_their_last_job(tmp_path
     assert store.meta("jobs-purged") == 600
     await store.commit(Batch(jobs=[new(601)]))
     assert store.job(601) == new(601)
+    await store.close()
+
+
+async def test_environments_are_stored_once_and_go_with_their_last_jobspec(tmp_path: Path) -> None:
+    store = open_sqlite(StoreOptions(tmp_path))
+    bodies = [b'{"attributes":{"system":{"cwd":"/%d"}}}' % i for i in range(1, 6)]
+    environments = [(b"1" * 16, b'{"A":"1"}'), (b"2" * 16, b'{"A":"2"}')]
+    jobs = [
+        new(i, spec_json=body, spec_hash=hashlib.sha256(body).digest(), environment=environments[i // 5])
+        for i, body in enumerate(bodies, 1)
+    ]
+    await store.commit(Batch(jobs=[*jobs[:3], new(9)], done=[JobDone(i, 1, 1.0) for i in (1, 2, 3)]))
+    await store.commit(Batch(jobs=jobs[3:], done=[JobDone(4, 1, 1.0)]))
+    assert store.one("SELECT count(*) FROM environment")[0] == 2
+    assert store.job(2) == jobs[1]
+    assert store.jobspec(2) == {"attributes": {"system": {"cwd": "/2", "environment": {"A": "1"}}}}
+    assert store.jobspec(5) == {"attributes": {"system": {"cwd": "/5", "environment": {"A": "2"}}}}
+    assert list(store.active_jobs()) == [jobs[4], new(9)]
+    assert await store.check() == []
+    await store.commit(Batch(purge=[1, 2, 3]))
+    assert store.one("SELECT count(*) FROM environment")[0] == 2
+    await store.commit(Batch(purge=[4]))
+    assert store.one("SELECT data FROM environment")[0] == environments[1][1]
+    await store.close()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_store_of_an_older_bourn_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    store = open_sqlite(StoreOptions(tmp_path))
+    await store.commit(Batch(jobs=[new(1)]))
+    await store.close()
+    db = sqlite3.connect(tmp_path / DB_NAME)
+    changes = [
+        "DROP INDEX spec_environment",
+        "DROP TABLE environment",
+        "ALTER TABLE spec DROP COLUMN environment",
+    ]
+    if version == 1:
+        changes += ["DROP TABLE array", "ALTER TABLE done DROP COLUMN retries"]
+    db.executescript(";".join([*changes, f"PRAGMA user_version = {version}"]))
+    db.close()
+    store = open_sqlite(StoreOptions(tmp_path))
+    environment = (b"1" * 16, b'{"A":"2"}')
+    await store.commit(Batch(jobs=[new(2, spec_hash=b"2" * 16, environment=environment)]))
+    assert store.job(1) == new(1)
+    assert store.jobspec(1)["attributes"]["system"]["environment"] == {"A": "1"}  # type: ignore[index]
+    assert store.jobspec(2)["attributes"]["system"]["environment"] == {"A": "2"}  # type: ignore[index]
+    assert await store.check() == []
     await store.close()
 
 
