@@ -57,6 +57,7 @@ class ShellJob:
         "ended",
         "env",
         "id",
+        "killed",
         "name",
         "place",
         "ranks",
@@ -82,6 +83,8 @@ class ShellJob:
         self.data: dict[str, Any] = {}
         """What plugins keep for this job, by plugin name."""
         self.ended = False
+        self.killed = False
+        """Whether it was sent a signal of which programs may end."""
         self._refused = False
         self._going = False
         self._holds = 0
@@ -245,6 +248,7 @@ class ShellJob:
 
     def kill(self, signum: int) -> None:
         """Send a signal to the process groups of all tasks, and to what ended tasks left in theirs."""
+        self.killed = self.killed or signum not in _HARMLESS
         if not self._going:
             # Nothing runs: the job ends as if a task had died of it.
             if signum not in _HARMLESS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from signal import strsignal
 from typing import TYPE_CHECKING
 
 from bourn.hookspecs import hookimpl
@@ -54,6 +55,7 @@ class Pmi(ShellPlugin):
         if service is not None:
             # Its last words, an abort perhaps, may not have been read yet.
             service.channels[task.rank].drain()
+            service.ended(task)
 
     def exit(self, job: ShellJob) -> None:
         service: _Service | None = job.data.pop(self.name, None)
@@ -78,6 +80,20 @@ class _Service:
             universe=place.size,
             preset=_preset(job),
         )
+
+    def ended(self, task: ShellTask) -> None:
+        status = task.status or 0
+        how = (
+            f"was ended by signal {status & 0x7F} ({strsignal(status & 0x7F)})"
+            if status & 0x7F
+            else f"exited with {status >> 8}"
+        )
+        self._server.ended(task.rank, how if status else "")
+
+    def fail(self, reason: str) -> None:
+        # Of a job that is being ended, all tasks fail.
+        if not self._job.killed:
+            self._job.exception(reason)
 
     def add(self, task: ShellTask) -> None:
         self.channels[task.rank] = self._job.channel(task, PMI_FD, partial(self._received, task.rank))

@@ -13,6 +13,8 @@ VALLEN_MAX = 1024
 LINE_MAX = KVSNAME_MAX + KEYLEN_MAX + VALLEN_MAX + 256
 """Bytes of a line; longer ones can't be requests."""
 BARRIER_OUT = b"cmd=barrier_out rc=0\n"
+MISSED = b""
+"""The key, which no task can put, of what a node says whose tasks can't all come to a barrier any more."""
 PUT_RESULT = b"cmd=put_result rc=0\n"
 
 _REFUSED = {
@@ -41,6 +43,10 @@ class PmiPort(Protocol):
 
     def abort(self, rank: int, code: int, message: str) -> None:
         """A task wants the whole job ended."""
+        ...
+
+    def fail(self, reason: str) -> None:
+        """The others would wait for ever for a task that has ended."""
         ...
 
 
@@ -72,6 +78,9 @@ class PmiServer:
         self._spawning: set[int] = set()
         self.joined: set[int] = set()
         """Tasks that have said init, and not finalize."""
+        self._parted: set[int] = set()
+        self._living = local
+        self._missed = ""
 
     def request(self, rank: int, line: bytes) -> bytes:
         """Return the reply to a line, without its newline; b"" if there is none, or it comes later."""
@@ -96,10 +105,43 @@ class PmiServer:
 
     def release(self, entries: Mapping[bytes, bytes]) -> None:
         """End the barrier: all nodes are in it, and this is what their tasks have put."""
-        self._store.update(entries)
         waiting, self._waiting = self._waiting, []
+        missed = entries.get(MISSED)
+        if missed is not None:
+            if waiting:
+                self._port.fail(missed.decode())
+            return
+        self._store.update(entries)
         for rank in waiting:
             self._port.send(rank, BARRIER_OUT)
+
+    def ended(self, rank: int, failure: str) -> None:
+        """A task has ended; `failure` says how, "" if well.
+
+        One of a job that was about to meet, or has met, is missed: at once where it failed, else, as one that
+        never spoke to us, by those who wait for it in a barrier, here or on another node.
+        """
+        self._living -= 1
+        joined = rank in self.joined
+        self.joined.discard(rank)
+        if rank in self._waiting:
+            self._waiting.remove(rank)
+        if rank not in self._parted and (joined or failure):
+            reason = f"task {rank} {failure or 'ended'} before it had taken leave of the others (PMI)"
+            if joined and failure:
+                self._port.fail(reason)
+                return
+            self._missed = self._missed or reason
+        if self._missed:
+            self._barrier()
+
+    def _barrier(self) -> None:
+        """Meet the other nodes once all tasks of this one are here that can come."""
+        if len(self._waiting) == self._local:
+            new, self._new = self._new, {}
+            self._port.fence(new)
+        elif self._missed and len(self._waiting) == self._living:
+            self._port.fence({MISSED: self._missed.encode()})
 
     def _put(self, line: bytes) -> bytes:
         at = line.find(b" value=")
@@ -116,9 +158,7 @@ class PmiServer:
     def _other(self, rank: int, name: bytes, line: bytes) -> bytes:
         if name == b"barrier_in":
             self._waiting.append(rank)
-            if len(self._waiting) == self._local:
-                new, self._new = self._new, {}
-                self._port.fence(new)
+            self._barrier()
             return b""
         if name == b"init":
             if _word(line, b"pmi_version=") != b"1":
@@ -136,15 +176,19 @@ class PmiServer:
         if name == b"get_appnum":
             return b"cmd=appnum rc=0 appnum=0\n"
         if name == b"finalize":
-            self.joined.discard(rank)
+            self._part(rank)
             return b"cmd=finalize_ack rc=0\n"
         if name == b"abort":
             self._abort(rank, line)
             return b""
         raise PmiError(f"no such request: {line[:80].decode('utf-8', 'replace')!r}")
 
-    def _abort(self, rank: int, line: bytes) -> None:
+    def _part(self, rank: int) -> None:
         self.joined.discard(rank)
+        self._parted.add(rank)
+
+    def _abort(self, rank: int, line: bytes) -> None:
+        self._part(rank)
         code = _word(line, b"exitcode=")
         message = line.partition(b"error_msg=")[2].decode("utf-8", "replace").strip()
         self._port.abort(rank, int(code) if code.lstrip(b"-").isdigit() else 1, message)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -167,6 +168,27 @@ def test_a_broker_that_cannot_start_ends_the_others(shell: Shell) -> None:
     found = shell("bourn run -N2 -n2 ./odd")
     assert found.code != 0
     assert "topology" in found.err
+
+
+BETWEEN = """\
+import os, sys
+import bourn.broker.broker, bourn.cli.main
+bourn.broker.broker.fetch = lambda broker: os.kill(os.getpid(), 9)
+sys.exit(bourn.cli.main.main(["start", "true"]))
+"""
+"""A broker that is killed when it has met the others, and isn't online yet."""
+
+
+@pytest.mark.parametrize("nodes", ["-N2", "-N1"])
+@pytest.mark.parametrize("end", ["kill -9 $$", f"exec {sys.executable} between.py"])
+def test_a_broker_that_is_killed_as_it_starts_ends_the_others(shell: Shell, nodes: str, end: str) -> None:
+    shell.write("between.py", BETWEEN)
+    shell.write("odd", f'#!/bin/sh\n[ "$PMI_RANK" = 1 ] && {end}\nexec bourn start sleep 1000\n')
+    found = shell(f"bourn run {nodes} -n2 ./odd")
+    assert found.code != 0
+    reasons = [line for line in found.err.splitlines() if "task 1 was ended by signal 9" in line]
+    assert len(reasons) == 1, found.err
+    assert "before it had taken leave" in reasons[0]
 
 
 OUTER = """\

@@ -9,7 +9,7 @@ from bourn_shell_plugins.pmi.server import VALLEN_MAX, PmiError, PmiServer
 
 class Port:
     def __init__(self):
-        self.fences, self.sent, self.aborts = [], [], []
+        self.fences, self.sent, self.aborts, self.failures = [], [], [], []
 
     def fence(self, entries):
         self.fences.append(entries)
@@ -19,6 +19,9 @@ class Port:
 
     def abort(self, rank, code, message):
         self.aborts.append((rank, code, message))
+
+    def fail(self, reason):
+        self.failures.append(reason)
 
 
 @pytest.fixture
@@ -127,6 +130,51 @@ def test_joined_tasks_are_known(server):
     assert server.joined == {0}
     server.request(0, b"cmd=finalize")
     assert server.joined == set()
+
+
+INIT = b"cmd=init pmi_version=1 pmi_subversion=1"
+
+
+def test_a_task_that_fails_before_finalize_fails_the_job_at_once(server, port):
+    server.request(0, INIT)
+    server.ended(0, "was killed by SIGKILL")
+    assert port.failures == ["task 0 was killed by SIGKILL before it had taken leave of the others (PMI)"]
+    assert port.fences == []
+
+
+def test_a_task_that_took_leave_may_end_as_it_likes(server, port):
+    for line in (INIT, b"cmd=finalize"):
+        server.request(0, line)
+    server.ended(0, "exited with 1")
+    server.ended(1, "")
+    assert (port.failures, port.fences) == ([], [])
+
+
+@pytest.mark.parametrize("first", ["the barrier", "the end"])
+def test_one_that_never_spoke_is_missed_in_the_barrier(server, port, first):
+    steps = [lambda: server.request(0, b"cmd=barrier_in"), lambda: server.ended(1, "exited with 7")]
+    for step in steps if first == "the barrier" else reversed(steps):
+        step()
+    ((key, reason),) = port.fences[0].items()
+    assert key == b""
+    assert port.failures == []
+    server.release({key: reason, b"more": b"x"})
+    assert port.failures == ["task 1 exited with 7 before it had taken leave of the others (PMI)"]
+    assert port.sent == []
+
+
+def test_a_node_whose_tasks_have_all_failed_tells_those_who_wait_elsewhere(server, port):
+    server.ended(0, "exited with 1")
+    server.ended(1, "exited with 1")
+    assert [list(entries) for entries in port.fences] == [[b""]]
+    server.release(port.fences[0])
+    assert port.failures == []  # nobody waits here
+
+
+def test_programs_that_know_nothing_of_pmi_end_without_a_word(server, port):
+    server.ended(0, "")
+    server.ended(1, "")
+    assert (port.failures, port.fences) == ([], [])
 
 
 @given(st.lists(st.binary(max_size=80).map(lambda data: data.replace(b"\n", b"")), max_size=20))
