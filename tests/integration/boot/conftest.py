@@ -6,47 +6,24 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from tests.integration.instance import BIN, Shell
 
-BIN = Path(sys.executable).parent
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def sh(tmp_path: Path) -> Callable[..., Result]:
-    """Runs a script outside of any instance, where `bourn` is on the PATH."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("BOURN", "PMI"))}
-    env["PATH"] = f"{BIN}:{env['PATH']}"
-
-    def run(script: str, **more: str) -> Result:
-        done = subprocess.run(
-            ["sh", "-c", script],
-            env={**env, **more},
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Result(done.returncode, done.stdout, done.stderr)
-
-    return run
+def sh(tmp_path: Path) -> Shell:
+    """Runs a script outside of any instance."""
+    return Shell(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import BIN
+from tests.integration.instance import BIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

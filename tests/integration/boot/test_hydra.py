@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from .conftest import Result
+    from tests.integration.instance import Shell
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("mpiexec.hydra"), reason="MPICH's mpiexec.hydra isn't installed"
 )
 
 
-def test_mpiexec_starts_an_instance(sh: Callable[..., Result], tmp_path: Path) -> None:
+def test_mpiexec_starts_an_instance(sh: Shell, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(
         "bourn getattr size\nbourn run -N3 -n3 sh -c 'echo $BOURN_TASK_RANK'\nenv\n"
     )
@@ -30,11 +29,11 @@ def test_mpiexec_starts_an_instance(sh: Callable[..., Result], tmp_path: Path) -
     assert not any(line.startswith("PMI_") for line in lines)
 
 
-def test_the_program_s_status_is_mpiexec_s(sh: Callable[..., Result]) -> None:
+def test_the_program_s_status_is_mpiexec_s(sh: Shell) -> None:
     assert sh("mpiexec.hydra -n 2 bourn start sh -c 'exit 3'").code == 3
 
 
-def test_one_broker_that_cannot_start_ends_all(sh: Callable[..., Result], tmp_path: Path) -> None:
+def test_one_broker_that_cannot_start_ends_all(sh: Shell, tmp_path: Path) -> None:
     (tmp_path / "odd").write_text(
         "[ $PMI_RANK = 0 ] && exec bourn start --conf tbon.interface=nosuch9 true\nexec bourn start true\n"
     )

@@ -13,8 +13,7 @@ import pytest
 from bourn.config import Config
 from bourn.errors import BournError
 from bourn_plugins.boot_config import bourn_boot_methods
-
-from .conftest import BIN
+from tests.integration.instance import BIN
 
 if TYPE_CHECKING:
     from pathlib import Path

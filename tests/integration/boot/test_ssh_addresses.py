@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +12,12 @@ import trio
 
 import bourn
 from bourn.client.aio import Handle as AsyncHandle
+from tests.integration.instance import Instance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from .conftest import Result
+    from tests.integration.instance import Shell
 
 BIN = Path(sys.executable).parent
 
@@ -26,19 +25,11 @@ BIN = Path(sys.executable).parent
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The path of an instance's socket."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("BOURN")}
-    command = [BIN / "bourn", "start", "sh", "-c", "echo $BOURN_URI; exec cat"]
-    with subprocess.Popen(
-        command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield process.stdout.readline().strip().removeprefix("local://")
-        process.stdin.close()
-        assert process.wait() == 0
+    with Instance(None) as found:
+        yield found.uri.removeprefix("local://")
 
 
-def test_commands_reach_another_host(sh: Callable[..., Result], ssh: str, path: str) -> None:
+def test_commands_reach_another_host(sh: Shell, ssh: str, path: str) -> None:
     uri = f"ssh://elsewhere{path}"
     assert sh(f"bourn proxy {uri} bourn run -n2 echo there", BOURN_SSH=ssh).out == "there\nthere\n"
     assert sh("bourn getattr size", BOURN_URI=uri, BOURN_SSH=ssh).out == "1\n"
@@ -60,7 +51,7 @@ def test_both_handles_reach_another_host(monkeypatch: pytest.MonkeyPatch, ssh: s
     assert trio.run(main) == "1"
 
 
-def test_what_goes_wrong_on_the_way(sh: Callable[..., Result], ssh: str, path: str) -> None:
+def test_what_goes_wrong_on_the_way(sh: Shell, ssh: str, path: str) -> None:
     for uri, program, reason in (
         (
             "ssh://elsewhere/no/such/dir/local",

@@ -13,17 +13,15 @@ import pytest
 
 from bourn.config.loading import parse_override
 from bourn_plugins.boot_ssh.root import member_command
-
-from .conftest import BIN
+from tests.integration.instance import BIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from .conftest import Result
+    from tests.integration.instance import Shell
 
 
-def test_a_broker_on_each_host(sh: Callable[..., Result], ssh: str, tmp_path: Path) -> None:
+def test_a_broker_on_each_host(sh: Shell, ssh: str, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(
         "bourn overlay status; bourn run -N3 -n3 echo there\n"
         "bourn exec -r 2 bourn config get exec.method\nexit 3\n"
@@ -37,9 +35,7 @@ def test_a_broker_on_each_host(sh: Callable[..., Result], ssh: str, tmp_path: Pa
     assert found.err == ""
 
 
-def test_the_hosts_and_the_command_stand_in_the_configuration(
-    sh: Callable[..., Result], ssh: str, tmp_path: Path
-) -> None:
+def test_the_hosts_and_the_command_stand_in_the_configuration(sh: Shell, ssh: str, tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(
         f"[bootstrap]\nmethod = 'ssh'\nssh = '{ssh}'\nhosts = [{{host = 'far1'}}]\n"
         "[[resource.config]]\nhosts = 'big[0-1]'\ncores = '0-7'\n"
@@ -67,7 +63,7 @@ def test_the_shape_of_the_tree_reaches_all(sh: Callable[..., Result], ssh: str) 
         ("-S broker.boot-method=ssh", "ssh", "[bootstrap] hosts is empty"),
     ],
 )
-def test_what_goes_wrong(sh: Callable[..., Result], options: str, program: str, reason: str) -> None:
+def test_what_goes_wrong(sh: Shell, options: str, program: str, reason: str) -> None:
     found = sh(f"bourn start {options} true", BOURN_SSH=program)
     assert found.code == 1, found
     assert reason in found.err

@@ -14,7 +14,7 @@ from bourn.errors import BournError
 
 @pytest.fixture
 def h(bourn):
-    with bourn_api.Handle(bourn.env["BOURN_URI"]) as handle:
+    with bourn_api.Handle(bourn.uri) as handle:
         yield handle
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.cli.conftest import BOURN
+from tests.integration.instance import BOURN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -101,7 +101,7 @@ def test_what_is_wrong_is_said(bourn, line, reason):
 
 
 def test_arrays_in_python(bourn):
-    with api.Handle(bourn.env["BOURN_URI"]) as h:
+    with api.Handle(bourn.uri) as h:
         spec = api.Jobspec.from_command(failing(3))
         array = api.job.submit_array(h, spec, range(1, 11), key="render")
         assert api.job.submit_array(h, spec, range(1, 11), key="render").id == array.id

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.cli.conftest import BOURN, Commands
+from tests.integration.instance import Commands, Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,19 +37,10 @@ queue = "batch"
 def blocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     folder = tmp_path_factory.mktemp("blocked")
     (folder / "c.toml").write_text(CONFIG)
-    command = [BOURN, "start", "--config-path", str(folder / "c.toml"), "--"]
-    command += ["sh", "-c", "echo $BOURN_URI; exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        uri = process.stdout.readline().strip()
-        assert uri, "the instance did not start"
-        run = Commands(uri, folder)
+    with Instance(None, "--config-path", folder / "c.toml", cwd=folder) as run:
         run.ok("queue start -a")
         yield run
         run.ok("cancel --all")
-        process.stdin.close()
-        process.wait()
 
 
 def test_a_blocked_queue(blocked: Commands) -> None:
@@ -101,18 +91,9 @@ run-duration = "1h"
 @pytest.fixture
 def planned(tmp_path: Path) -> Iterator[Commands]:
     (tmp_path / "c.toml").write_text(LATER)
-    command = [BOURN, "start", "--config-path", str(tmp_path / "c.toml"), "--"]
-    command += ["sh", "-c", "echo $BOURN_URI; exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        uri = process.stdout.readline().strip()
-        assert uri, "the instance did not start"
-        run = Commands(uri, tmp_path)
+    with Instance(None, "--config-path", tmp_path / "c.toml", cwd=tmp_path) as run:
         yield run
         run.ok("cancel --all")
-        process.stdin.close()
-        process.wait()
 
 
 def estimate(run: Commands, job: str) -> float:

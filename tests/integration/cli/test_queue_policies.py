@@ -6,7 +6,7 @@ import json
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.integration.cli.conftest import BOURN
+from tests.integration.instance import BOURN
 
 if TYPE_CHECKING:
     from pathlib import Path

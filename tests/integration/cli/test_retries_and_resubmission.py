@@ -53,7 +53,7 @@ def test_what_is_wrong_is_said(bourn, line, reason):
 
 
 def test_futures_wait_for_the_last_attempt(bourn, tmp_path):
-    with api.Executor(bourn.env["BOURN_URI"]) as executor:
+    with api.Executor(bourn.uri) as executor:
         spec = api.Jobspec.from_command(flaky(tmp_path / "mark"), retries=1)
         assert executor.submit(spec).result() == 0
         assert executor.submit(api.Jobspec.from_command(["false"], retries=1)).result() == 1
@@ -89,7 +89,7 @@ def test_a_job_is_submitted_again(bourn):
     assert found.code == 1
     assert "is active: only jobs that have ended" in found.err
     bourn.ok(f"cancel {sleeper}")
-    with api.Handle(bourn.env["BOURN_URI"]) as h:
+    with api.Handle(bourn.uri) as h:
         assert api.job.resubmit(h, id, results=["completed"]) is None
         with pytest.raises(api.BournError, match=r"'fialed' is no result of a job; did you mean 'failed'"):
             api.job.resubmit(h, id, results=["fialed"])

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from tests.integration.cli.conftest import BOURN
 from tests.integration.cli.terminal import Terminal
+from tests.integration.instance import BOURN
 
 
 @pytest.fixture(autouse=True)

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import concurrent.futures
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import bourn
 from bourn import Jobspec
+from tests.integration.instance import Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOURN = str(Path(sys.executable).with_name("bourn"))
-
 
 @pytest.fixture(scope="module")
 def uri() -> Iterator[str]:
-    config = 'resource.config=[{hosts="node0",cores="0-3"}]'
-    command = [BOURN, "start", "--conf", config, "--", "sh", "-c", "echo $BOURN_URI; exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.stdin.close()
-        assert process.wait() == 0
+    with Instance(None, '--conf=resource.config=[{hosts="node0",cores="0-3"}]') as instance:
+        yield instance.uri
 
 
 @pytest.fixture

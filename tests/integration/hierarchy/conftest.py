@@ -1,26 +1,20 @@
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import bourn
 from bourn.model.jobspec_build import from_command
+from tests.integration.instance import Instance, environment, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-BIN = Path(sys.executable).parent
-ENV = {key: value for key, value in os.environ.items() if key != "BOURN_URI"} | {
-    "PATH": f"{BIN}:{os.environ['PATH']}"
-}
-DEADLINE = 60.0
+ENV = environment()
 
 
 class Tree:
@@ -63,10 +57,7 @@ class Tree:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is true."""
-        give_up = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < give_up, self.status()
-            time.sleep(0.01)
+        until(condition, self.status)
 
     def events(self, id: int) -> list[str]:
         return [event.name for event in bourn.job.event_watch(self.h, id)]
@@ -92,26 +83,16 @@ def grown(
     """Start an instance on made-up nodes; each of `conf` is a key of `[hierarchy]`."""
     hosts = f"n[0-{size - 1}]" if size > 1 else "n0"
     resources = f'resource.config=[{{hosts="{hosts}",cores="{cores}"}}]'
-    command = [str(BIN / "bourn"), "start", f"--test-size={size}", f"--conf={resources}"]
-    command += [f"--conf=hierarchy.{item}" for item in conf]
-    command += [f"-Sstatedir={statedir}"] if statedir else []
-    command += ["--", "sh", "-c", "echo $BOURN_URI; exec cat"]
-    with subprocess.Popen(
-        command, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        uri = process.stdout.readline().strip()
-        assert uri, process.stderr.read()
-        tree = Tree(process, uri, folder)
-        try:
-            yield tree
-        finally:
-            tree.h.close()
-            process.stdin.close()
-            process.wait(DEADLINE)
-        assert "Traceback" not in process.stderr.read()
+    options = [f"--test-size={size}", f"--conf={resources}", *(f"--conf=hierarchy.{item}" for item in conf)]
+    options += [f"-Sstatedir={statedir}"] if statedir else []
+    instance = Instance(None, *options)
+    tree = Tree(instance.process, instance.uri, folder)
+    try:
+        yield tree
+    finally:
+        tree.h.close()
+        said = instance.end()
+    assert "Traceback" not in said
 
 
 @pytest.fixture(scope="module")

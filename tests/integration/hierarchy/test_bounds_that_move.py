@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import bourn
 from bourn.model.jobid import JobID
+from tests.integration.instance import until
 
-from .conftest import DEADLINE, Tree, grown
+from .conftest import Tree, grown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,6 @@ def nested(tree: Tree, *options: str) -> Iterator[tuple[Tree, int]]:
 
 def info(tree: Tree) -> str:
     return tree.run("bourn", "resource", "info").stdout.strip()
-
-
-def until(condition) -> None:
-    give_up = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
 
 
 def loans(tree: Tree) -> list[str]:

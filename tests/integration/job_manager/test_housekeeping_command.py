@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.integration.overlay.conftest import Instance
+from tests.integration.instance import Instance
 
 if TYPE_CHECKING:
     from pathlib import Path

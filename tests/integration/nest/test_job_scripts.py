@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .conftest import Shell
+    from tests.integration.instance import Shell
 
 OUTER = """\
 bourn batch -n2 -c4 run.dock.sh

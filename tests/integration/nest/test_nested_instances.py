@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .conftest import Shell
+    from tests.integration.instance import Shell
 
 INFO = "bourn resource info"
 
@@ -31,7 +31,7 @@ def test_a_child_gets_its_part_and_nothing_else(shell: Shell) -> None:
     assert execution["R_lite"][0]["rank"] == "0"
     assert out[2] == "1"
     assert out[3].startswith("ƒ")
-    assert out[4:] == [shell.uri, "0"]
+    assert out[4:] == [shell.env["BOURN_URI"], "0"]
 
 
 def test_a_child_ends_when_its_job_does(shell: Shell) -> None:
@@ -163,7 +163,7 @@ def test_found_by_job_path_and_pid(shell: Shell) -> None:
     assert shell.ok(f"bourn uri pid:{pid}") == local
     inner = shell.ok(f"bourn proxy {id} bourn alloc --bg -n1 --job-name=inner")
     assert shell.ok(f"bourn proxy {id}/{inner} {INFO}") == "1 Nodes, 1 Cores, 0 GPUs"
-    assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent --parent getattr local-uri") == shell.uri
+    assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent --parent getattr local-uri") == shell.env["BOURN_URI"]
     assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent getattr instance-level") == "1"
     shell.ok(f"bourn proxy {id}/{inner} bourn submit --cc=1-3 sleep 1000")
     first = shell.ok(f"bourn proxy {id}/{inner} bourn pgrep sleep | tail -1")

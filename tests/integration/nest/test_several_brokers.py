@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 import bourn
-
-from .conftest import BIN, Shell
+from tests.integration.instance import Instance, Shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,26 +25,15 @@ NODES = (
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An instance of four brokers; its address."""
-    conf = f"resource.config=[{','.join(NODES)}]"
-    command = [BIN / "bourn", "start", "-s4", "--conf", conf, "--", "sh", "-c", "echo $BOURN_URI; exec cat"]
-    env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    with subprocess.Popen(
-        command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        uri = process.stdout.readline().strip()
-        assert uri, "the instance did not start"
-        yield uri
-        process.stdin.close()
-        assert process.wait() == 0
+def four() -> Iterator[Instance]:
+    """An instance of four brokers."""
+    with Instance(None, "-s4", "--conf", f"resource.config=[{','.join(NODES)}]") as found:
+        yield found
 
 
 @pytest.fixture
-def shell(four: str, tmp_path: Path) -> Shell:
-    return Shell(four, tmp_path)
+def shell(four: Instance, tmp_path: Path) -> Shell:
+    return four.shell(tmp_path)
 
 
 def record(shell: Shell, id: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ import pytest
 
 import bourn
 from bourn.errors import RPCError
-from tests.integration.overlay.conftest import BOURN, Instance
+from tests.integration.instance import BOURN, Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

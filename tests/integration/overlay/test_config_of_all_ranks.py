@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .conftest import FOUR, Instance
+from tests.integration.instance import Instance
+from tests.integration.overlay.conftest import FOUR
 
 if TYPE_CHECKING:
     from pathlib import Path

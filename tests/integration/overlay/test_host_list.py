@@ -13,7 +13,7 @@ import pytest
 from bourn.config.tables import BootHost, BootstrapTable
 from bourn.errors import BournError
 from bourn_plugins.boot_config import Hosts, Listed
-from tests.integration.overlay.conftest import BOURN, Instance
+from tests.integration.instance import BOURN, Instance
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.overlay.conftest import BOURN, FOUR, Instance
+from tests.integration.instance import BOURN, Instance
+from tests.integration.overlay.conftest import FOUR
 
 
 def test_a_rank_lost_in_the_middle_fails_its_jobs_and_frees_the_rest(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_the_end_of_rank_0_is_the_end_of_all(tmp_path: Path, signum: int) -> Non
 
 def test_shutdown_from_any_rank(tmp_path: Path) -> None:
     instance = Instance(tmp_path, "-s3")
-    instance.env["BOURN_URI"] = instance.uri(2)
+    instance.env["BOURN_URI"] = instance.uri_of(2)
     instance.words("shutdown")
     assert instance.process.wait() == 0
     instance.end()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bourn
-from tests.integration.overlay.conftest import Instance
+from tests.integration.instance import Instance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def test_tasks_run_on_all_ranks_with_the_address_of_their_own_broker(four: Any) 
     found = four.words("run", "-N4", "-n8", "-l", "sh", "-c", "echo $BOURN_JOB_NNODES $BOURN_URI")
     assert found.code == 0
     lines = sorted(found.out.splitlines())
-    uris = [four.uri(rank) for rank in range(4)]
+    uris = [four.uri_of(rank) for rank in range(4)]
     assert lines == [f"{task}: 4 {uris[task // 2]}" for task in range(8)]
 
 
@@ -55,9 +55,9 @@ def test_a_job_is_cancelled_on_all_ranks(four: Any) -> None:
 
 def test_constraints_by_rank_and_host(four: Any) -> None:
     found = four.words("run", "-N1", "--requires=rank:2", "sh", "-c", "echo $BOURN_URI")
-    assert found.out.strip() == four.uri(2)
+    assert found.out.strip() == four.uri_of(2)
     found = four.words("run", "-N1", "--requires=host:n3", "sh", "-c", "echo $BOURN_URI")
-    assert found.out.strip() == four.uri(3)
+    assert found.out.strip() == four.uri_of(3)
 
 
 def test_a_job_that_is_larger_than_the_instance_is_refused(four: Any) -> None:
@@ -87,7 +87,7 @@ ask("cmd=finalize")
 
 def test_exec_on_ranks(four: Any) -> None:
     found = four.words("exec", "-r", "1-3", "-l", "sh", "-c", "cat; echo $BOURN_URI", stdin=b"in\n")
-    wanted = [line for rank in (1, 2, 3) for line in (f"{rank}: in", f"{rank}: {four.uri(rank)}")]
+    wanted = [line for rank in (1, 2, 3) for line in (f"{rank}: in", f"{rank}: {four.uri_of(rank)}")]
     assert sorted(found.out.splitlines()) == sorted(wanted)
     assert four("exec -n -r all -x 0 -l echo x").out.count("x\n") == 3
 
@@ -110,7 +110,7 @@ def test_a_command_ends_when_the_one_who_asked_has_gone(four: Any) -> None:
 
 
 def test_clients_of_any_rank_reach_the_services_of_rank_0(four: Any) -> None:
-    with bourn.Handle(four.uri(3)) as handle:
+    with bourn.Handle(four.uri_of(3)) as handle:
         assert handle.attr_get("rank") == "3"
         handle.event_subscribe("greeting")
         four.handle.event_publish("greeting.all", {"n": 1})

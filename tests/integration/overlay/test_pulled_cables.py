@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.overlay.conftest import BOURN, Instance
+from tests.integration.instance import BOURN, Instance, environment
 from tests.integration.overlay.network import Network
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Cluster:
         self.root = Instance(run, *options, under=network.inside(0))
 
     def _broker(self, command: list[str], folder: Path) -> subprocess.Popen[str]:
-        env = Instance.environment(folder)
+        env = environment(TMPDIR=str(folder))
         return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def end(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.instance import Instance, environment
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BIN = Path(sys.executable).parent
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
 
@@ -24,7 +24,7 @@ class Site:
     def __init__(self, uri: str, cwd: Path) -> None:
         self.uri = uri
         self.cwd = cwd
-        self.env = {**os.environ, "BOURN_URI": uri, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "120"}
+        self.env = environment(BOURN_URI=uri)
 
     def __call__(self, *words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         """Run words; a Python file by our interpreter."""
@@ -57,15 +57,8 @@ class Site:
 @contextmanager
 def running(cwd: Path, *options: str | Path) -> Iterator[Site]:
     """Bring an instance up, and down again."""
-    command = [BIN / "bourn", "start", *options, "--", "sh", "-c", "echo $BOURN_URI; exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        uri = process.stdout.readline().strip()
-        assert uri, "the instance did not start"
-        yield Site(uri, cwd)
-        process.stdin.close()
-        assert process.wait() == 0
+    with Instance(None, *options) as instance:
+        yield Site(instance.uri, cwd)
 
 
 @pytest.fixture(scope="module")

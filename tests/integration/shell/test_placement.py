@@ -1,33 +1,19 @@
 """How many tasks there are, and which node each is on, over two test nodes of four cores."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-BOURN = str(Path(sys.executable).with_name("bourn"))
+from tests.integration.instance import Instance
+
 TWO = 'resource.config=[{hosts="n[0-1]",cores="0-3"}]'
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
-    """Run commands in one instance for all tests of the module; return their (status, output, errors)."""
+    """One instance for all tests of the module."""
     cwd = tmp_path_factory.mktemp("cwd")
     (cwd / "hosts").write_text("n1\nn0,n1  # two\n")
-    command = [BOURN, "start", "-s2", f"--conf={TWO}", "--", "sh", "-c", "echo $BOURN_URI; exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        uri = process.stdout.readline().strip()
-
-        def run(*words):
-            return subprocess.run(
-                [BOURN, "proxy", uri, BOURN, *words], capture_output=True, text=True, cwd=cwd, timeout=60
-            )
-
-        run.cwd = cwd
-        yield run
-        process.stdin.close()
-        assert process.wait() == 0
+    with Instance(None, "-s2", f"--conf={TWO}", cwd=cwd) as found:
+        yield found
 
 
 @pytest.mark.parametrize(
@@ -49,10 +35,10 @@ def session(tmp_path_factory):
     ],
 )
 def test_the_node_of_each_task(session, options, nodes):
-    done = session("run", *options.split(), "echo", "{{taskid}} {{node.id}} {{size}}")
-    assert sorted(done.stdout.splitlines()) == sorted(
+    done = session.words("run", *options.split(), "echo", "{{taskid}} {{node.id}} {{size}}")
+    assert sorted(done.out.splitlines()) == sorted(
         f"{task} {node} {len(nodes)}" for task, node in enumerate(nodes)
-    ), done.stderr
+    ), done.err
 
 
 @pytest.mark.parametrize(
@@ -66,9 +52,9 @@ def test_the_node_of_each_task(session, options, nodes):
     ],
 )
 def test_what_can_t_be_placed(session, options, message):
-    done = session("run", *options.split(), "true")
-    assert done.stderr.count(message) == 1
-    assert done.returncode
+    done = session.words("run", *options.split(), "true")
+    assert done.err.count(message) == 1
+    assert done.code
 
 
 @pytest.mark.parametrize(
@@ -81,15 +67,15 @@ def test_what_can_t_be_placed(session, options, message):
     ],
 )
 def test_what_can_t_start_is_said_once_for_all_nodes(session, words, message, code):
-    done = session("run", "-N2", "-n2", *words)
-    assert done.stderr.count(message) == 1
-    assert done.returncode == code
+    done = session.words("run", "-N2", "-n2", *words)
+    assert done.err.count(message) == 1
+    assert done.code == code
 
 
 def test_a_file_a_node_is_truncated_on_each(session):
     for text in ("a longer text", "short"):
         options = ["-N2", "-n4", "--output=out-{{node.id}}", "--taskmap=cyclic"]
-        assert session("run", *options, "echo", text).returncode == 0
+        assert session.words("run", *options, "echo", text).code == 0
     for node in (0, 1):
         assert (session.cwd / f"out-{node}").read_text() == "short\n" * 2
 
@@ -106,12 +92,12 @@ class Backwards(ShellPlugin):
 """
     )
     options = ["-N2", "-n4", "-oinitrc=backwards.py"]
-    done = session("run", *options, "--taskmap=backwards", "echo", "{{taskid}} {{node.id}}")
-    assert sorted(done.stdout.splitlines()) == ["0 1", "1 1", "2 0", "3 0"], done.stderr
-    done = session("run", *options, "--taskmap=backward", "true")
-    assert "there is no such scheme; did you mean 'backwards'?" in done.stderr
+    done = session.words("run", *options, "--taskmap=backwards", "echo", "{{taskid}} {{node.id}}")
+    assert sorted(done.out.splitlines()) == ["0 1", "1 1", "2 0", "3 0"], done.err
+    done = session.words("run", *options, "--taskmap=backward", "true")
+    assert "there is no such scheme; did you mean 'backwards'?" in done.err
 
 
 def test_labels_and_tasks_without_buffers(session):
-    done = session("run", "-N2", "-n2", "--label-io", "--unbuffered", "printf", "no newline")
-    assert sorted(done.stdout.splitlines()) == ["0: no newline", "1: no newline"], done.stderr
+    done = session.words("run", "-N2", "-n2", "--label-io", "--unbuffered", "printf", "no newline")
+    assert sorted(done.out.splitlines()) == ["0: no newline", "1: no newline"], done.err

@@ -6,16 +6,14 @@ import pty
 import select
 import struct
 import subprocess
-import sys
 import termios
 from pathlib import Path
 
 import pytest
 
 from bourn.cli.terminal import LocalTerminal, is_interactive
+from tests.integration.instance import BOURN, Instance
 from tests.integration.shell.host_client import HostClient
-
-BOURN = str(Path(sys.executable).with_name("bourn"))
 
 
 class Person:
@@ -64,16 +62,8 @@ class Person:
 
 @pytest.fixture
 def instance():
-    command = [BOURN, "start", "--conf=resource.config=[{hosts='here',cores='0-3'}]", "--"]
-    with subprocess.Popen(
-        [*command, "sh", "-c", "echo $BOURN_URI; exec cat"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        env = {**os.environ, "BOURN_URI": process.stdout.readline().strip(), "PS1": "@ ", "TERM": "dumb"}
-        yield env
-        process.stdin.close()
+    with Instance(None, "--conf=resource.config=[{hosts='here',cores='0-3'}]") as found:
+        yield {**os.environ, "BOURN_URI": found.uri, "PS1": "@ ", "TERM": "dumb"}
 
 
 def call(env, *command, **how):

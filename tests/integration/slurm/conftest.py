@@ -7,19 +7,19 @@ import pwd
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.integration.instance import Shell, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BIN = Path(sys.executable).parent
 NODES = 4
 SECONDS = 30.0
 """How long Slurm may take to come up, or a test to see what it waits for."""
@@ -57,56 +57,12 @@ PartitionName=first Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=9
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 State=UNKNOWN"
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Slurm:
+class Slurm(Shell):
     """Runs commands as a user of Slurm does."""
 
-    def __init__(self, conf: Path, cwd: Path) -> None:
-        self.cwd = cwd
-        self.env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "BOURN"))},
-            "SLURM_CONF": str(conf),
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-            "TMPDIR": "/tmp",
-        }
-
-    def __call__(self, line: str, *, stdin: str = "", seconds: float = 60, **env: str) -> Result:
-        done = subprocess.run(
-            ["sh", "-c", line],
-            env={**self.env, **env},
-            cwd=self.cwd,
-            input=stdin,
-            text=True,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Result(done.returncode, done.stdout, done.stderr)
-
-    def ok(self, line: str, *, stdin: str = "") -> str:
-        """Run a command that must succeed; return what it printed, stripped."""
-        found = self(line, stdin=stdin)
-        assert found.code == 0, found
-        return found.out.strip()
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.cwd / name
-        path.write_text(text)
-        path.chmod(0o755)
-        return path
-
-    def until(self, line: str, wanted: str) -> None:
+    def until_it_says(self, line: str, wanted: str) -> None:
         """Wait until a command prints something."""
-        deadline = time.monotonic() + SECONDS
-        while wanted not in (found := self(line)).out:
-            assert time.monotonic() < deadline, (line, wanted, found)
-            time.sleep(0.05)
+        until(lambda: wanted in self(line).out, lambda: (line, wanted, self(line)), SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +86,7 @@ def cluster() -> Iterator[Path]:
 
 @pytest.fixture
 def slurm(cluster: Path, tmp_path: Path) -> Slurm:
-    return Slurm(cluster, tmp_path)
+    return Slurm(tmp_path, SLURM_CONF=str(cluster), TMPDIR="/tmp")
 
 
 def _raise(folder: Path, stack: ExitStack) -> Path:

@@ -68,7 +68,7 @@ def test_sbatch_and_the_way_in_from_outside(slurm: Slurm) -> None:
     assert slurm.ok(f"bourn proxy slurm:{id} bourn jobs -a -n -o '{{name}} {{status}}'") == "true COMPLETED"
     assert slurm.ok(f"BOURN_URI=slurm:{id} bourn getattr size") == "2"
     slurm.ok(f"scancel {id}")
-    slurm.until(f"bourn uri slurm:{id} 2>&1", "Slurm")
+    slurm.until_it_says(f"bourn uri slurm:{id} 2>&1", "Slurm")
     stale = slurm("bourn uri slurm:999999")
     assert (stale.code, stale.err.count("\n")) == (1, 1)
     assert "Slurm" in stale.err
@@ -77,7 +77,7 @@ def test_sbatch_and_the_way_in_from_outside(slurm: Slurm) -> None:
 def test_a_batch_script_without_tasks_uses_its_node(slurm: Slurm) -> None:
     slurm.write("one.sh", "#!/bin/sh\n#SBATCH -N1 -n1 -c1 -o one.out\nbourn start bourn resource info\n")
     slurm.ok("sbatch one.sh")
-    slurm.until("cat one.out", "1 Nodes, 1 Cores, 0 GPUs\n")
+    slurm.until_it_says("cat one.out", "1 Nodes, 1 Cores, 0 GPUs\n")
 
 
 def test_a_cancelled_job_ends_its_instance_in_order(slurm: Slurm) -> None:
@@ -93,8 +93,8 @@ def test_a_cancelled_job_ends_its_instance_in_order(slurm: Slurm) -> None:
     id = slurm.ok("sbatch --parsable job.sh")
     slurm.ok("cat ready")
     slurm.ok(f"scancel {id}")
-    slurm.until("test -s left.tar && echo kept", "kept")
-    slurm.until("pgrep -f '[s]leep 1000.875' || echo none", "none")
+    slurm.until_it_says("test -s left.tar && echo kept", "kept")
+    slurm.until_it_says("pgrep -f '[s]leep 1000.875' || echo none", "none")
     look = "bourn restore -q left.tar; bourn jobs -a -n -o '{status}'"
     assert slurm.ok(f'bourn start sh -c "{look}"') == "CANCELED"
 
@@ -109,7 +109,7 @@ def test_a_preempted_job_ends_its_instance(slurm: Slurm) -> None:
     slurm.ok("sbatch low.sh")
     slurm.ok("cat ready")
     assert slurm.ok("srun -p first -N4 -n4 -c4 echo mine").split() == ["mine"] * 4
-    slurm.until("test -s low.tar && echo kept", "kept")
+    slurm.until_it_says("test -s low.tar && echo kept", "kept")
 
 
 def test_without_pmi(slurm: Slurm) -> None:
