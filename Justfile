@@ -31,10 +31,10 @@ fix:
 bench *args:
     .venv/bin/python -m tests.bench {{args}}
 
-# make the pictures and the command reference again
+# make the pictures and the generated pages again: commands, configuration, hooks
 docs:
     .venv/bin/python docs/make_pictures.py
-    .venv/bin/python docs/make_commands.py
+    .venv/bin/python -m docs.make_pages
 
 # what a release must pass, in a fresh environment
 ci:

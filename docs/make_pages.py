@@ -1,5 +1,5 @@
-"""Makes docs/hooks/ and docs/configuration.md from the code that they describe: ``python -m
-docs.make_pages``.
+"""Makes docs/hooks/, docs/configuration.md and docs/commands.md from the code that they describe:
+``python -m docs.make_pages``.
 
 A test says when they are out of date.
 """
@@ -18,6 +18,7 @@ from typing import Any
 import bourn.hookspecs
 from bourn.hookspecs import HOOKS
 from bourn.testing import CHECKS
+from docs import make_commands
 
 HERE = Path(__file__).parent
 FIELDS = ("Called", "Process", "Order", "Errors", "Since")
@@ -28,6 +29,7 @@ def pages() -> dict[Path, str]:
     made = {HERE / "hooks" / f"{hook}.md": hook_page(hook) for hook in HOOKS}
     made[HERE / "hooks" / "README.md"] = index_page()
     made[HERE / "configuration.md"] = configuration_page()
+    made[HERE / "commands.md"] = make_commands.page()
     return made
 
 

@@ -92,9 +92,12 @@ def test_the_example_runs_and_passes_its_check(hook, capsys):
         check(value, **EXAMPLE_ARGUMENTS.get(hook, {}))
 
 
-@pytest.mark.parametrize("page", make_pages.pages(), ids=lambda path: path.name)
+PAGES = make_pages.pages()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_pages_are_up_to_date(page):
-    wanted = make_pages.pages()[page]
+    wanted = PAGES[page]
     assert page.exists(), f"{page.name} is missing; run `python -m docs.make_pages`"
     assert page.read_text(encoding="utf-8") == wanted, f"{page.name} is old; run `python -m docs.make_pages`"
 

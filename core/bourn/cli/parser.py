@@ -15,10 +15,16 @@ _NO_NUMBER = re.compile(r"^argument (.*): invalid (int|float) value: (.*)$")
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help with room for long options, and descriptions kept as they were written."""
+    """Help with room for long options, and descriptions kept as they were written; equal on all Pythons."""
 
     def __init__(self, prog: str, width: int | None = None) -> None:
         super().__init__(prog, max_help_position=30, width=width)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
 
 
 class Parser(argparse.ArgumentParser):

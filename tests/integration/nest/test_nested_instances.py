@@ -163,7 +163,10 @@ def test_found_by_job_path_and_pid(shell: Shell) -> None:
     assert shell.ok(f"bourn uri pid:{pid}") == local
     inner = shell.ok(f"bourn proxy {id} bourn alloc --bg -n1 --job-name=inner")
     assert shell.ok(f"bourn proxy {id}/{inner} {INFO}") == "1 Nodes, 1 Cores, 0 GPUs"
-    assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent --parent getattr local-uri") == shell.env["BOURN_URI"]
+    assert (
+        shell.ok(f"bourn proxy {id}/{inner} bourn --parent --parent getattr local-uri")
+        == shell.env["BOURN_URI"]
+    )
     assert shell.ok(f"bourn proxy {id}/{inner} bourn --parent getattr instance-level") == "1"
     shell.ok(f"bourn proxy {id}/{inner} bourn submit --cc=1-3 sleep 1000")
     first = shell.ok(f"bourn proxy {id}/{inner} bourn pgrep sleep | tail -1")
