@@ -25,9 +25,11 @@ def above():
 def learn():
     """Serve the model; train it with each result, until the last."""
     model = {"version": 0}
-    with above() as h, above() as server:
-        server.service_register("model", {"get": lambda request: dict(model)})
-        threading.Thread(target=server.reactor_run, daemon=True).start()
+    # It answers until the program ends: a handle isn't closed while another thread waits on it.
+    server = above()
+    server.service_register("model", {"get": lambda request: dict(model)})
+    threading.Thread(target=server.reactor_run, daemon=True).start()
+    with above() as h:
         # A service is found by those below its broker; others name its rank.
         bourn.kvs.put(h, "talk.server", int(h.attr_get("rank")), namespace="primary")
         bourn.kvs.commit(h, namespace="primary")

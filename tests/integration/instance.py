@@ -198,7 +198,8 @@ class Instance(Commands):
         """Return the files and the processes that there are of an instance with a folder of its own."""
         assert self.folder is not None
         mark = f"TMPDIR={self.folder}\0".encode()
-        found = [str(path) for path in self.folder.rglob("*")]
+        # What goes away meanwhile is no error to os.walk.
+        found = [f"{at}/{name}" for at, below, files in os.walk(self.folder) for name in (*below, *files)]
         for proc in Path("/proc").glob("[0-9]*"):
             try:
                 if mark in (proc / "environ").read_bytes():

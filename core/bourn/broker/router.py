@@ -43,10 +43,6 @@ class Router:
             for rank in ranks - self._via.keys():
                 self._via[rank] = other
 
-    def reaches(self, rank: int) -> bool:
-        """Whether a rank is this one or below it now."""
-        return rank == self.rank or rank in self._via
-
     def next_hop(self, nodeid: int, *, has_service: bool, from_above: bool = False) -> int:
         """Return the rank to hand a request to: this one, its parent or a child.
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from bourn.errors import BournError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-JOB_SCHEMES = ("after", "afterstart", "afterany", "afterok", "afternotok", "afterexcept")
 
 
 def parse_dependency(text: str) -> dict[str, Any]:
@@ -39,11 +34,6 @@ def parse_dependency(text: str) -> dict[str, Any]:
         else:
             dependency[key] = param
     return dependency
-
-
-def dependency_uri(dependency: Mapping[str, Any]) -> str:
-    """Return `scheme:value` of a dependency object: how events and listings name it."""
-    return f"{dependency['scheme']}:{dependency['value']}"
 
 
 def _number(word: str) -> str | int:

@@ -75,8 +75,3 @@ class FluidGenerator:
         if ms >= _MAX_MS:
             raise BournError(f"the instance is {ms} ms old, more than job ids can hold (2**40 ms, 34 years)")
         return ms
-
-
-def fluid_ms(jobid: int) -> int:
-    """Return the milliseconds since the instance's epoch at which the id was made."""
-    return jobid >> _SHIFT

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from bourn.errors import BournError
 from bourn.model.hostlist import Hostlist
 from bourn.model.idset import IdSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-_encode = msgspec.json.Encoder().encode
 
 
 class ResourceSet:
@@ -266,11 +262,6 @@ class _Node:
 def ending(obj: Mapping[str, Any], expiration: float) -> dict[str, Any]:
     """Return an R in the form of RFC 20 that ends at another time (seconds since the epoch, 0 for never)."""
     return {**obj, "execution": {**obj["execution"], "expiration": expiration}}
-
-
-def encode_R(obj: Mapping[str, Any]) -> str:
-    """Return the compact JSON text of an R object."""
-    return _encode(obj).decode()
 
 
 def _mask(ids: IdSet | str) -> int:

@@ -76,10 +76,6 @@ class JobArray:
         waiting = self.waiting.bit_count() + len(self.pending)
         return {"pending": waiting, "running": len(self.running), **ended}
 
-    def first_waiting(self) -> int:
-        """Return the smallest number that waits; some does."""
-        return (self.waiting & -self.waiting).bit_length() - 1
-
     def waits(self, id: int) -> int | None:
         """Return the number of a member that is no job yet; None for any other id."""
         if not self.id < id <= self.last:

@@ -43,7 +43,7 @@ def test_the_hosts_and_the_command_stand_in_the_configuration(sh: Shell, ssh: st
     assert sh("bourn start -c x.toml bourn resource info").out == "2 Nodes, 16 Cores, 0 GPUs\n"
 
 
-def test_the_shape_of_the_tree_reaches_all(sh: Callable[..., Result], ssh: str) -> None:
+def test_the_shape_of_the_tree_reaches_all(sh: Shell, ssh: str) -> None:
     found = sh(
         "bourn start --hosts='far[1-2]' -S tbon.topo=kary:1 bourn exec -r all bourn getattr tbon.topo",
         BOURN_SSH=ssh,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.instance import Commands, Instance
+from tests.integration.instance import Commands, Instance, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +101,10 @@ def estimate(run: Commands, job: str) -> float:
     return float(json.loads(run.ok(f"job explain --json {job}"))["t_estimate"] - time.time())
 
 
+def listed(run: Commands) -> list[str]:
+    return run.ok("jobs -n -f pending").splitlines()
+
+
 def test_plans_follow_what_happens(planned: Commands) -> None:
     run = planned
     half = run.ok("submit -N2 -n2 --exclusive -t 10m true")
@@ -116,7 +120,8 @@ def test_plans_follow_what_happens(planned: Commands) -> None:
     assert 1100 < estimate(run, whole) <= 1200
     assert 1400 < estimate(run, pieces) <= 1500
     assert 3200 < estimate(run, last) <= 3300
-    assert [line.split()[-1][:4] for line in run.ok("jobs -n -f pending").splitlines()] == ["eta:"] * 3
+    # Lists tell it of a job that has waited for a moment.
+    until(lambda: [line.split()[-1][:4] for line in listed(run)] == ["eta:"] * 3, lambda: listed(run))
     assert len(run.ok("job explain").split("starts in ")) == 4
 
     # The end of a running job moves: later, then sooner than it was.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bourn.errors import BournError
 from bourn.model.idset import IdSet
-from bourn.model.rset import ResourceSet, encode_R
+from bourn.model.rset import ResourceSet
 
 ids = st.sets(st.integers(0, 7)).map(IdSet)
 rsets = st.dictionaries(
@@ -59,7 +59,6 @@ def test_what_is_carried_along() -> None:
     obj["scheduling"] = {"graph": {}}
     rset = ResourceSet.from_dict(obj)
     assert rset.to_dict() == obj
-    assert json.loads(encode_R(obj)) == obj
     assert rset.properties_of(1) == {"big", "all"}
     assert rset.hostname(1) == "h1"
     assert rset.summary() == "rank[0-1]/core[0-3],gpu0"

@@ -241,7 +241,6 @@ class Engine(SlotMatcher):
             self.apply(cell, pick)
             self._recount(cell, before)
         self.jobs[job] = parts
-        self.epoch += 1
         self.changed()
 
     def free(self, job: int, ranks: Sequence[int] | None = None) -> bool:
@@ -259,7 +258,6 @@ class Engine(SlotMatcher):
                 self._recount(cell, before)
             else:
                 left.append((atom, pick))
-        self.epoch += 1
         self.changed()
         if left:
             self.jobs[job] = left

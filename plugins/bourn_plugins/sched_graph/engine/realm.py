@@ -45,8 +45,6 @@ class Realm:
         self._stamp = 0
         self.marks = 0
         """How often something came up or went down."""
-        self.epoch = 0
-        """Changes when jobs, or the status of vertices, do."""
         self.log: list[int] = []
         """The atoms that have changed, in order: indices catch up with it."""
         self.busy = 0
@@ -187,7 +185,6 @@ class Realm:
                 self.log.append(atom)
         self._free.clear()
         self._units.clear()
-        self.epoch += 1
         self.changed()
 
     def _refreshed(self, vertex: Vertex) -> list[int]:
