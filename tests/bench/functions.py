@@ -1,10 +1,14 @@
-"""Small function calls through warm workers, beside the standard library's process pool in the same run."""
+"""Small function calls through warm workers, beside the standard library's process pool in the same run.
+
+Workers of other ranks are those of a program that believes that it is on another host.
+"""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import bourn
 from tests.bench import report
@@ -23,8 +27,15 @@ def main() -> None:
         bare = rates(pool)
     with instance() as (handle, _), bourn.Executor(handle.uri, workers=WORKERS) as executor:
         ours = rates(executor)
-    for name, rate in ours.items():
-        report.rate(f"functions: {name}", rate, "calls/s", bare[name], "ProcessPoolExecutor")
+    with (
+        patch("socket.gethostname", lambda: "elsewhere"),
+        instance(brokers=WORKERS + 1) as (handle, _),
+        bourn.Executor(handle.uri, workers=WORKERS) as executor,
+    ):
+        far = rates(executor)
+    for what, rates_ in (("", ours), (", other ranks", far)):
+        for name, rate in rates_.items():
+            report.rate(f"functions{what}: {name}", rate, "calls/s", bare[name], "ProcessPoolExecutor")
 
 
 def rates(executor: concurrent.futures.Executor) -> dict[str, float]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HEADER = struct.Struct("<QQIB")
 TOKEN_BYTES = 32
+TOKEN = "BOURN_CALLS_TOKEN"
+"""Where a worker on another host finds the token."""
 HELLO = struct.Struct(f"<{TOKEN_BYTES}sQ")
 """Token, job id."""
 

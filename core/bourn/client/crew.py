@@ -50,7 +50,7 @@ class Worker:
         self.pace = 0.0
         """Seconds that its recent calls took each; 0 before the first."""
         self.since = 0.0
-        """When the call that it runs began, as far as we know."""
+        """When the call that it runs began, as far as we know; of an idle one, when it became that."""
         self.asked_back = False
 
     @property
@@ -83,6 +83,11 @@ class Crew(Generic[W]):
     def hungry(self) -> bool:
         """Whether a worker could take a call now."""
         return any(worker.room > 0 for worker in self.workers)
+
+    @property
+    def idle_since(self) -> float | None:
+        """When the worker became idle that has been so for longest; None if each has a call."""
+        return min((worker.since for worker in self.workers if not worker.calls), default=None)
 
     def assign(self, now: float) -> Iterator[tuple[W, list[Call]]]:
         """Share what waits among the workers that have room, in order; calls cancelled meanwhile drop out."""

@@ -52,10 +52,11 @@ class Executor(concurrent.futures.Executor):
     none.
 
     The rest is about the workers that run functions. There are at most `workers` (default: as many as the
-    instance has cores for, on this host), each with `cores_per_worker` and `gpus_per_worker`; `initializer`
-    is called in each with `initargs` first. When a worker ends, the call that it ran is done again up to
-    `retries` times. Further arguments are those of `Jobspec.from_command` for the workers' jobs: `queue`,
-    `duration`, `environment`, `cwd`, `output`, ...
+    instance has cores for), each with `cores_per_worker` and `gpus_per_worker`; `initializer` is called in
+    each with `initargs` first. When a worker ends, the call that it ran is done again up to `retries` times.
+    One that has had no call for `idle_timeout` seconds gives its cores back; others are started when they are
+    needed. Further arguments are those of `Jobspec.from_command` for the workers' jobs: `queue`, `duration`,
+    `environment`, `cwd`, `output`, ...
     """
 
     def __init__(
@@ -69,10 +70,18 @@ class Executor(concurrent.futures.Executor):
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         retries: int = 0,
+        idle_timeout: float | None = None,
         **job_options: Any,
     ) -> None:
         self._options = WorkerOptions(
-            workers, cores_per_worker, gpus_per_worker, retries, initializer, initargs, job_options
+            workers,
+            cores_per_worker,
+            gpus_per_worker,
+            retries,
+            idle_timeout,
+            initializer,
+            initargs,
+            job_options,
         )
         self._handle = Handle(uri)
         self._lock = threading.Lock()
@@ -201,10 +210,8 @@ class Executor(concurrent.futures.Executor):
         """Make the function lane; what keeps it from that is raised where the first call was submitted."""
         from bourn.client.function_lane import FunctionLane
 
-        # A connection of its own: what comes over the thread's is the thread's to read.
-        with Handle(self._handle.uri) as h:
-            lane = self._functions = FunctionLane(h, self._options, self._submit_worker, self._poll)
-        return lane
+        self._functions = FunctionLane(self._handle, self._options, self._submit_worker, self._poll)
+        return self._functions
 
     def _submit_worker(self, jobspec: dict[str, Any]) -> ExecutorFuture:
         """Queue the job of a worker; the executor's thread asks, on its way to the queue."""
@@ -239,6 +246,8 @@ class Executor(concurrent.futures.Executor):
             while not self._finished():
                 lane = self._functions
                 timeout = None if lane is None else lane.timeout()
+                if self._handle.callbacks_due:
+                    timeout = 0.0
                 found = poll.poll(None if timeout is None else timeout * 1000)
                 lane = self._functions  # the first call may have come meanwhile
                 for fd, events in found:
@@ -246,6 +255,7 @@ class Executor(concurrent.futures.Executor):
                         os.read(fd, 4096)
                     elif lane is None or not lane.ready(fd, events):
                         self._handle.poll()
+                self._handle.callbacks_run()
                 while self._todo:
                     self._todo.popleft()()
                 self._jobs.turn()

@@ -1,60 +1,57 @@
 """Python functions in warm workers: each worker is a job of one task that the scheduler placed.
 
 Workers are started as calls come, up to the number asked for, and keep their cores until the executor is shut
-down. They connect to a socket in a directory that only the user can enter, and show the token that lies
-there.
+down, or until they have been idle for as long as they may. They show a token at one of two doors: a socket in
+a directory that only the user can enter, or, from other hosts, a pipe over the instance's brokers.
 """
 
 from __future__ import annotations
 
-import hmac
 import os
 import pickle
 import secrets
-import select
-import shutil
 import socket
-import struct
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bourn.client import calls
 from bourn.client.crew import SUPPLY, Call, Crew, Worker
+from bourn.client.doors import HELLO_SECONDS, SocketDoor
 from bourn.client.futures import CallFuture, ExecutorFuture, JobException, WorkerLost
+from bourn.client.handle import Handle
+from bourn.client.pipe import PipeService
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
+    import select
     from collections.abc import Callable
 
-    from bourn.client.handle import Handle
+    from bourn.client.doors import Link
     from bourn.client.worker_options import WorkerOptions
 
-READ = 1 << 18
 STARTS = 3
 """How many workers in a row may end before they are ready until we give up."""
-HELLO_SECONDS = 10.0
+REST_SECONDS = 10.0
+"""How long we wait for what a worker said whose job has ended."""
 
 
 class Member(Worker):
-    """A worker's connection, once it has said who it is."""
+    """A worker that has said who it is."""
 
-    def __init__(self, connection: socket.socket, jobid: int) -> None:
+    def __init__(self, link: Link, jobid: int) -> None:
         super().__init__()
-        self.connection = connection
+        self.link = link
         self.jobid = jobid
         self.frames = calls.Frames()
-        self.out = bytearray()
-        self.writing = False
 
 
 class FunctionLane:
     """The function side of an executor; all of it but `call` is the executor's thread's.
 
     Args:
-        h: tells of the instance.
+        h: the thread's connection.
         options: of the workers.
         submit: submits a worker's job.
         poll: the thread's.
@@ -69,7 +66,6 @@ class FunctionLane:
     ) -> None:
         self._options = options
         self._submit = submit
-        self._poll = poll
         self._crew: Crew[Member] = Crew()
         self._next = 0
         self._lost: dict[int, Call] = {}
@@ -77,17 +73,20 @@ class FunctionLane:
         self._early_failures = 0
         self._broken: BaseException | None = None
         self._closing = False
-        self._members: dict[int, Member] = {}
-        self._strangers: dict[int, tuple[socket.socket, float]] = {}
+        self._members: dict[Link, Member] = {}
+        self._parting: dict[int, tuple[ExecutorFuture, float]] = {}
+        """By job: it has ended, but what its worker said hasn't all come; until when we wait for that."""
         self._served: set[int] = set()
         """Jobs whose workers were there."""
         self._jobs: set[ExecutorFuture] = set()
         self._ended: list[ExecutorFuture] = []
-        self._most, constraints = _capacity(h, options)
+        self._h = h
+        with Handle(h.uri) as asking:
+            self._most, self._rank, constraints = _places(asking, options)
         self._token = secrets.token_bytes(calls.TOKEN_BYTES)
-        self._directory = _private_directory()
-        self._listener = _listen(self._directory, self._token)
-        self._poll.register(self._listener, select.POLLIN)
+        self._service = f"calls-{secrets.token_hex(8)}"
+        self._door = SocketDoor(self._token, poll, self)
+        self._pipes: PipeService | None = None
         initializer, initargs = options.setup
         packed = None if initializer is None else calls.pack_call(initializer, initargs, {})
         # What a worker sends back may be of the main script, which is called __mp_main__ there.
@@ -122,47 +121,39 @@ class FunctionLane:
         """Return the seconds after which `turn` is due though nothing happens."""
         if self._crew.crowded:
             return SUPPLY
-        return HELLO_SECONDS if self._strangers else None
+        found = HELLO_SECONDS if self._door.strangers or self._parting else None
+        begun = self._crew.idle_since if self._options.idle_timeout is not None else None
+        if begun is None or self._options.idle_timeout is None:
+            return found
+        left = max(begun + self._options.idle_timeout - time.monotonic(), 0)
+        return left if found is None else min(left, found)
 
     def turn(self) -> None:
         """Do what can be done now."""
+        now = time.monotonic()
+        self._ended += [job for job, deadline in self._parting.values() if now >= deadline]
         while self._ended:
             self._job_ended(self._ended.pop())
-        now = time.monotonic()
         crew = self._crew
         for member, share in crew.assign(now):
-            member.out += b"".join([calls.frame(calls.CALL, call.id, call.payload) for call in share])
-            self._write(member)
+            member.link.send(b"".join([calls.frame(calls.CALL, call.id, call.payload) for call in share]))
         for member in crew.stuck(now):
-            member.out += calls.frame(calls.GIVE_BACK, 0, b"")
-            self._write(member)
+            member.link.send(calls.frame(calls.GIVE_BACK, 0, b""))
         if crew.waiting and not self._closing and len(self._jobs) < self._most:
             ready = sum(1 for worker in crew.workers if worker.room > 0)
             starting = len(self._jobs) - len(crew.workers)
             wanted = min(self._most - len(self._jobs), len(crew.waiting) - ready - starting)
             for _ in range(wanted):
                 self._start()
-        for fd, (connection, deadline) in list(self._strangers.items()):
-            if now > deadline:
-                self._dismiss(fd, connection)
+        self._door.expire(now)
+        idle = self._options.idle_timeout
+        if idle is not None:
+            for member in [m for m in crew.workers if not m.calls and now - m.since >= idle]:
+                self._hang_up(member)
 
     def ready(self, fd: int, events: int) -> bool:
         """Serve a file that `poll` reported; False if it isn't of this lane."""
-        if fd == self._listener.fileno():
-            self._accept()
-            return True
-        stranger = self._strangers.get(fd)
-        if stranger is not None:
-            self._greet(fd, stranger[0])
-            return True
-        member = self._members.get(fd)
-        if member is None:
-            return False
-        if events & select.POLLOUT:
-            self._write(member)
-        if events & ~select.POLLOUT and fd in self._members:
-            self._read(member)
-        return True
+        return self._door.ready(fd, events)
 
     def cancel_waiting(self) -> None:
         """Cancel the calls that no worker has."""
@@ -178,11 +169,7 @@ class FunctionLane:
             self._hang_up(member)
         for job in list(self._jobs):
             job.cancel()
-        for fd, (connection, _) in list(self._strangers.items()):
-            self._dismiss(fd, connection)
-        self._poll.unregister(self._listener)
-        self._listener.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._door.close()
 
     def fail(self, error: BaseException) -> None:
         """End every call with an error."""
@@ -203,14 +190,20 @@ class FunctionLane:
 
         options = self._options
         extra = {"name": "function-worker", "cwd": os.getcwd(), **options.extra}
-        path = os.path.join(self._directory, "socket")
-        command = [sys.executable, "-P", "-m", "bourn.client.worker", path, socket.gethostname()]
+        command = [sys.executable, "-P", "-m", "bourn.client.worker", self._door.path, socket.gethostname()]
+        if self._rank is not None:
+            command += [self._service, str(self._rank)]
         obj = jobspec_build.from_command(command, 1, options.cores, options.gpus or None, **extra)
         if constraints:
             obj["attributes"]["system"]["constraints"] = constraints
+        if self._rank is not None:
+            # Only the user and the instance's owner, who is the same, can read it.
+            obj["attributes"]["system"].setdefault("environment", {})[calls.TOKEN] = self._token.hex()
         return obj
 
     def _start(self) -> None:
+        if self._rank is not None and self._pipes is None:
+            self._pipes = PipeService(self._h, self._service, self._token, self._most, self)
         job = self._submit(self._jobspec)
         self._jobs.add(job)
         job.add_done_callback(lambda _: self._ended.append(job))
@@ -226,10 +219,11 @@ class FunctionLane:
         jobid = job.jobid()
         member = next((m for m in self._members.values() if m.jobid == jobid), None)
         if member is not None:
-            # A process that it left behind may hold the connection.
-            self._read(member)
-            if self._members.get(member.connection.fileno()) is member:
-                self._hang_up(member)
+            now = time.monotonic()
+            if not member.link.rest() and now < self._parting.setdefault(jobid, (job, now + REST_SECONDS))[1]:
+                return
+            self._parting.pop(jobid, None)
+            self._hang_up(member)
         how = _how_it_ended(job)
         call = self._lost.pop(jobid, None)
         if call is not None:
@@ -256,56 +250,44 @@ class FunctionLane:
         for job in list(self._jobs):
             job.cancel()
 
-    # Connections
+    # Workers
 
-    def _accept(self) -> None:
-        connection, _ = self._listener.accept()
-        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        if struct.unpack("3i", raw)[1] != os.getuid():
-            connection.close()
+    def opened(self, link: Link, jobid: int) -> None:
+        """Take a worker in that has shown the token."""
+        if self._closing:
+            link.close()
             return
-        connection.setblocking(False)
-        self._strangers[connection.fileno()] = (connection, time.monotonic() + HELLO_SECONDS)
-        self._poll.register(connection, select.POLLIN)
-
-    def _dismiss(self, fd: int, connection: socket.socket) -> None:
-        del self._strangers[fd]
-        self._poll.unregister(connection)
-        connection.close()
-
-    def _greet(self, fd: int, connection: socket.socket) -> None:
-        """Take a worker in that shows the token; it sends that in one piece and waits."""
-        try:
-            token, jobid = calls.HELLO.unpack(connection.recv(calls.HELLO.size))
-        except (OSError, struct.error):
-            token, jobid = b"", 0
-        if not hmac.compare_digest(token, self._token) or self._closing:
-            self._dismiss(fd, connection)
-            return
-        del self._strangers[fd]
-        member = self._members[fd] = Member(connection, jobid)
+        member = self._members[link] = Member(link, jobid)
         self._served.add(jobid)
         self._early_failures = 0
+        member.since = time.monotonic()
         self._crew.workers.append(member)
-        member.out += calls.frame(calls.SETUP, 0, self._setup)
-        self._write(member)
+        link.send(calls.frame(calls.SETUP, 0, self._setup))
 
-    def _read(self, member: Member) -> None:
-        while True:
-            try:
-                data = member.connection.recv(READ)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self._hang_up(member)
-                return
-            now = time.monotonic()
-            for kind, id, body, usec in member.frames.feed(data):
-                self._frame(member, kind, id, body, usec, now)
-            if len(data) < READ:
-                return
+    def received(self, link: Link, data: bytes) -> None:
+        """Take what a worker says."""
+        member = self._members.get(link)
+        if member is None:
+            return
+        now = time.monotonic()
+        for kind, id, body, usec in member.frames.feed(data):
+            self._frame(member, kind, id, body, usec, now)
+
+    def ended(self, link: Link) -> None:
+        """Part with a worker; the call that it ran is decided once its job has ended."""
+        member = self._members.pop(link, None)
+        if member is None:
+            return
+        call = self._crew.gone(member)
+        if call is not None:
+            self._lost[member.jobid] = call
+        job = self._parting.pop(member.jobid, None)
+        if job is not None:
+            self._ended.append(job[0])
+
+    def _hang_up(self, member: Member) -> None:
+        member.link.close()
+        self.ended(member.link)
 
     def _frame(self, member: Member, kind: int, id: int, body: bytes, usec: int, now: float) -> None:
         if kind == calls.RETURNED:
@@ -330,30 +312,6 @@ class FunctionLane:
         else:
             call.future.set_result(value)
 
-    def _write(self, member: Member) -> None:
-        out = member.out
-        try:
-            while out:
-                sent = member.connection.send(memoryview(out)[: 1 << 20])
-                del out[:sent]
-        except BlockingIOError:
-            pass
-        except OSError:
-            # Reading finds the end, and before it what the worker still said.
-            out.clear()
-        if bool(out) != member.writing:
-            member.writing = bool(out)
-            self._poll.modify(member.connection, select.POLLIN | (select.POLLOUT if out else 0))
-
-    def _hang_up(self, member: Member) -> None:
-        """Part with a worker; the call that it ran is decided once its job has ended."""
-        del self._members[member.connection.fileno()]
-        self._poll.unregister(member.connection)
-        member.connection.close()
-        call = self._crew.gone(member)
-        if call is not None:
-            self._lost[member.jobid] = call
-
 
 def _fail(future: CallFuture, error: BaseException) -> None:
     from concurrent.futures import InvalidStateError
@@ -374,42 +332,26 @@ def _how_it_ended(job: ExecutorFuture) -> str:
     return f"exited with status {code}"
 
 
-def _capacity(h: Handle, options: WorkerOptions) -> tuple[int, dict[str, Any] | None]:
-    """Return how many workers there may be, and what keeps them on this host."""
-    size = int(h.attr_get("size"))
+def _places(h: Handle, options: WorkerOptions) -> tuple[int, int | None, dict[str, Any] | None]:
+    """Return how many workers there may be, the rank that they find the program at from other hosts, and what
+    keeps them on this one: in an instance of somebody else's, whose brokers might read along.
+    """
+    rank = int(h.attr_get("rank")) if int(h.attr_get("security.owner")) == os.getuid() else None
     here = socket.gethostname()
-    constraints = None if size == 1 else {"hostlist": [here]}
+    constraints = None if rank is not None or int(h.attr_get("size")) == 1 else {"hostlist": [here]}
     if options.workers is not None:
-        return options.workers, constraints
+        return options.workers, rank, constraints
     from bourn.client.resource import resource_list
 
     up = resource_list(h).up
     hosts = list(up.nodelist)
-    cores = sum(
-        len(up.cores(rank))
+    places = [
+        len(up.cores(rank)) // options.cores
         for rank, host in zip(up.ranks, hosts, strict=True)
         if constraints is None or host == here
-    )
-    if cores < options.cores:
+    ]
+    if not sum(places):
         where = "the instance" if constraints is None else f"this host, {here},"
-        raise BournError(f"{where} has {cores} cores that are up; a worker needs {options.cores}")
-    return cores // options.cores, constraints
-
-
-def _private_directory() -> str:
-    for parent in (None, "/tmp"):
-        path = tempfile.mkdtemp(prefix="bourn-calls-", dir=parent)
-        if len(os.path.join(path, "socket")) < 100:  # what an address can hold
-            return path
-        os.rmdir(path)
-    raise BournError("no temporary directory has a path short enough for a socket")
-
-
-def _listen(directory: str, token: bytes) -> socket.socket:
-    with open(os.path.join(directory, "token"), "xb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-        file.write(token)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(os.path.join(directory, "socket"))
-    listener.listen(1024)
-    listener.setblocking(False)
-    return listener
+        most = max((len(up.cores(rank)) for rank in up.ranks), default=0)
+        raise BournError(f"{where} has {most} cores that are up on a node; a worker needs {options.cores}")
+    return sum(places), rank, constraints

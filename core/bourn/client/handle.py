@@ -192,6 +192,16 @@ class Handle:
             left = None if deadline is None else deadline - time.monotonic()
             self.wait_until(lambda: self._soon or self._error, left, "the reactor")
 
+    def callbacks_run(self) -> None:
+        """Call what is to be called now, and return: for a program whose own loop waits on `fileno`."""
+        while self._soon:
+            self._soon.popleft()()
+
+    @property
+    def callbacks_due(self) -> bool:
+        """Whether `callbacks_run` would call something."""
+        return bool(self._soon)
+
     def reactor_stop(self) -> None:
         """Have `reactor_run` return after the present callback."""
         self._stopped = True
@@ -294,9 +304,10 @@ class Handle:
                 self._asked[request.matchtag] = request
             self.call_soon(lambda: self._serve(request))
         elif message.get("topic") == "cancel":
-            asked = self._asked.get(message["matchtag"])
+            asked = self._asked.pop(message["matchtag"], None)
             if asked is not None:
                 asked.cancelled = True
+                self.call_soon(lambda: self._cancelled(asked))
         else:
             self._lost(
                 BournError(message.get("errstr", "the broker closed the connection"), message.get("errnum"))
@@ -330,6 +341,11 @@ class Handle:
         finally:
             if request.done:
                 self._asked.pop(request.matchtag, None)
+
+    def _cancelled(self, request: ClientRequest) -> None:
+        callback, request.on_cancel = request.on_cancel, None
+        if callback is not None:
+            callback()
 
     def _lost(self, error: BournError) -> None:
         if self._error is None:

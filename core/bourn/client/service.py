@@ -34,6 +34,7 @@ class ClientRequest:
         "done",
         "flags",
         "matchtag",
+        "on_cancel",
         "payload",
         "rolemask",
         "topic",
@@ -45,11 +46,14 @@ class ClientRequest:
         self.topic: str = message["topic"]
         self.payload: Any = message.get("payload")
         self.matchtag: int = message.get("matchtag", 0)
-        self.userid: int = message["userid"]
-        self.rolemask: int = message["rolemask"]
+        # A broker that tells of another's client doesn't say who it was.
+        self.userid: int = message.get("userid", -1)
+        self.rolemask: int = message.get("rolemask", 0)
         self.flags: int = message.get("flags", 0)
         self.client: str = message.get("client", "")
         self.cancelled = False
+        self.on_cancel: Callable[[], object] | None = None
+        """Called once if the sender cancels or goes away."""
         self.done = bool(self.flags & NORESPONSE)
 
     @property

@@ -1,7 +1,8 @@
-"""A function worker: `python -m bourn.client.worker SOCKET HOST` runs the calls of one program, one by one.
+"""A function worker: runs the calls of one program, one by one.
 
-The program starts it as a job and listens at the socket. It ends with the program: a thread of its own reads,
-so that it sees that even while a call runs.
+`python -m bourn.client.worker SOCKET HOST [SERVICE RANK]` is started by the program as a job. The program
+listens at the socket, and on other hosts than its own can be reached as a service. The worker ends with the
+program: a thread of its own reads, so that it sees that even while a call runs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 from queue import Empty, SimpleQueue
 from time import perf_counter
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bourn.client import calls
 from bourn.errors import BournError
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 READ = 1 << 18
+
+
+class Connection(Protocol):
+    """What leads to the program."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Wait for bytes; none at the end."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send bytes."""
 
 
 class MainModule(ModuleType):
@@ -57,7 +68,7 @@ class MainModule(ModuleType):
 class Worker:
     """The two threads' shared state: calls that wait, and the socket, which both write to."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
         self._calls: SimpleQueue[tuple[int, int, bytes]] = SimpleQueue()
@@ -143,32 +154,54 @@ def _unreadable() -> None:
     """Stands for a function that couldn't be unpickled."""
 
 
-def connect(path: str, host: str) -> socket.socket:
-    """Connect to the program and say who we are; BournError when it isn't to be found here."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with open(os.path.join(os.path.dirname(path), "token"), "rb") as file:
-            token = file.read()
-        connection.connect(path)
-    except OSError as error:
-        here = socket.gethostname()
-        if here != host:
-            raise BournError(
-                f"this worker runs on host {here}, but the program that it is to serve runs on {host}: "
-                "function workers must be on the program's host"
-            ) from None
-        raise BournError(f"the program that this worker is to serve has ended ({error})") from None
+def connect(path: str, host: str, service: str = "", rank: str = "") -> Connection:
+    """Connect to the program and say who we are; BournError when it isn't to be found from here.
+
+    Args:
+        path: the program's socket.
+        host: where that is.
+        service: what the program is to be found as over the instance's brokers, if it is.
+        rank: the rank of its broker.
+    """
     from bourn.model.jobid import JobID
 
-    jobid = os.environ.get("BOURN_JOB_ID", "")
-    connection.sendall(calls.HELLO.pack(token, JobID.parse(jobid) if jobid else 0))
+    text = os.environ.get("BOURN_JOB_ID", "")
+    jobid = int(JobID.parse(text)) if text else 0
+    secret = os.environ.pop(calls.TOKEN, "")
+    here = socket.gethostname()
+    if here == host:
+        try:
+            return _socket(path, jobid)
+        except OSError as error:
+            if not service:
+                raise BournError(f"the program that this worker is to serve has ended ({error})") from None
+    elif not service:
+        raise BournError(
+            f"this worker runs on host {here}, but the program that it is to serve runs on {host}: "
+            "in an instance of another user's, function workers must be on the program's host"
+        )
+    from bourn.client.handle import Handle
+    from bourn.client.pipe import Pipe
+
+    try:
+        return Pipe(Handle(), service, int(rank), secret, jobid)
+    except BournError as error:
+        raise BournError(f"the program that this worker is to serve has ended ({error.message})") from None
+
+
+def _socket(path: str, jobid: int) -> socket.socket:
+    with open(os.path.join(os.path.dirname(path), "token"), "rb") as file:
+        token = file.read()
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(path)
+    connection.sendall(calls.HELLO.pack(token, jobid))
     return connection
 
 
 def main() -> int:
     """Serve the program at the socket that the arguments name."""
     try:
-        connection = connect(*sys.argv[1:3])
+        connection = connect(*sys.argv[1:5])
     except BournError as error:
         print(f"bourn worker: {error.message}", file=sys.stderr)
         return 1

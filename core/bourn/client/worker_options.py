@@ -19,6 +19,7 @@ class WorkerOptions:
         cores: int,
         gpus: int,
         retries: int,
+        idle_timeout: float | None,
         initializer: Callable[..., object] | None,
         initargs: tuple[Any, ...],
         extra: Mapping[str, Any],
@@ -31,10 +32,17 @@ class WorkerOptions:
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise BournError(f"{name} must be an integer >= {least}, not {value!r}")
+        if idle_timeout is not None and (
+            isinstance(idle_timeout, bool)
+            or not isinstance(idle_timeout, int | float)
+            or not idle_timeout >= 0
+        ):
+            raise BournError(f"idle_timeout must be seconds >= 0, or None, not {idle_timeout!r}")
         self.workers = workers
         self.cores = cores
         self.gpus = gpus
         self.retries = retries
+        self.idle_timeout = idle_timeout
         self.setup = (initializer, initargs)
         self.extra = dict(extra)
         if extra:

@@ -191,7 +191,16 @@ def test_workers_that_can_never_be_placed_are_refused(uri):
         executor.submit(abs, 1)
 
 
+def test_an_idle_worker_gives_its_cores_back(uri):
+    with bourn.Handle(uri) as h, bourn.Executor(uri, workers=1, idle_timeout=0) as executor:
+        first = executor.submit(os.getenv, "BOURN_JOB_ID").result()
+        assert bourn.job.result(h, first).returncode == 0
+        assert executor.submit(os.getenv, "BOURN_JOB_ID").result() != first
+
+
 def test_bad_options_are_refused_at_once(uri):
+    with pytest.raises(bourn.BournError, match="idle_timeout must be seconds >= 0, or None, not -1"):
+        bourn.Executor(uri, idle_timeout=-1)
     with pytest.raises(bourn.BournError, match=r"unknown argument 'quue'.*'queue'"):
         bourn.Executor(uri, quue="batch")
     with pytest.raises(bourn.BournError, match="workers must be an integer >= 1, not 0"):
@@ -257,8 +266,8 @@ def test_a_stranger_gets_nowhere(executor):
 
     executor.submit(abs, 1).result()
     lane = executor._functions
-    path = os.path.join(lane._directory, "socket")
-    assert os.stat(lane._directory).st_mode & 0o777 == 0o700
+    path = lane._door.path
+    assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
         stranger.connect(path)
         stranger.sendall(bytes(40))
