@@ -28,7 +28,7 @@ from bourn.client.futures import CallFuture, ExecutorFuture, JobEvent, JobExcept
 from bourn.client.handle import Handle
 from bourn.client.job_lane import JobLane
 from bourn.client.submission import DEBUG, WAITABLE
-from bourn.client.worker_options import WorkerOptions
+from bourn.client.worker_options import WorkerOptions, refuse_in_import
 from bourn.errors import BournError
 from bourn.model.jobid import JobID
 
@@ -73,6 +73,7 @@ class Executor(concurrent.futures.Executor):
         idle_timeout: float | None = None,
         **job_options: Any,
     ) -> None:
+        refuse_in_import()
         self._options = WorkerOptions(
             workers,
             cores_per_worker,

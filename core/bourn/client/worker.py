@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bourn.client import calls
+from bourn.client.worker_options import BEING_IMPORTED
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -57,11 +58,13 @@ class MainModule(ModuleType):
         import runpy
 
         sys.modules["__mp_main__"] = self
+        setattr(self, BEING_IMPORTED, where)
         if kind == "module":
             content = runpy.run_module(where, run_name="__mp_main__", alter_sys=True)
             sys.modules["__mp_main__"] = self
         else:
             content = runpy.run_path(where, run_name="__mp_main__")
+        delattr(self, BEING_IMPORTED)
         self.__dict__.update(content)
 
 

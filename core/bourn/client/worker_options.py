@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+BEING_IMPORTED = "__bourn_worker_imports__"
+"""What a worker's `__main__` has, the script's name, while the program's script is run for its functions."""
+
+
+def refuse_in_import() -> None:
+    """Raise RuntimeError where a worker runs the program's script: it would start all of it once more."""
+    script = getattr(sys.modules["__main__"], BEING_IMPORTED, None)
+    if script is not None:
+        raise RuntimeError(
+            f"{script} makes an Executor when a worker imports it; what only the program itself is to do "
+            "belongs under: if __name__ == '__main__':"
+        )
 
 
 class WorkerOptions:

@@ -279,3 +279,19 @@ def test_a_worker_elsewhere_says_so(tmp_path):
     found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 1
     assert "the program that it is to serve runs on far-away" in found.stderr
+
+
+def test_a_script_without_a_guard_is_told_so(uri, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import bourn\n\ndef square(x):\n    return x * x\n\n"
+        "with bourn.Executor() as executor:\n    print(executor.submit(square, 3).result(60))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], env={**os.environ, "BOURN_URI": uri}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(
+        f"{script} makes an Executor when a worker imports it; what only the program itself is to do belongs "
+        "under: if __name__ == '__main__':"
+    )
