@@ -25,7 +25,8 @@ class Arguments(ShellPlugin):
     name = "arguments"
 
     def wants(self, spec: ShellSpec) -> bool:
-        return any(templates.is_template(word) for word in spec.command)
+        commands = [spec.command, *(group.command for group in spec.groups)]
+        return any(templates.is_template(word) for command in commands for word in command)
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:
         task.argv = [templates.render(word, job, task) for word in task.argv]

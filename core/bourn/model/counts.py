@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
+class TaskGroup:
+    """The tasks of one entry of a jobspec: `per_slot` of them in each slot `label`, or `total` in all."""
+
+    label: str
+    per_slot: int
+    total: int
+
+
+@attrs.frozen
 class Counts:
     """The size of a job; ranges count with their minimum.
 
@@ -34,6 +43,8 @@ class Counts:
     complex: str = ""
     """Empty for slot > core, node > slot > core and slot > node (> core), each with an optional gpu and
     fixed counts; else what a scheduler without a resource graph can't do, as `resource type 'rack'`."""
+    groups: tuple[TaskGroup, ...] = ()
+    """The tasks by entry, where there are several entries or several kinds of slots."""
 
 
 def jobspec_counts(obj: Mapping[str, Any]) -> Counts:
@@ -66,6 +77,7 @@ def jobspec_counts(obj: Mapping[str, Any]) -> Counts:
         duration=system.get("duration") or 0.0,
         nodes_per_slot=first.inside.get("node", 0),
         complex=walk.complex,
+        groups=tuple(_group(task, slots) for task in tasks) if len(tasks) > 1 or len(slots) > 1 else (),
     )
 
 
@@ -112,6 +124,13 @@ class _Walk:
             self.exclusive |= vertex.get("exclusive", slot is not None)
         for child in vertex.get("with") or ():
             self.visit(child, count, slot, in_node)
+
+
+def _group(task: Mapping[str, Any], slots: dict[str, _Slot]) -> TaskGroup:
+    ((key, value),) = task["count"].items()
+    if key == "per_resource":
+        value = value["count"] * slots[task["slot"]].inside.get(value["type"], 0)
+    return TaskGroup(task["slot"], 0 if key == "total" else int(value), int(value) if key == "total" else 0)
 
 
 def _ntasks(task: Mapping[str, Any], slots: dict[str, _Slot]) -> int:

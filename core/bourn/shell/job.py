@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bourn.shell.fences import Fences
     from bourn.shell.host import Host
     from bourn.shell.loop import Timer
-    from bourn.shell.spec import ShellSpec
+    from bourn.shell.spec import ShellSpec, TaskGroup
     from bourn.shell.wire import Start
 
 _HARMLESS = (0, signal.SIGCONT, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG)
@@ -213,6 +213,8 @@ class ShellJob:
     def lay_out(self, taskmap: TaskMap) -> None:
         """Place the tasks otherwise; for ``init``, on all nodes alike."""
         place = self.place
+        if place.groups:
+            raise BournError("-o taskmap: tasks of several kinds run where their slots are")
         place.taskmap = str(taskmap)
         self.ranks = list(taskmap.tasks(place.nodeid))
         place.ntasks = len(self.ranks)
@@ -323,18 +325,27 @@ class ShellJob:
 
     def _rehearse(self) -> None:
         """Say that this node is ready, or refuse: no node's tasks start if those of another can't."""
-        name, cwd = self.spec.command[0], self.spec.cwd
+        cwd = self.spec.cwd
+        names = {group.command[0] for group in self._groups()} or {self.spec.command[0]}
         try:
             try:
                 os.chdir(cwd)
             except OSError as error:
                 raise BournError(f"working directory {cwd}: {error.strerror}") from error
-            if "{{" not in name:  # which a plugin fills in
-                os.stat(find_program(name, self.env.get("PATH", os.defpath), cwd))
+            for name in sorted(names):
+                if "{{" not in name:  # which a plugin fills in
+                    os.stat(find_program(name, self.env.get("PATH", os.defpath), cwd))
         except (BournError, OSError) as error:
             self._give_up(error)
         else:
             self._host.ready(self.id)
+
+    def _groups(self) -> list[TaskGroup]:
+        """Return what each task of this node runs, where not all run the same."""
+        groups = self.spec.groups
+        if not groups:
+            return []
+        return [groups[i] for i, number in enumerate(self.place.groups) for _ in range(number)]
 
     def _give_up(self, error: Exception) -> None:
         self._host.started(self.id, self._since)
@@ -347,10 +358,15 @@ class ShellJob:
         self._host.started(self.id, time.time())
         null = self._host.null
         task = None
+        groups = self._groups()
         try:
             for local, rank in enumerate(self.ranks):
                 task = ShellTask(self, rank, local, self.env, null)
+                if groups:
+                    task.argv = groups[local].command
                 self._call("task_init", task)
+                if groups:
+                    task.env = groups[local].vary(task.env)
                 self._spawn(task)
                 self._call("task_fork", task)
             self._call("start")

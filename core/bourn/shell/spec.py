@@ -24,6 +24,23 @@ _HOST_ONLY = ("BOURN_",)
 _OUTER = ("PMI_FD", "PMI_RANK", "PMI_SIZE", "PMI_PORT", "PMI_ID", "PMI_SPAWNED")
 
 
+class TaskGroup:
+    """An entry of a jobspec's tasks: what they run, and how their environment differs."""
+
+    def __init__(self, task: Mapping[str, Any]) -> None:
+        command = task["command"]
+        self.command: list[str] = [command] if isinstance(command, str) else list(command)
+        self.environment: Mapping[str, str | None] = (task.get("attributes") or {}).get("environment") or {}
+        """Variables to set, or with None to unset."""
+
+    def vary(self, env: dict[str, str]) -> dict[str, str]:
+        """Return the environment of one of these tasks."""
+        if not self.environment:
+            return env
+        changed = {**env, **{name: text for name, text in self.environment.items() if text is not None}}
+        return {name: text for name, text in changed.items() if self.environment.get(name, text) is not None}
+
+
 class ShellSpec:
     """A jobspec from the shell's point of view, and the plugins that its jobs concern."""
 
@@ -33,6 +50,8 @@ class ShellSpec:
         self.jobspec = jobspec
         """RFC 14; not to be changed."""
         self.command: list[str] = [command] if isinstance(command, str) else list(command)
+        self.groups = [TaskGroup(task) for task in jobspec["tasks"]] if len(jobspec["tasks"]) > 1 else []
+        """What tasks run where not all run the same."""
         self.cwd: str = system.get("cwd") or _CWD
         self.name: str = system.get("job", {}).get("name") or os.path.basename(self.command[0])
         self.options: Mapping[str, Any] = system.get("shell", {}).get("options", {})
@@ -51,7 +70,9 @@ class ShellSpec:
         """Whether all its jobs have just one task."""
         resource, task = self.jobspec["resources"][0], self.jobspec["tasks"][0]
         return bool(
-            resource["type"] == "slot"
+            not self.groups
+            and len(self.jobspec["resources"]) == 1
+            and resource["type"] == "slot"
             and resource["count"] == 1
             and task.get("count") in ({"per_slot": 1}, {"total": 1})
             and "per-resource" not in self.options

@@ -42,6 +42,8 @@ class Start(msgspec.Struct, array_like=True):
     """Likewise: the names of its nodes, as a hostlist."""
     hold: bool = False
     """Say `FromHost.ready` and wait for `ToHost.go`: the other nodes aren't ready yet."""
+    groups: tuple[int, ...] = ()
+    """How many of this node's tasks belong to each entry of the jobspec's tasks, where there are several."""
 
 
 class Stdin(msgspec.Struct, array_like=True):

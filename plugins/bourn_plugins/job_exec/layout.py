@@ -24,6 +24,8 @@ class NodeShare(NamedTuple):
     cores: str
     """Logical ids, as an idset."""
     gpus: str
+    groups: tuple[int, ...] = ()
+    """How many of its tasks belong to each entry of the jobspec's tasks, where there are several."""
 
 
 def split_job(
@@ -35,7 +37,8 @@ def split_job(
     the job was given.
     """
     entries = R["execution"]["R_lite"]
-    if per_resource is None and len(entries) == 1 and entries[0]["rank"].isdigit():
+    grouped = counts.groups and per_resource is None
+    if per_resource is None and not grouped and len(entries) == 1 and entries[0]["rank"].isdigit():
         # One node, the usual case: all tasks go there.
         children = entries[0]["children"]
         rank = int(entries[0]["rank"])
@@ -50,6 +53,11 @@ def split_job(
     nodes.sort()
     shares: list[NodeShare] = []
     first = 0
+    if grouped:
+        for (rank, cores, gpus), groups in zip(nodes, _grouped(nodes, counts, R), strict=True):
+            shares.append(NodeShare(rank, sum(groups), first, cores, gpus, groups))
+            first += sum(groups)
+        return shares
     tasks = _tasks(nodes, counts) if per_resource is None else _per_resource(nodes, per_resource)
     for (rank, cores, gpus), ntasks in zip(nodes, tasks, strict=True):
         shares.append(NodeShare(rank, ntasks, first, cores, gpus))
@@ -85,6 +93,36 @@ def _tasks(nodes: list[tuple[int, str, str]], counts: Counts) -> list[int]:
     tasks = [counts.ntasks * n // total for n in slots]
     for i in range(counts.ntasks - sum(tasks)):
         tasks[i % len(tasks)] += 1
+    return tasks
+
+
+def _grouped(
+    nodes: list[tuple[int, str, str]], counts: Counts, R: Mapping[str, Any]
+) -> list[tuple[int, ...]]:
+    """Return for each node how many tasks of each entry run there: where the slots of that entry are."""
+    placed = ((R.get("attributes") or {}).get("system") or {}).get("slots")
+    columns: list[list[int]] = []
+    for group in counts.groups:
+        if placed is not None:
+            known = {rank: n for ranks, n in (placed.get(group.label) or {}).items() for rank in _ids(ranks)}
+            slots = [known.get(rank, 0) for rank, _, _ in nodes]
+        elif len({each.label for each in counts.groups}) == 1:
+            slots = _slots(nodes, counts)
+        else:
+            slots = []
+        if not sum(slots):
+            raise BournError(f"the scheduler doesn't say which nodes have the slots '{group.label}'")
+        columns.append([group.per_slot * n for n in slots] if group.per_slot else _shared(group.total, slots))
+    return list(zip(*columns, strict=True))
+
+
+def _shared(total: int, slots: list[int]) -> list[int]:
+    """Share out tasks in proportion to slots; what is left over goes to the first that have any."""
+    number = sum(slots)
+    tasks = [total * n // number for n in slots]
+    having = [i for i, n in enumerate(slots) if n]
+    for i in range(total - sum(tasks)):
+        tasks[having[i % len(having)]] += 1
     return tasks
 
 

@@ -444,7 +444,7 @@ def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
     for nodeid, share in enumerate(placed.shares):
         start = Start(
             request.id, 0, request.overrides, share.ntasks, share.first, size, nodeid, nnodes,
-            share.cores, share.gpus, _expiration(request), taskmap, hosts, nnodes > 1,
+            share.cores, share.gpus, _expiration(request), taskmap, hosts, nnodes > 1, share.groups,
         )  # fmt: skip
         yield share.rank, start
 

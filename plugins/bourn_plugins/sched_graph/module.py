@@ -318,7 +318,11 @@ class SchedGraph(SchedulerModule):
                     (
                         job.id,
                         rset_of(
-                            engines.get(job.queue or "", own), parts, start, 0.0 if end == FOREVER else end
+                            engines.get(job.queue or "", own),
+                            parts,
+                            start,
+                            0.0 if end == FOREVER else end,
+                            unlike=bool(job.jobspec.counts.groups),
                         ),
                         None,
                     )

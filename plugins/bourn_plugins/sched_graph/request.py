@@ -116,7 +116,12 @@ def repeated(needs: tuple[Need, ...]) -> frozenset[str]:
 
 
 def _kind_of_need(need: Need) -> Kind:
-    return _kind(need.type, need.exclusive, *((child.kind, child.count.key) for child in need.children))
+    below = ((child.kind, child.count.key) for child in need.children)
+    return _kind(need.type, need.exclusive, need.label, *below)
+
+
+def _slots_in(needs: tuple[Need, ...]) -> int:
+    return sum((need.type == SLOT) + _slots_in(need.children) for need in needs)
 
 
 def _kind_of_request(request: Request) -> Kind:
@@ -156,6 +161,8 @@ class Request:
     """Types that are asked for as exclusive: those come whole, with all that they contain."""
     seconds: float
     """The duration as it was asked for: when a job must end."""
+    unlike: bool = field(init=False, default=Factory(lambda self: _slots_in(self.needs) > 1, takes_self=True))
+    """Whether it has several kinds of slots, so that it must be told where those of each are."""
     kind: Kind = field(init=False, default=Factory(_kind_of_request, takes_self=True))
     """The same for requests of the same resources, whatever their duration."""
     key: Kind = field(

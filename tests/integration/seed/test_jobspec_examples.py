@@ -65,6 +65,25 @@ def test_storage_as_resources(tmp_path: Path) -> None:
         site.ok("bourn", "queue", "drain")
 
 
+def test_unlike_groups_of_nodes(tmp_path: Path) -> None:
+    with scheduled(tmp_path, "unlike.toml", "0-3") as site:
+        id = site.ok("bourn", "job", "submit", JOBSPECS / "unlike.yaml")
+        lines = sorted(site.lines("bourn", "job", "attach", "-l", id))
+        assert [line.partition(": ")[2] for line in lines] == [
+            *(f"compute on {rank}" for rank in range(6)),
+            *["load data"] * 3,
+        ]
+        with bourn.Handle(site.uri) as h:
+            R = bourn.job.lookup(h, bourn.JobID.parse(id), "R")
+            cores = {entry["rank"]: entry["children"]["core"] for entry in R["execution"]["R_lite"]}
+            assert cores == {"0-2": "0-3", "3-5": "3"}
+            assert R["attributes"]["system"]["slots"] == {"compute": {"0-2": 2}, "load": {"3-5": 1}}
+        more = write(tmp_path, "unlike.yaml", "count: 500", "count: 1025")
+        assert site("bourn", "job", "submit", more).stderr == (
+            "bourn-job: error: needs 1325 GB of storage, the instance has 1324\n"
+        )
+
+
 def write(folder: Path, name: str, old: str, new: str) -> Path:
     """Return a changed copy of a jobspec."""
     path = folder / name

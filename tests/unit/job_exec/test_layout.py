@@ -81,3 +81,40 @@ def test_the_task_map_of_blocks():
     obj = from_command(["x"], num_tasks=5, cores_per_task=2)
     found = split_job(R(("0", "0-3"), ("1", "0-5")), jobspec_counts(obj))
     assert block_map(found) == "[[0,1,2,1],[1,1,3,1]]"
+
+
+def unlike(*tasks):
+    slots = [
+        {"type": "slot", "count": 4, "label": "a", "with": [{"type": "core", "count": 1}]},
+        {"type": "slot", "count": 1, "label": "b", "with": [{"type": "core", "count": 6}]},
+    ]
+    tasks = [{"command": ["x"], "slot": label, "count": count} for label, count in tasks]
+    return {"version": 2, "resources": slots, "tasks": tasks, "attributes": {}}
+
+
+def groups(obj, placed, *nodes):
+    resources = R(*nodes)
+    if placed is not None:
+        resources["attributes"] = {"system": {"slots": placed}}
+    return [(s.rank, s.first, s.ntasks, s.groups) for s in split_job(resources, jobspec_counts(obj))]
+
+
+def test_tasks_of_each_kind_go_where_their_slots_are():
+    nodes = ("0-2", "0-7")
+    placed = {"a": {"0,2": 2}, "b": {"1": 1}}
+    each = unlike(("a", {"per_slot": 1}), ("b", {"per_slot": 3}))
+    assert groups(each, placed, nodes) == [(0, 0, 2, (2, 0)), (1, 2, 3, (0, 3)), (2, 5, 2, (2, 0))]
+    total = unlike(("a", {"total": 3}), ("b", {"per_resource": {"type": "core", "count": 1}}))
+    assert groups(total, placed, nodes) == [(0, 0, 2, (2, 0)), (1, 2, 6, (0, 6)), (2, 8, 1, (1, 0))]
+
+
+def test_several_entries_may_have_the_same_slots():
+    obj = from_command(["x"], num_tasks=3, cores_per_task=2)
+    obj["tasks"] = [obj["tasks"][0], {**obj["tasks"][0], "command": ["y"]}]
+    assert groups(obj, None, ("0", "0-1"), ("1", "0-3")) == [(0, 0, 2, (1, 1)), (1, 2, 4, (2, 2))]
+
+
+def test_a_kind_of_slot_without_a_place_is_an_error():
+    obj = unlike(("a", {"per_slot": 1}), ("b", {"per_slot": 1}))
+    with pytest.raises(BournError, match="doesn't say which nodes have the slots 'b'"):
+        groups(obj, {"a": {"0": 4}}, ("0", "0-7"))

@@ -19,8 +19,14 @@ _TYPES = ("core", "gpu")
 text_of_mask = lru_cache(4096)(mask_text)
 
 
-def rset_of(engine: Engine, parts: Parts, start: float, expiration: float) -> dict[str, Any]:
-    """Return R for what a job got; an `expiration` of 0 is none."""
+def rset_of(
+    engine: Engine, parts: Parts, start: float, expiration: float, *, unlike: bool = False
+) -> dict[str, Any]:
+    """Return R for what a job got; an `expiration` of 0 is none.
+
+    With `unlike`, of a job with several kinds of slots, ``attributes.system.slots`` says how many of each a
+    rank has: {label: {idset: number}}.
+    """
     groups: dict[tuple[tuple[str, str], ...], int] = {}
     ranks: list[tuple[int, str]] = []
     properties: dict[str, int] = {}
@@ -49,7 +55,23 @@ def rset_of(engine: Engine, parts: Parts, start: float, expiration: float) -> di
     }
     if properties:
         execution["properties"] = {name: text_of_mask(mask) for name, mask in sorted(properties.items())}
+    if unlike:
+        slots = {"system": {"slots": _slots_of(engine, parts)}}
+        return {"version": 1, "execution": execution, "attributes": slots}
     return {"version": 1, "execution": execution}
+
+
+def _slots_of(engine: Engine, parts: Parts) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[int, int]] = {}
+    for atom, pick in parts:
+        rank = engine.cells[atom].vertex.rank
+        for label, number in pick.slots.items() if rank >= 0 else ():
+            ranks = found.setdefault(label, {})
+            ranks[number] = ranks.get(number, 0) | 1 << rank
+    return {
+        label: {text_of_mask(mask): number for number, mask in ranks.items()}
+        for label, ranks in found.items()
+    }
 
 
 def masks_of(shape: Shape, pick: Pick) -> dict[str, int]:

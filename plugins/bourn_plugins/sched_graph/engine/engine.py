@@ -11,7 +11,7 @@ from bourn.errors import BournError
 from bourn_plugins.sched_graph.engine.fit import join
 from bourn_plugins.sched_graph.engine.policy import PolicyFault
 from bourn_plugins.sched_graph.engine.realm import Parts
-from bourn_plugins.sched_graph.engine.slots import SlotMatcher, whole_pick
+from bourn_plugins.sched_graph.engine.slots import SlotMatcher, labelled, whole_pick
 from bourn_plugins.sched_graph.engine.whatif import WhatIf
 from bourn_plugins.sched_graph.request import SLOT, orders, repeated, rounds
 
@@ -92,6 +92,7 @@ class Engine(SlotMatcher):
         if allowed is not None and not allowed:
             return None
         parts: dict[int, Pick] = {}
+        self.unlike = request.unlike
         if self._select_all(request.needs, allowed, parts):
             return list(parts.items())
         if forbidden is None:
@@ -201,7 +202,11 @@ class Engine(SlotMatcher):
                 if exclusive:
                     # What is down in an exclusive rack can't run anything: it isn't given away.
                     cells = [self.cells[atom] for atom in upper.atoms]
-                    inner = {cell.atom: whole_pick(cell) for cell in cells if self.is_up(cell.vertex)}
+                    inner = {
+                        cell.atom: whole_pick(cell, inner[cell.atom].slots if cell.atom in inner else None)
+                        for cell in cells
+                        if self.is_up(cell.vertex)
+                    }
                 options.append(inner)
             if len(options) == need.count.most:
                 break
@@ -230,7 +235,7 @@ class Engine(SlotMatcher):
             break
         wanted = slot.count.choose(len(filled))
         for inner in filled[:wanted]:
-            parts.update(inner)
+            parts.update(labelled(self.cells, inner, slot.label) if self.unlike and inner else inner)
         return wanted > 0
 
     def allocate(self, job: int, parts: Parts) -> None:

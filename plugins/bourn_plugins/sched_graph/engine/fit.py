@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class Pick:
     """What is taken of a subtree: of each leaf type a mask, of inner children other picks.
 
-    `exclusive`: the vertex itself is the job's alone. `whole`: so is all that it contains.
+    `exclusive`: the vertex itself is the job's alone. `whole`: so is all that it contains. `slots`: how many
+    slots it fills, by their labels.
     """
 
-    __slots__ = ("exclusive", "ids", "kids", "leaves", "twins", "whole")
+    __slots__ = ("exclusive", "ids", "kids", "leaves", "slots", "twins", "whole")
 
     def __init__(
         self,
@@ -30,11 +31,13 @@ class Pick:
         whole: bool,
         leaves: tuple[int, ...],
         kids: tuple[tuple[int, Pick], ...],
+        slots: Mapping[str, int] | None = None,
     ) -> None:
         self.exclusive = exclusive
         self.whole = whole
         self.leaves = leaves
         self.kids = kids
+        self.slots = slots or _NO_SLOTS
         self.ids: dict[str, str] | None = None
         """The idsets of R, by type, once they have been asked for."""
         self.twins: dict[Shape, Pick] | None = None
@@ -44,6 +47,9 @@ class Pick:
     def empty(self) -> bool:
         """Whether it takes nothing: what is shared, with nothing exclusive below it, isn't held."""
         return not (self.exclusive or self.whole or self.kids or any(self.leaves))
+
+
+_NO_SLOTS: Mapping[str, int] = {}
 
 
 class Slot:
@@ -93,8 +99,8 @@ class Fitter:
         if pick is None:
             return None
         if whole or (exclusive and not need.children):
-            return Pick(True, True, _none(state.shape), ())
-        return Pick(exclusive, False, pick.leaves, pick.kids)
+            return Pick(True, True, _none(state.shape), (), pick.slots)
+        return Pick(exclusive, False, pick.leaves, pick.kids, pick.slots)
 
     def children(self, state: State, needs: tuple[Need, ...], exclusive: bool) -> Pick | None:
         """Return how `needs` are met by what a subtree contains, or None."""
@@ -118,6 +124,7 @@ class Fitter:
         shape = state.shape
         leaves = [0] * len(shape.leaf_types)
         kids: dict[int, Pick] = {}
+        filled: dict[str, int] = {}
         for need in needs:
             if need.type == SLOT:
                 left = without(state, leaves, kids) if kids or any(leaves) else state
@@ -126,7 +133,7 @@ class Fitter:
                 if wanted == 0:
                     return None
                 for slot in slots[:wanted]:
-                    _merge(leaves, kids, slot.pick)
+                    _merge(leaves, kids, filled, slot.pick)
                 continue
             place = shape.leaf_index.get(need.type)
             if place is not None:
@@ -138,12 +145,55 @@ class Fitter:
                 if exclusive or need.exclusive:
                     leaves[place] |= mask
                 continue
+            if need.type not in shape.kid_types and len(needs) > 1:
+                if not self._beside(state, need, needs, exclusive, kids):
+                    return None
+                continue
             options = self._kids(state, need, exclusive, kids)
             wanted = need.count.choose(len(options))
             if wanted == 0:
                 return None
-            kids.update((i, pick) for i, pick in options[:wanted] if not pick.empty)
-        return Pick(exclusive, False, tuple(leaves), tuple(sorted(kids.items(), key=_place)))
+            for i, pick in options[:wanted]:
+                if not pick.empty:
+                    kids[i] = pick
+                    _count(filled, pick)
+        return Pick(exclusive, False, tuple(leaves), tuple(sorted(kids.items(), key=_place)), filled)
+
+    def _beside(
+        self,
+        state: State,
+        need: Need,
+        siblings: tuple[Need, ...],
+        exclusive: bool,
+        kids: dict[int, Pick],
+    ) -> bool:
+        """Meet a need with what lies beside a slot, where the level that both lie in was left out: a node's
+        sockets, say.
+        """
+        slot = next((each for each in siblings if each.type == SLOT), None)
+        if slot is None or need.children or _hosts(state.shape, slot):
+            return False
+        options: list[tuple[int, int, int, int, int]] = []
+        for i, kid in enumerate(state.kids):
+            place = kid.shape.leaf_index.get(need.type)
+            if place is None or kid.taken or not _hosts(kid.shape, slot):
+                continue
+            ids, sizes = kid.shape.ids[place], kid.shape.sizes[place]
+            options += [(ids[bit], sizes[bit], i, place, bit) for bit in bits_of(kid.free[place])]
+        wanted = need.count.choose(sum(units for _, units, *_ in options))
+        if wanted == 0:
+            return False
+        if exclusive or need.exclusive:
+            options.sort(key=_id_of, reverse=self.high)
+            for _, units, i, place, bit in options:
+                if wanted <= 0:
+                    break
+                wanted -= units
+                leaves = list(_none(state.kids[i].shape))
+                leaves[place] = 1 << bit
+                part = Pick(False, False, tuple(leaves), ())
+                kids[i] = join(kids[i], part) if i in kids else part
+        return True
 
     def _kids(
         self, state: State, need: Need, exclusive: bool, taken: dict[int, Pick]
@@ -178,7 +228,7 @@ class Fitter:
 
     def _slots(self, state: State, slot: Need) -> list[Slot]:
         shape = state.shape
-        if slot.children and all(shape.has_child(child.type) for child in slot.children):
+        if _hosts(shape, slot):
             return self._fill(state, slot)
         groups: dict[Any, list[Slot]] = {}
         # Of equal scores the first of the graph comes first, also where the policy turns the order around.
@@ -187,7 +237,7 @@ class Fitter:
             inside = self.slots(state.kids[i], slot)
             if inside:
                 groups.setdefault(self.prefer(state.kids[i]), []).extend(
-                    Slot(inner.score, Pick(False, False, _none(shape), ((i, inner.pick),)))
+                    Slot(inner.score, Pick(False, False, _none(shape), ((i, inner.pick),), inner.pick.slots))
                     for inner in inside
                 )
         found: list[Slot] = []
@@ -210,6 +260,7 @@ class Fitter:
         types = [need.type for need in slot.children]
         # What two resources of one type have taken must be told apart: (place, bit of a leaf).
         used: set[tuple[int, int]] | None = set() if len(set(types)) < len(types) else None
+        filled = {slot.label: 1}
         while True:
             leaves = list(_none(shape))
             kids: dict[int, Pick] = {}
@@ -233,7 +284,7 @@ class Fitter:
                     else:
                         kids[leaf] = kid
                 places[k] = at
-            pick = Pick(False, False, tuple(leaves), tuple(sorted(kids.items(), key=_place)))
+            pick = Pick(False, False, tuple(leaves), tuple(sorted(kids.items(), key=_place)), filled)
             found.append(Slot(score, pick))
 
     def _parts(self, state: State, need: Need) -> list[_Part]:
@@ -254,6 +305,15 @@ class Fitter:
                 if pick is not None:
                     found.append((kid.shape.size, shape.kids[i][1] + 2, i, 0, pick))
         return found
+
+
+def _hosts(shape: Shape, slot: Need) -> bool:
+    """Whether a slot can be filled from what lies right below a vertex."""
+    return bool(slot.children) and all(shape.has_child(child.type) for child in slot.children)
+
+
+def _id_of(option: tuple[int, ...]) -> int:
+    return option[0]
 
 
 def without(
@@ -292,7 +352,13 @@ def _none(shape: Shape) -> tuple[int, ...]:
     return (0,) * len(shape.leaf_types)
 
 
-def _merge(leaves: list[int], kids: dict[int, Pick], pick: Pick) -> None:
+def _count(filled: dict[str, int], pick: Pick) -> None:
+    for label, number in pick.slots.items():
+        filled[label] = filled.get(label, 0) + number
+
+
+def _merge(leaves: list[int], kids: dict[int, Pick], filled: dict[str, int], pick: Pick) -> None:
+    _count(filled, pick)
     for i, mask in enumerate(pick.leaves):
         leaves[i] |= mask
     for place, kid in pick.kids:
@@ -304,13 +370,15 @@ def join(*picks: Pick) -> Pick:
     """Return what takes all of some picks of one vertex."""
     leaves = list(picks[0].leaves)
     kids = dict(picks[0].kids)
+    filled = dict(picks[0].slots)
     for pick in picks[1:]:
-        _merge(leaves, kids, pick)
+        _merge(leaves, kids, filled, pick)
     return Pick(
         any(pick.exclusive for pick in picks),
         any(pick.whole for pick in picks),
         tuple(leaves),
         tuple(sorted(kids.items(), key=_place)),
+        filled,
     )
 
 

@@ -9,6 +9,8 @@ from bourn_plugins.sched_graph.engine.atoms import AtomMatcher
 from bourn_plugins.sched_graph.engine.fit import Pick, bits_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bourn_plugins.sched_graph.engine.index import Index
     from bourn_plugins.sched_graph.engine.states import Cell
     from bourn_plugins.sched_graph.engine.upper import Upper
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 class SlotMatcher(AtomMatcher):
     """Selects slots."""
+
+    unlike = False
+    """Whether what is matched has several kinds of slots, so that each must be told from the others."""
 
     def _select_slots(
         self, slot: Need, allowed: int | None, parts: dict[int, Pick], above: Upper | None = None
@@ -81,7 +86,7 @@ class SlotMatcher(AtomMatcher):
         """Return what an atom's first slots take; all of it where nodes are exclusive."""
         cell = self.cells[atom]
         if cell.vertex.type in self.fitter.whole_types:
-            return whole_pick(cell)
+            return whole_pick(cell, {slot.label: number})
         return self.fitter.first_slots(cell.state, slot, number)
 
     def _many_slots(
@@ -152,7 +157,7 @@ class SlotMatcher(AtomMatcher):
         if wanted == 0:
             return False
         for offer in offers[:wanted]:
-            parts.update(offer[3])
+            parts.update(labelled(self.cells, offer[3], slot.label) if self.unlike else offer[3])
         return True
 
     def _within(self, upper: Upper, allowed: int | None) -> int:
@@ -160,6 +165,13 @@ class SlotMatcher(AtomMatcher):
         return mine if allowed is None else mine & allowed
 
 
-def whole_pick(cell: Cell) -> Pick:
+def whole_pick(cell: Cell, slots: Mapping[str, int] | None = None) -> Pick:
     """Return a pick of all that an atom has."""
-    return Pick(True, True, (0,) * len(cell.leaves), ())
+    return Pick(True, True, (0,) * len(cell.leaves), (), slots)
+
+
+def labelled(cells: list[Cell], parts: dict[int, Pick], label: str) -> dict[int, Pick]:
+    """Say of what one slot is filled with that it is: its tasks run on the first node of it."""
+    first = min(parts, key=lambda atom: (cells[atom].vertex.rank < 0, cells[atom].vertex.rank))
+    pick = parts[first]
+    return {**parts, first: Pick(pick.exclusive, pick.whole, pick.leaves, pick.kids, {label: 1})}
