@@ -38,6 +38,9 @@ class TbonTable:
     """After how long it is given up."""
     connect_timeout: Seconds = 60.0
     """How long a broker tries to find its parent, or another ancestor once it has lost that."""
+    rejoin_grace: Seconds = 30.0
+    """How long the ranks behind a broker that was lost have to be reached another way; their jobs go on
+    meanwhile. Then they are lost, too."""
     user_timeout: Seconds = 20.0
     """How long data that was sent may stay unacknowledged (TCP_USER_TIMEOUT)."""
     max_frame: int = field(default=MAX_FRAME, validator=validators.ge(1024))

@@ -7,12 +7,14 @@ import os
 import time
 from functools import partial
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from bourn.broker.module import LATER, Module, method
 from bourn.broker.request import is_int
+from bourn.broker.settings import TbonTable
 from bourn.config.tables import ExecTable
 from bourn.errors import BournError
 from bourn.shell.wire import FromHost
@@ -139,7 +141,7 @@ class ShellManager(Module):
         """End the hosts; jobs have been cancelled before. Those of other ranks than 0 are ended by rank 0."""
         if not self._local.outlive:
             for relay in self._relays.values():
-                relay.request.end()
+                relay.detach(errno.ENODATA, "end of stream")
         hosts = list(self._hosts.values())
         for host in hosts:
             host.ending = True
@@ -262,14 +264,28 @@ class ShellManager(Module):
 
     @method(streaming=True)
     def relay(self, request: Request) -> Later:
-        """`{userid, find?}`: stream the reports (`bourn.shell.wire.FromHost`) of a user's shell host to rank
-        0, after an empty one that says that there is a host.
+        """`{userid, session, resume, got, grace, find?}`: stream the reports (`bourn.shell.wire.FromHost`) of
+        a user's shell host to rank 0, as parcels of a `Channel`, after one that says that there is a host.
 
         A host from before is taken up, or else one is started: not with `find`, which is ENOENT where there
-        is none. The host ends with the stream unless hosts outlive their brokers. EIO when it dies.
+        is none. When the stream breaks, rank 0 has `grace` seconds to take up its session again by the number
+        `got` of the last parcel that it has; ESTALE where there is no such session. Else the host ends,
+        unless hosts outlive their brokers. EIO when it dies.
         """
-        userid = request.get("userid", int)
-        if userid in self._relays:
+        userid, session, got = (
+            request.get("userid", int),
+            request.get("session", str),
+            request.get("got", int),
+        )
+        relay = self._relays.get(userid)
+        if relay is not None and relay.session == session:
+            relay.attach(request, got)
+            return LATER
+        if request.get("resume", bool):
+            raise BournError(f"rank {self.ctx.rank} knows nothing of session {session}", errno.ESTALE)
+        if relay is not None:
+            relay.detach()
+            relay.link.close()
             raise BournError(f"user {userid}'s shell host on rank {self.ctx.rank} is in use", errno.EBUSY)
         link = self._local.find(userid) if userid in self._local.users() else None
         process = None
@@ -278,18 +294,17 @@ class ShellManager(Module):
                 text = f"the shell host of user {userid} on rank {self.ctx.rank} is gone"
                 raise BournError(text, errno.ENOENT)
             process, link = self._local.start(userid)
-        relay = self._relays[userid] = Relay(request, userid, process, link)
-        request.on_cancel = link.close
-        relay.opened()
+        relay = self._relays[userid] = Relay(userid, session, process, link, request.get("grace", float, inf))
+        relay.attach(request, got)
         self.ctx.nursery.start_soon(self._serve_relay, relay)
         return LATER
 
     @method(name="relay-send")
     def relay_send(self, request: Request) -> None:
-        """`{userid, batch}`: hand a batch (`bourn.shell.wire.ToHost`) to a host that is relayed."""
+        """`{userid, session, parcel}`: hand a batch (`bourn.shell.wire.ToHost`) to a host that is relayed."""
         relay = self._relays.get(request.get("userid", int))
-        if relay is not None:
-            relay.send(request.get("batch", dict), self._local.uri)
+        if relay is not None and relay.session == request.get("session", str):
+            relay.send(request.get("parcel", list), self._local.uri)
 
     @method(name="relay-sweep")
     def relay_sweep(self, request: Request) -> None:
@@ -300,15 +315,15 @@ class ShellManager(Module):
         self._local.sweep(jobs)
 
     async def _serve_relay(self, relay: Relay) -> None:
-        await relay.link.run(relay.received)
+        await relay.run()
         errnum, text = await self._end_relay(relay)
         # Only now: until nothing is left of one host there is no other.
         self._relays.pop(relay.userid, None)
-        relay.request.error(errnum, text)
+        relay.detach(errnum, text)
 
     async def _end_relay(self, relay: Relay) -> tuple[int, str]:
         """See to a host whose connection has ended; return the error that says why."""
-        gone = relay.request.done
+        gone = relay.parted
         if gone and self._local.outlive and not relay.ending:
             return errno.ECANCELED, "nobody wants to know"
         process = relay.process or self._local.recorded(relay.userid)
@@ -350,6 +365,7 @@ class ShellManager(Module):
             rank,
             userid,
             find=find,
+            grace=self.ctx.config.table("tbon", TbonTable).rejoin_grace,
             patience=self._patience,
             renewed=lambda: self._renew(self._hosts[rank, userid]),
         )

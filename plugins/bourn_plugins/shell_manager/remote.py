@@ -1,12 +1,13 @@
 """Shell hosts of other ranks: rank 0 speaks to them as to its own, by way of their rank's shell-manager.
 
 What travels is what travels between a shell-manager and its host (`bourn.shell.wire`), a batch or a report a
-message.
+message of a `Channel`: it survives the loss of the way between the two brokers.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import trio
 
 from bourn.errors import RPCError
 from bourn.shell.wire import FromHost, ToHost
+from bourn_plugins.shell_manager.channel import Channel, Parcel
 from bourn_plugins.shell_manager.process import HostProcess
 
 if TYPE_CHECKING:
@@ -25,15 +27,17 @@ if TYPE_CHECKING:
     from bourn_plugins.shell_manager.link import HostLink
 
 _AWAY = (errno.EHOSTUNREACH, errno.ENOSYS, errno.EAGAIN, errno.EBUSY)
-"""Errors that pass: the rank isn't linked, isn't up yet, or hasn't noticed yet that we were gone."""
+"""Errors that pass: the rank isn't linked, isn't up yet, or still ends a host that we have given up."""
 RETRY = 0.25
 """Seconds between attempts to reach a rank that may come back."""
+_REPORT = tuple[int, int, FromHost | None]
 
 
 class RemoteLink:
     """Rank 0's side: as `HostLink`, over the overlay.
 
-    With `patience`, a rank that can't be reached has so many seconds to come back with its host; then
+    While the rank is astray (see `census.ASTRAY`) nothing is lost: what is sent waits. With `patience`, a
+    rank that is gone, or whose broker is another one, has so many seconds to come back with its host; then
     `renewed` is called, and what was sent meanwhile is dropped.
     """
 
@@ -44,6 +48,7 @@ class RemoteLink:
         userid: int,
         *,
         find: bool = False,
+        grace: float,
         patience: float = 0.0,
         renewed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -51,9 +56,9 @@ class RemoteLink:
         self._rank = rank
         self._userid = userid
         self._find = find
+        self._grace = grace
         self._patience = patience
         self._renewed = renewed
-        self._scope = trio.CancelScope()
         self.closed = False
         self.ended = trio.Event()
         self.reason = ""
@@ -62,86 +67,136 @@ class RemoteLink:
         """Whether the rank itself couldn't be reached."""
         self.missing = False
         """Whether a host was looked for, and there is none."""
+        self._session = ""
+        self._channel: Channel[ToHost]
+        self._open = False
+        """Whether the other side knows the session."""
         self._linked = False
-        self._deadline = -inf
+        self._deadline = inf
+        self._said = False
+        """Whether it is in the log that the rank can't be reached."""
         self._early: list[ToHost] | None = []
         """Batches from before the host was asked for."""
+        self._begin()
 
     def send(self, batch: ToHost) -> None:
-        """Send a batch; while the rank is away it is lost."""
+        """Send a batch, as soon as the rank can be reached."""
         if self._early is not None:
             self._early.append(batch)
-        elif self._linked and not self.closed:
-            payload = {"userid": self._userid, "batch": batch}
-            self._ctx.post("shell-manager.relay-send", payload, nodeid=self._rank)
-
-    def close(self) -> None:
-        """Let the host go, which ends it unless hosts outlive their brokers."""
-        self.closed = True
-        self._scope.cancel()
+        elif self._open and not self.closed:
+            parcel = self._channel.pack(batch)
+            if self._linked:
+                self._post(parcel)
 
     async def run(self, received: Callable[[FromHost], None]) -> None:
         """Serve until the host, its rank, or the way there is gone for good."""
         self.reason = f"the shell host of user {self._userid} on rank {self._rank} ended"
         try:
-            with self._scope:
-                while not await self._attempt(received):  # noqa: ASYNC110  it returns when a link has ended
-                    await trio.sleep(RETRY)
+            while not await self._attempt(received):  # noqa: ASYNC110  it returns when a link has ended
+                await trio.sleep(RETRY)
         finally:
             self.closed = True
             self.ended.set()
 
+    def _begin(self) -> None:
+        self._session = os.urandom(8).hex()
+        self._channel = Channel()
+        self._open = False
+
+    def _post(self, parcel: Parcel[ToHost]) -> None:
+        payload = {"userid": self._userid, "session": self._session, "parcel": parcel}
+        self._ctx.post("shell-manager.relay-send", payload, nodeid=self._rank)
+
     async def _attempt(self, received: Callable[[FromHost], None]) -> bool:
         """Serve one link to the host; return whether it was the last."""
-        payload = {"userid": self._userid, "find": self._find}
+        payload = {
+            "userid": self._userid,
+            "find": self._find,
+            "session": self._session,
+            "resume": self._open,
+            "got": self._channel.got,
+            "grace": self._grace,
+        }
         try:
             async with self._ctx.stream("shell-manager.relay", payload, nodeid=self._rank) as stream:
-                async for report in stream:
+                async for news in stream:
+                    number, got, report = msgspec.convert(news, _REPORT)
                     if not self._linked:
-                        self._greet()
-                    received(msgspec.convert(report, FromHost))
+                        self._greet(got)
+                    elif self._channel.take(number, got) and report is not None:
+                        received(report)
+                        if receipt := self._channel.receipt():
+                            self._post(receipt)
         except RPCError as error:
             self._linked = False
-            return self._over(error)
+            return await self._over(error)
         except msgspec.ValidationError as error:
             self.reason = f"rank {self._rank} sent a report that is none: {error}"
         return True
 
-    def _greet(self) -> None:
-        """The rank has said that a host is there."""
+    def _greet(self, got: int) -> None:
+        """The rank has said that a host is there, and how many parcels it has taken from us."""
+        resumed, self._open = self._open, True
         self._linked = self._find = True
-        self._deadline = -inf
-        if self._early is None:
+        self._deadline = inf
+        if self._said:
+            self._said = False
+            self._ctx.log.info("user %d's shell host on rank %d is reached again", self._userid, self._rank)
+        if resumed:
+            for parcel in self._channel.again(got):
+                self._post(parcel)
+        elif self._early is None:
             self._renewed()
-            return
-        early, self._early = self._early, None
-        for batch in early:
-            self.send(batch)
+        else:
+            early, self._early = self._early, None
+            for batch in early:
+                self.send(batch)
 
-    def _over(self, error: RPCError) -> bool:
-        if error.errnum in _AWAY and self._patience:
+    async def _over(self, error: RPCError) -> bool:
+        """Return whether an error is the end, or the rank may be reached again."""
+        if error.errnum == errno.EHOSTUNREACH and await self._where() != "gone":
+            self._say("it may be reached another way", error)
+            return False
+        if error.errnum == errno.ESTALE and self._patience:
+            self._early = None
+            self._begin()
+            return False
+        patience = self._grace if error.errnum == errno.EBUSY else 0.0
+        patience = max(patience, self._patience)
+        if error.errnum in _AWAY and patience:
             now = trio.current_time()
-            if self._deadline == -inf:
-                self._deadline = now + self._patience
+            if self._deadline == inf:
+                self._deadline = now + patience
                 if self._find:
-                    text = "user %d's shell host on rank %d can't be reached; it has %.0f s to come back: %s"
-                    self._ctx.log.warning(text, self._userid, self._rank, self._patience, error.message)
+                    self._say(f"it has {patience:.0f} s to come back", error)
             if now < self._deadline:
                 return False
-        self.node_lost = error.errnum == errno.EHOSTUNREACH
+        self.node_lost = error.errnum in (errno.EHOSTUNREACH, errno.ESTALE)
         self.missing = error.errnum == errno.ENOENT
         self.reason = f"rank {self._rank}: {error.message}"
         if self.node_lost:
             self.reason = f"rank {self._rank} was lost"
         return True
 
+    def _say(self, what: str, error: RPCError) -> None:
+        if not self._said:
+            self._said = True
+            text = "user %d's shell host on rank %d can't be reached; %s: %s"
+            self._ctx.log.warning(text, self._userid, self._rank, what, error.message)
+
+    async def _where(self) -> str:
+        found = await self._ctx.rpc("overlay.where", {"rank": self._rank}, nodeid=self._ctx.rank)
+        return str(found["state"])
+
 
 class Relay:
     """The other side: a host of this rank, and the stream that its reports go to."""
 
-    def __init__(self, request: Request, userid: int, process: HostProcess | None, link: HostLink) -> None:
-        self.request = request
+    def __init__(
+        self, userid: int, session: str, process: HostProcess | None, link: HostLink, grace: float
+    ) -> None:
         self.userid = userid
+        self.session = session
         self.process = process
         """None until a host that was found has said who it is."""
         self.known = False
@@ -149,22 +204,74 @@ class Relay:
         self.ending = False
         """Whether it was told to end."""
         self.link = link
+        self._grace = grace
+        self._request: Request | None = None
+        self._channel: Channel[FromHost] = Channel()
+        self._changed = trio.Event()
 
-    def send(self, batch: dict[str, Any], uri: str) -> None:
+    @property
+    def parted(self) -> bool:
+        """Whether nobody listens, at present or any more."""
+        return self._request is None
+
+    def attach(self, request: Request, got: int) -> None:
+        """Take the stream for reports; the first thing that it says is that there is a host."""
+        self.detach()
+        self._request = request
+        request.on_cancel = self._cut
+        request.respond((0, self._channel.got, None))
+        for parcel in self._channel.again(got):
+            request.respond(parcel)
+        self._change()
+
+    def detach(self, errnum: int = errno.ECANCELED, text: str = "another stream takes its place") -> None:
+        """End the stream, if there is one."""
+        request, self._request = self._request, None
+        if request is not None:
+            request.on_cancel = None
+            request.error(errnum, text)
+
+    def send(self, parcel: list[Any], uri: str) -> None:
         """Hand a batch to the host; the tasks' instance has its address on this rank."""
+        number, got, batch = parcel
+        if not self._channel.take(number, got) or batch is None:
+            return
         if "uri" in batch:
             batch["uri"] = uri
         self.ending = self.ending or bool(batch.get("end"))
         self.link.send(batch)
+        if (receipt := self._channel.receipt()) and self._request is not None:
+            self._request.respond(receipt)
 
-    def opened(self) -> None:
-        """Say that there is a host; what it says itself follows its first batch."""
-        self.request.respond(FromHost())
+    async def run(self) -> None:
+        """Serve until the host hangs up, or nobody has listened for the grace."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch)
+            await self.link.run(self._received)
+            nursery.cancel_scope.cancel()
 
-    def received(self, report: FromHost) -> None:
+    def _received(self, report: FromHost) -> None:
         """Pass a report on."""
         self.known = True
         if report.jobs is not None and self.process is None:
             self.process = HostProcess.of(report.pid, report.host)
         if not report.pong:
-            self.request.respond(report)
+            parcel = self._channel.pack(report)
+            if self._request is not None:
+                self._request.respond(parcel)
+
+    async def _watch(self) -> None:
+        while True:
+            with trio.move_on_after(self._grace if self.parted else inf):
+                await self._changed.wait()
+                continue
+            self.link.close()
+            return
+
+    def _cut(self) -> None:
+        self._request = None
+        self._change()
+
+    def _change(self) -> None:
+        event, self._changed = self._changed, trio.Event()
+        event.set()

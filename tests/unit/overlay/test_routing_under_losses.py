@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bourn.broker.overlay.census import ONLINE, Census, Report
-from bourn.broker.overlay.health import DEGRADED, FULL, LOST, OFFLINE, PARTIAL, statuses
+from bourn.broker.overlay.health import ASTRAY, DEGRADED, FULL, LOST, OFFLINE, PARTIAL, statuses
 from bourn.broker.overlay.topology import Topology, custom
 from bourn.broker.router import Router
 from bourn.errors import BournError
@@ -47,16 +49,20 @@ class Instance:
 
     def lose(self, rank: int) -> None:
         """A broker dies; those below it find another parent."""
+        behind = self.die(rank)
+        for other in behind:
+            self.link(other)
+
+    def die(self, rank: int, *, left: bool = False, until: float = inf) -> list[int]:
+        """A broker dies; return those that have lost their parent."""
         gone = self.routers.pop(rank)
         del self.censuses[rank]
         above = gone.uplink
         assert above is not None
         self.routers[above].forget(rank)
-        self.censuses[above].drop(rank, left=False)
+        self.censuses[above].drop(rank, left=left, until=until)
         self.report(above)
-        for other in sorted(self.routers):
-            if self.routers[other].uplink == rank:
-                self.link(other)
+        return [other for other in sorted(self.routers) if self.routers[other].uplink == rank]
 
     def path(self, start: int, end: int) -> list[int]:
         """Follow a request; raises BournError where a broker finds no way on."""
@@ -92,6 +98,7 @@ def test_all_that_live_reach_one_another_after_any_losses_and_restarts(
     root = instance.censuses[0]
     assert (root.linked, root.group(ONLINE)) == (mask, mask)
     assert root.lost == ((1 << size) - 1) & ~mask
+    assert root.astray == root.group("broker.astray") == 0
     start, end = data.draw(st.sampled_from(live)), data.draw(st.integers(0, size - 1))
     if end in live:
         path = instance.path(start, end)
@@ -134,3 +141,40 @@ def test_one_that_said_goodbye_is_not_lost_and_is_forgotten_when_back() -> None:
     assert root.lost == 0b100
     root.set_torpid(3, True)
     assert root.payload()["groups"] == {"broker.torpid": "3"}
+
+
+@given(instances(), st.data())
+def test_those_behind_a_lost_rank_are_astray_until_they_are_linked_or_given_up(
+    instance: Instance, data: st.DataObject
+) -> None:
+    tree, root = instance.tree, instance.censuses[0]
+    rank = data.draw(st.integers(1, tree.size - 1))
+    left = data.draw(st.booleans())
+    behind = sum(1 << other for other in tree.subtree(rank)) & ~(1 << rank)
+    above = instance.routers[rank].uplink
+    assert above is not None
+    children = instance.die(rank, left=left, until=10.0)
+    assert (root.astray, root.lost) == (behind, 0 if left else 1 << rank)
+    found = statuses(tree, root.group(ONLINE), root.lost, root.astray)
+    assert all(found[other] == ASTRAY for other in tree.subtree(rank) if other != rank)
+    assert found[rank] == (OFFLINE if left else LOST)
+    back = data.draw(st.sets(st.sampled_from(children))) if children else set()
+    for child in back:
+        instance.link(child)
+        behind &= ~sum(1 << other for other in tree.subtree(child))
+    assert root.astray == behind
+    assert not instance.censuses[above].expire(9.9)
+    assert instance.censuses[above].expire(10.0) == bool(behind)
+    instance.report(above)
+    assert (root.astray, root.lost) == (0, behind if left else behind | 1 << rank)
+
+
+def test_who_was_astray_stays_so_when_the_broker_that_said_it_is_lost_too() -> None:
+    instance = Instance(custom([0, 1, 2], 4))
+    instance.die(2)
+    assert instance.censuses[0].astray == 1 << 3
+    instance.die(1)
+    assert instance.censuses[0].astray == 1 << 3
+    assert instance.censuses[0].lost == 1 << 1 | 1 << 2
+    instance.link(3)
+    assert instance.censuses[0].astray == 0

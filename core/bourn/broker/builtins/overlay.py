@@ -30,11 +30,14 @@ class OverlayModule(Builtin):
 
     @method(allow=ANYONE)
     def status(self, request: Request) -> dict[str, Any]:
-        """-> `{rank, status, statuses: {state: idset}, torpid, online, lost}`; see `health.statuses`."""
+        """-> `{rank, status, statuses: {state: idset}, torpid, online, astray, lost}`; see
+        `health.statuses`.
+        """
         tree, overlay = self._tree, self.broker.overlay
         online = self.broker.online
         lost = 0 if overlay is None else overlay.census.lost
-        found = statuses(tree, online, lost)
+        astray = 0 if overlay is None else overlay.census.astray
+        found = statuses(tree, online, lost, astray)
         ranks: dict[str, int] = {}
         for rank in tree.subtree(self.broker.rank):
             ranks[found[rank]] = ranks.get(found[rank], 0) | 1 << rank
@@ -44,8 +47,22 @@ class OverlayModule(Builtin):
             "statuses": {state: mask_text(mask) for state, mask in sorted(ranks.items())},
             "torpid": "" if overlay is None else mask_text(overlay.census.group(TORPID)),
             "online": mask_text(online),
+            "astray": mask_text(astray),
             "lost": mask_text(lost),
         }
+
+    @method(allow=ANYONE)
+    def where(self, request: Request) -> dict[str, str]:
+        """`{rank}` -> `{state}`: "linked", "astray" (it may be reached another way soon) or "gone"."""
+        rank, overlay = request.get("rank", int), self.broker.overlay
+        if not 0 <= rank < self.broker.size:
+            raise BournError(f"there is no rank {rank} in this instance")
+        mask = 1 << rank
+        linked = 1 << self.broker.rank if overlay is None else overlay.census.linked
+        if linked & mask:
+            return {"state": "linked"}
+        astray = overlay is not None and overlay.census.astray & mask
+        return {"state": "astray" if astray else "gone"}
 
     @method(allow=ANYONE)
     def errors(self, request: Request) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from bourn.model.idset import mask_text, parse_mask
@@ -13,6 +14,9 @@ ONLINE = "broker.online"
 """The group of brokers whose modules are up."""
 TORPID = "broker.torpid"
 """The group of brokers that are linked but haven't been heard of for a while."""
+ASTRAY = "broker.astray"
+"""The group of brokers that were reached through one whose link was lost, and may be reached another way
+soon: nothing is known to be wrong with them."""
 
 
 class Report:
@@ -43,6 +47,8 @@ class Census:
         self.own: set[str] = set()
         self._reports: dict[int, Report] = {}
         self._torpid = 0
+        self._astray: list[tuple[float, int]] = []
+        """Ranks that went astray here, and until when they are given."""
         self._seen = self.me
         self._left = 0
 
@@ -57,15 +63,28 @@ class Census:
     def take(self, child: int, report: Report) -> None:
         """Take the report of a child, in place of its last one."""
         self._reports[child] = report
-        self._seen |= report.linked | report.left
+        self._seen |= report.linked | report.left | report.groups.get(ASTRAY, 0)
+        self._astray = [(until, left) for until, mask in self._astray if (left := mask & ~report.linked)]
         self._left = (self._left | report.left) & ~self.linked
 
-    def drop(self, child: int, *, left: bool) -> None:
-        """The link to a child is gone; `left`: it said goodbye."""
+    def drop(self, child: int, *, left: bool, until: float = inf) -> None:
+        """The link to a child is gone; `left`: it said goodbye. Those behind it are astray until a time."""
         report = self._reports.pop(child, None)
         self._torpid &= ~(1 << child)
-        if report is not None and left:
-            self._left = (self._left | report.linked) & ~self.linked
+        if report is None:
+            return
+        linked = self.linked
+        astray = (report.linked & ~(1 << child) | report.groups.get(ASTRAY, 0)) & ~linked
+        if astray:
+            self._astray.append((until, astray))
+        if left:
+            self._left = (self._left | 1 << child) & ~linked
+
+    def expire(self, now: float) -> bool:
+        """Give up those that have been astray for too long; return whether there are any."""
+        before = len(self._astray)
+        self._astray = [(until, mask) for until, mask in self._astray if until > now]
+        return len(self._astray) < before
 
     def set_torpid(self, child: int, torpid: bool) -> None:
         """Note whether a child is silent."""
@@ -80,17 +99,29 @@ class Census:
         return mask
 
     @property
+    def astray(self) -> int:
+        """Ranks that were reached through a broker that isn't linked any more, and may be again."""
+        mask = 0
+        for _, ranks in self._astray:
+            mask |= ranks
+        for report in self._reports.values():
+            mask |= report.groups.get(ASTRAY, 0)
+        return mask & ~self.linked
+
+    @property
     def lost(self) -> int:
-        """Ranks that were linked, are no more, and didn't say goodbye."""
-        return self._seen & ~self.linked & ~self._left
+        """Ranks that were linked, are no more, aren't just astray, and didn't say goodbye."""
+        return self._seen & ~self.linked & ~self._left & ~self.astray
 
     @property
     def names(self) -> set[str]:
         """The groups there are."""
-        return {ONLINE, TORPID, *self.own, *(n for r in self._reports.values() for n in r.groups)}
+        return {ONLINE, TORPID, ASTRAY, *self.own, *(n for r in self._reports.values() for n in r.groups)}
 
     def group(self, name: str) -> int:
         """Return the members of a group, of this rank and those below."""
+        if name == ASTRAY:
+            return self.astray
         mask = self.me if name in self.own else 0
         if name == TORPID:
             mask |= self._torpid

@@ -160,6 +160,8 @@ class Overlay:
         while True:
             await trio.sleep(table.keepalive)
             now = trio.current_time()
+            if self.census.expire(now):
+                self.changed()
             for peer in list(self.peers.values()):
                 if now - peer.spoke >= table.keepalive * 0.9 and not peer.out:
                     peer.push(control("keepalive"))
@@ -380,7 +382,8 @@ class Overlay:
             self.broker.router.uplink = None
         else:
             self.broker.router.forget(peer.rank)
-            self.census.drop(peer.rank, left=peer.leaving)
+            until = trio.current_time() + self.table.rejoin_grace
+            self.census.drop(peer.rank, left=peer.leaving, until=until)
         if not (peer.leaving or self.ending):
             log.error("the link to rank %d was lost: %s", peer.rank, peer.reason)
             self.errors.append((trio.current_time(), peer.rank, peer.reason))
