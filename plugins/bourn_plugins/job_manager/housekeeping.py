@@ -6,11 +6,13 @@ release-after = "30s"
 
 The job is inactive meanwhile. Its nodes are given back together when all are done; after `release-after`
 those that are done are given back, and each further one when it is. A node on which the command fails, or
-takes longer than `timeout`, is drained. A restart of the broker cuts housekeeping off and frees the nodes.
+takes longer than `timeout`, is drained. Where the way to a node breaks and is made anew, it runs again there. A
+restart of the broker cuts housekeeping off and frees the nodes.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from bourn_plugins.job_manager.job import Job
 
 log = logging.getLogger("bourn.job-manager")
+
+RETRY = 0.25
+"""Seconds between attempts to reach a rank that may be reached another way."""
 
 
 class Keeping:
@@ -108,20 +113,29 @@ class Housekeeping:
             self._all_done[id].set()
 
     async def _command(self, id: int, userid: int, rank: int) -> str:
-        """Run the command on a rank; return what is wrong with it."""
+        """Run the command on a rank, again where the way there breaks; return what is wrong with it."""
         env = {"BOURN_JOB_ID": JobID(id).f58, "BOURN_JOB_USERID": str(userid), "BOURN_JOB_RANKS": str(rank)}
         payload = {"command": list(self._table.command), "env": env}
         status = None
-        try:
-            async with self._ctx.stream("rexec.exec", payload, nodeid=rank) as stream:
-                async for reply in stream:
-                    if reply["type"] == "finished":
-                        status = reply["status"]
-        except BournError as error:
-            return f"housekeeping: {error.message}"
+        while status is None:
+            try:
+                async with self._ctx.stream("rexec.exec", payload, nodeid=rank) as stream:
+                    async for reply in stream:
+                        if reply["type"] == "finished":
+                            status = reply["status"]
+                    break
+            except BournError as error:
+                if error.errnum != errno.EHOSTUNREACH or await self._is_gone(rank):
+                    return f"housekeeping: {error.message}"
+            await trio.sleep(RETRY)
         if status is None:
             return "housekeeping ended without a status"
         return f"housekeeping failed with status {os.waitstatus_to_exitcode(status)}" if status else ""
+
+    async def _is_gone(self, rank: int) -> bool:
+        """Whether a rank isn't just astray for now."""
+        found = await self._ctx.rpc("overlay.where", {"rank": rank}, nodeid=0)
+        return bool(found["state"] == "gone")
 
     def _give_back(self, id: int, R: dict[str, Any], ranks: IdSet, *, final: bool) -> None:
         if ranks:

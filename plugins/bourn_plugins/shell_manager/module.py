@@ -306,6 +306,13 @@ class ShellManager(Module):
         if relay is not None and relay.session == request.get("session", str):
             relay.send(request.get("parcel", list), self._local.uri)
 
+    @method(name="relay-end")
+    def relay_end(self, request: Request) -> None:
+        """`{userid, session}`: end a host that rank 0 has given up, and its jobs."""
+        relay = self._relays.get(request.get("userid", int))
+        if relay is not None and relay.session == request.get("session", str):
+            relay.end()
+
     @method(name="relay-sweep")
     def relay_sweep(self, request: Request) -> None:
         """`{jobs}`: kill what is left here of jobs whose host is gone."""
@@ -449,6 +456,8 @@ class ShellManager(Module):
             self.ctx.log.error("%s; it had %d jobs, %d processes were killed", reason, len(jobs), killed)
         if self._sink is not None:
             self._sink.host_lost(jobs, reason, host.rank, node=node)
+        if isinstance(link, RemoteLink) and node:
+            await link.disown()
 
     def _received(self, host: Host, report: FromHost) -> None:
         if report.jobs is not None:

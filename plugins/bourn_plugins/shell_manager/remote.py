@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,16 @@ class RemoteLink:
         finally:
             self.closed = True
             self.ended.set()
+
+    async def disown(self) -> None:
+        """End the host of a rank that was lost, should the rank be back before it ends by itself."""
+        payload = {"userid": self._userid, "session": self._session}
+        with trio.move_on_after(self._grace):
+            while True:
+                with suppress(RPCError):
+                    await self._ctx.rpc("shell-manager.relay-end", payload, nodeid=self._rank)
+                    return
+                await trio.sleep(4 * RETRY)
 
     def _begin(self) -> None:
         self._session = os.urandom(8).hex()
@@ -242,6 +253,12 @@ class Relay:
         self.link.send(batch)
         if (receipt := self._channel.receipt()) and self._request is not None:
             self._request.respond(receipt)
+
+    def end(self) -> None:
+        """Have the host end."""
+        self.ending = True
+        self.detach()
+        self.link.close()
 
     async def run(self) -> None:
         """Serve until the host hangs up, or nobody has listened for the grace."""

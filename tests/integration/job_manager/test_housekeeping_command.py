@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from tests.integration.instance import Instance
@@ -17,14 +19,23 @@ while [ -e {folder}/busy-$BOURN_JOB_RANKS ]; do sleep 0.02; done
 """
 
 
-def start(folder: Path, *conf: str) -> Instance:
+def start(folder: Path, *conf: str, topology: str = "kary:2") -> Instance:
     script = folder / "housekeeping"
     script.write_text(SCRIPT.format(folder=folder))
     script.chmod(0o755)
     run = folder / "run"
     run.mkdir()
     command = f'job-manager.housekeeping.command=["{script}"]'
-    return Instance(run, "-s3", "--conf", THREE, "--conf", command, *(f"--conf={item}" for item in conf))
+    return Instance(
+        run,
+        "-s3",
+        f"-Stbon.topo={topology}",
+        "--conf",
+        THREE,
+        "--conf",
+        command,
+        *(f"--conf={item}" for item in conf),
+    )
 
 
 def allocated(instance: Instance) -> str:
@@ -44,6 +55,22 @@ def test_nodes_are_given_back_when_all_are_done(tmp_path: Path) -> None:
     instance.ok(f"job wait-event {late} clean")
     instance.until(lambda: allocated(instance) == "0")
     assert (tmp_path / "ran-1").read_text().split()[0] == id
+    instance.end()
+
+
+def test_it_runs_again_where_the_way_to_the_node_broke(tmp_path: Path) -> None:
+    instance = start(tmp_path, topology="custom:0,1")
+    (tmp_path / "busy-2").touch()
+    id = instance.words("submit", "--requires=rank:2", "true").out.strip()
+    instance.ok(f"job wait-event {id} clean")
+    ran = tmp_path / "ran-2"
+    instance.until(ran.exists)
+    os.kill(instance.pid(1), signal.SIGKILL)
+    instance.until(lambda: ran.read_text().split() == [id, id])
+    assert allocated(instance) == "1"
+    (tmp_path / "busy-2").unlink()
+    instance.until(lambda: allocated(instance) == "0")
+    assert instance.ok("resource drain -no {ranks}") == ""
     instance.end()
 
 

@@ -104,14 +104,32 @@ def test_a_host_that_is_cut_off_under_load_costs_its_own_jobs_only(
 def test_those_behind_a_cut_host_are_reached_another_way(three_hosts: Network, tmp_path: Path) -> None:
     cluster = Cluster(three_hosts, tmp_path, "", ', parent="a0"', ', parent="a1"')
     root = cluster.root
+    flag = tmp_path / "flag"
+    script = f"seq 1 3000; until test -e {flag}; do echo on; sleep 0.01; done; seq 3001 6000; exit 5"
+    behind = root.words("submit", "--requires=rank:2", "sh", "-c", script).out.strip()
+    cut = root.words("submit", "--requires=rank:1", "sleep", "1000").out.strip()
+    many = root.words("submit", "--requires=rank:2", "--cc=1-30", "sh", "-c", "echo a; sleep 0.1; echo b")
+    for id in (behind, cut):
+        root.ok(f"job wait-event {id} start")
+    root.ok(f"job wait-event {many.out.split()[5]} clean")
     three_hosts.pull(1)
     root.until(lambda: '"online": "0,2"' in root.ok("overlay status --json"))
     root.ok("ping -c1 2!broker")
+    root.ok(f"job wait-event {cut} clean")
+    flag.touch()
+    said = root(f"job attach {behind}")
+    assert [line for line in said.out.split() if line != "on"] == [str(n) for n in range(1, 6001)]
+    assert said.code == 5
+    for id in many.out.split():
+        assert root(f"job attach {id}") == (0, "a\nb\n", "")
+    assert root.ok("resource drain -no {ranks}") == "1"
+    flag.unlink()
     assert root.words("run", "-N2", "true").code == 0
     three_hosts.plug(1)
     root.until(lambda: root.ok("overlay status -s") == "full")
+    root.ok("resource undrain 1")
     assert root.words("run", "-N3", "true").code == 0
-    said = cluster.end()
-    assert "rank 2 is linked to rank 0 now" in said[2]
-    assert "events" not in "".join(said), "those that were missed have been sent again"
+    brokers = cluster.end()
+    assert "rank 2 is linked to rank 0 now" in brokers[2]
+    assert "events" not in "".join(brokers), "those that were missed have been sent again"
     root.until(lambda: not root.left())

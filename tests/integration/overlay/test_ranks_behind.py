@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.overlay.conftest import Instance
+from tests.integration.overlay.conftest import BOURN, Instance
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MARK = "echo begin $BOURN_TASK_RANK; until test -e {}; do sleep 0.05; done; echo end $BOURN_TASK_RANK; exit 3"
+TRAP = "trap 'echo got it; exit 4' USR1; echo ready; while :; do sleep 0.05; done"
+WELL = ["start", "finish", "release", "clean"]
+"""What becomes of a job that runs once and ends by itself."""
+ILL = ["start", "exception", "finish", "release", "clean"]
 
 
 def _cores(ranks: int) -> str:
     return f'resource.config=[{{hosts="n[0-{ranks - 1}]",cores="0-3"}}]'
-
-
-def _events(instance: Instance, id: str, key: str = "eventlog") -> list[str]:
-    return [line.split()[1] for line in instance.ok(f"job eventlog -p {key} {id}").splitlines()]
 
 
 def _submit(instance: Instance, ranks: str, *words: str) -> str:
@@ -29,6 +31,12 @@ def _submit(instance: Instance, ranks: str, *words: str) -> str:
     found = instance.words("submit", f"-N{nodes}", f"-n{nodes}", f"--requires=rank:{ranks}", *words)
     assert found.code == 0, found
     return found.out.strip()
+
+
+def _outcome(instance: Instance, id: str) -> list[str]:
+    """Return the events of a job's eventlog that may come once only."""
+    lines = instance.ok(f"job eventlog {id}").splitlines()
+    return [name for name in (line.split()[1] for line in lines) if name in ILL]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
@@ -43,13 +51,109 @@ def test_a_job_behind_a_lost_broker_goes_on(tmp_path: Path, signum: int) -> None
     flag.touch()
     found = instance(f"job attach {id}")
     assert (found.code, found.out) == (3, "begin 0\nend 0\n")
-    events = _events(instance, id)
-    assert [name for name in events if name in ("start", "finish", "exception", "clean")] == [
-        "start",
-        "finish",
-        "clean",
-    ]
+    assert _outcome(instance, id) == WELL
     assert instance.ok("resource drain -no {ranks}") == ""
     flag.unlink()
+    instance.end()
+    instance.until(lambda: not instance.left())
+
+
+def test_what_was_told_while_the_way_was_broken_arrives(tmp_path: Path) -> None:
+    instance = Instance(tmp_path, "-s3", "-Stbon.topo=custom:0,1", "--conf", _cores(3))
+    doomed, trapper = _submit(instance, "2", "sleep", "1000"), _submit(instance, "2", "sh", "-c", TRAP)
+    instance.ok(f"job wait-event -p guest.output {trapper} data")
+    instance.ok(f"job wait-event {doomed} start")
+    reader = subprocess.Popen(
+        [BOURN, "run", "--requires=rank:2", "sh", "-c", "echo up; exec cat"],
+        env=instance.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert reader.stdin is not None
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == b"up\n"
+    # A broker that is stopped passes nothing on, and its links stand: what is sent ends with it.
+    middle = instance.pid(1)
+    os.kill(middle, signal.SIGSTOP)
+    late = _submit(instance, "2", "echo", "late")
+    reader.stdin.write(b"hello\n")
+    reader.stdin.flush()
+    instance.ok(f"job kill -s USR1 {trapper}")
+    instance.ok(f"cancel {doomed}")
+    instance.ok(f"job wait-event {doomed} exception")
+    os.kill(middle, signal.SIGKILL)
+    out, _ = reader.communicate(b"there\n")
+    assert (reader.returncode, out) == (0, b"hello\nthere\n")
+    found = instance(f"job attach {trapper}")
+    assert (found.code, found.out) == (4, "ready\ngot it\n")
+    assert instance(f"job attach {late}").out == "late\n"
+    instance.ok(f"job wait-event {doomed} clean")
+    assert [_outcome(instance, id) for id in (trapper, late, doomed)] == [WELL, WELL, ILL]
+    assert instance.ok("resource drain -no {ranks}") == ""
+    instance.end()
+    instance.until(lambda: not instance.left())
+
+
+Bereaved = tuple[Instance, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def bereaved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bereaved]:
+    """Seven brokers, of which rank 1 was killed under jobs, and these by the ranks that they ran on."""
+    folder = tmp_path_factory.mktemp("seven")
+    instance = Instance(folder, "-s7", "-Stbon.topo=kary:2", "--conf", _cores(7))
+    flag = folder / "flag"
+    script = MARK.format(flag)
+    jobs = {ranks: _submit(instance, ranks, "sh", "-c", script) for ranks in ("1", "3", "1,3", "3,5", "4,6")}
+    for id in jobs.values():
+        instance.ok(f"job wait-event {id} start")
+    os.kill(instance.pid(1), signal.SIGKILL)
+    instance.until(lambda: '"online": "0,2-6"' in instance.ok("overlay status --json"))
+    flag.touch()
+    for id in jobs.values():
+        instance.ok(f"job wait-event {id} clean")
+    yield instance, jobs
+    instance.end()
+    flag.unlink()
+    instance.until(lambda: not instance.left())
+
+
+@pytest.mark.parametrize("ranks", ["3", "3,5", "4,6"])
+def test_jobs_without_a_part_on_the_lost_rank_end_well(bereaved: Bereaved, ranks: str) -> None:
+    instance, jobs = bereaved
+    assert _outcome(instance, jobs[ranks]) == WELL
+    said = instance(f"job attach {jobs[ranks]}")
+    tasks = range(len(ranks.split(",")))
+    assert sorted(said.out.splitlines()) == sorted(f"{what} {n}" for n in tasks for what in ("begin", "end"))
+    assert said.code == 3
+
+
+@pytest.mark.parametrize("ranks", ["1", "1,3"])
+def test_jobs_with_a_part_on_the_lost_rank_fail_with_it(bereaved: Bereaved, ranks: str) -> None:
+    instance, jobs = bereaved
+    log = instance.ok(f"job eventlog {jobs[ranks]}")
+    assert 'exception type=node-failure severity=0 note="rank 1 was lost"' in log
+    assert _outcome(instance, jobs[ranks]) == ILL
+
+
+def test_only_the_lost_rank_is_drained(bereaved: Bereaved) -> None:
+    instance, _ = bereaved
+    assert instance.ok("resource drain -no {ranks}") == "1"
+    assert instance.words("run", "-N6", "true").code == 0
+
+
+def test_a_rank_that_isnt_reached_again_within_the_grace_is_lost_too(tmp_path: Path) -> None:
+    options = ("--conf", "tbon.rejoin-grace=1", "--conf", "tbon.keepalive=0.2")
+    instance = Instance(tmp_path, "-s3", "-Stbon.topo=custom:0,1", "--conf", _cores(3), *options)
+    id = _submit(instance, "2", "sleep", "1000")
+    instance.ok(f"job wait-event {id} start")
+    middle, end = instance.pid(1), instance.pid(2)
+    os.kill(middle, signal.SIGSTOP)  # it can't tell of the other's death
+    os.kill(end, signal.SIGKILL)
+    os.kill(middle, signal.SIGKILL)
+    instance.ok(f"job wait-event {id} clean")
+    assert 'note="rank 2 was lost"' in instance.ok(f"job eventlog {id}")
+    instance.until(lambda: instance.ok("resource drain -no {ranks}") == "2")
+    assert '"lost": "1-2"' in instance.ok("overlay status --json")
     instance.end()
     instance.until(lambda: not instance.left())
