@@ -6,8 +6,8 @@ release-after = "30s"
 
 The job is inactive meanwhile. Its nodes are given back together when all are done; after `release-after`
 those that are done are given back, and each further one when it is. A node on which the command fails, or
-takes longer than `timeout`, is drained. Where the way to a node breaks and is made anew, it runs again there. A
-restart of the broker cuts housekeeping off and frees the nodes.
+takes longer than `timeout`, is drained. Where the way to a node breaks and is made anew, it runs again
+there. A restart of the broker cuts housekeeping off and frees the nodes.
 """
 
 from __future__ import annotations
