@@ -64,16 +64,16 @@ RANKED_CORES = 'resource.config=[{hosts="n[0-%d]",cores="0-7"}]'
 
 
 class Life:
-    """One life of the broker on a state directory."""
+    """One life of the broker, on a state directory unless `state` is false."""
 
-    def __init__(self, folder: Path, conf: Sequence[str], ranks: int = 1) -> None:
+    def __init__(self, folder: Path, conf: Sequence[str], ranks: int = 1, *, state: bool = True) -> None:
         cores = SIXTEEN_CORES if ranks == 1 else RANKED_CORES % (ranks - 1)
         options = [f"--conf={item}" for item in (cores, *conf)]
         if ranks > 1:
             options.append(f"--test-size={ranks}")
-        command = bourn_command(
-            "start", *options, f"-Sstatedir={folder / 'state'}", "--", "sh", "-c", "echo $BOURN_URI; exec cat"
-        )
+        if state:
+            options.append(f"-Sstatedir={folder / 'state'}")
+        command = bourn_command("start", *options, "--", "sh", "-c", "echo $BOURN_URI; exec cat")
         environ = {key: value for key, value in os.environ.items() if key != "XDG_RUNTIME_DIR"}
         environ["TMPDIR"] = str(folder / "tmp")
         self.process = subprocess.Popen(
@@ -129,13 +129,16 @@ def submit_until_killed(
     acknowledged: dict[int, Work],
     work: Sequence[Work] = WORK,
     weights: Sequence[int] = WEIGHTS,
+    stop: threading.Event | None = None,
 ) -> None:
-    """Submit batches of a few jobs as fast as they are acknowledged; note each id when it is."""
+    """Submit batches of a few jobs as fast as they are acknowledged, or until told to stop; note each id when it
+    is.
+    """
     dice = random.Random(seed)
     jobspecs = specs(folder, work)
     try:
         with bourn.Handle(uri) as handle:
-            while True:
+            while stop is None or not stop.is_set():
                 kinds = dice.choices(range(len(work)), weights, k=dice.randrange(1, 20))
                 body = {"jobspecs": jobspecs, "jobs": [{"jobspec": kind} for kind in kinds]}
                 ids = handle.rpc("job-ingest.submit", body).get()["ids"]
@@ -226,7 +229,9 @@ def left_behind(folder: Path) -> list[str]:
     """Return the processes and files that an ended instance has left."""
     found = [f"file {path} is left" for path in (folder / "tmp").iterdir()]
     expected = ("bourn.sqlite", "lock")
-    found += [f"file {path} is left" for path in (folder / "state").iterdir() if path.name not in expected]
+    state = folder / "state"
+    if state.exists():
+        found += [f"file {path} is left" for path in state.iterdir() if path.name not in expected]
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             if str(folder).encode() in Path(f"/proc/{pid}/environ").read_bytes():

@@ -18,7 +18,8 @@ def main(argv: list[str]) -> int:
     """Run the sub-command."""
     parser = Parser(prog="bourn overlay", description="Look at, and act on, the tree of brokers.")
     commands = parser.add_commands()
-    command = commands.add("status", "print the state of the brokers: full, partial, degraded, astray, lost, offline")
+    states = "full, partial, degraded, astray, lost, offline"
+    command = commands.add("status", f"print the state of the brokers: {states}")
     command.add_argument("-r", "--rank", type=int, default=0, metavar="N", help="the subtree of a rank (0)")
     command.add_argument("-s", "--summary", action="store_true", help="only the state of that rank")
     command.add_argument("-w", "--down", action="store_true", help="only what isn't full")
