@@ -1,9 +1,9 @@
-"""Kill brokers between others at random moments under load, and look for jobs that this shouldn't have touched.
+"""Kill brokers between others at random moments under load, and look for jobs that it shouldn't have touched.
 
-`python -m tests.soak.inner_kills [--seed N] [--rounds N] [--ranks N] [--topology T] [--state] [--conf K=V]...` prints a
-report and exits 1 if a job has failed that had no part on a rank that was killed, if one isn't ended once and
-only once, with its output and status or with an exception that says that a rank was lost, if one ran more often
-than once, if another rank is drained, or if a process or a file is left at the end.
+`python -m tests.soak.inner_kills [--seed N] [--rounds N] [--ranks N] [--topology T] [--state]
+[--conf KEY=VALUE]...` prints a report and exits 1 if a job has failed that had no part on a rank that was
+killed, if one isn't ended once and only once, with its output and status or with an exception that says that a
+rank was lost, if one ran more often than once, if another rank is drained, or if a process or a file is left.
 
 In each round an instance of so many brokers starts, and brokers that have others behind them are killed, one
 after the other, some of them together, until a third of all ranks is gone.
@@ -120,7 +120,7 @@ class Round:
             for id, reply in replies:
                 R = reply.get()["R"]
                 entries = (R if isinstance(R, dict) else json.loads(R))["execution"]["R_lite"]
-                ranks = set(IdSet(",".join(entry["rank"] for entry in entries)))
+                ranks = {rank for entry in entries for rank in IdSet(entry["rank"])}
                 if not ranks & self.killed:
                     wrong.append(f"job {id} has failed on ranks {ranks}, which weren't killed")
         for id, text in eventlogs(uri, [*failed]):
@@ -174,9 +174,9 @@ def run(
             running, failed = running + one.running, failed + one.failed
     took = time.monotonic() - begin
     print(
-        f"seed {seed}, {ranks} ranks, {topology}{', with state' if state else ''}: {killed} brokers killed in "
-        f"{rounds} rounds, {took:.0f} s, {jobs} jobs, {running} of them running at a kill, {failed} failed with "
-        f"their rank, {len(wrong)} faults"
+        f"seed {seed}, {ranks} ranks, {topology}{', with state' if state else ''}: {killed} brokers killed "
+        f"in {rounds} rounds, {took:.0f} s, {jobs} jobs, {running} of them running at a kill, {failed} failed "
+        f"with their rank, {len(wrong)} faults"
     )
     for fault in wrong[:20]:
         print(f"  {fault}")

@@ -165,9 +165,12 @@ class RemoteLink:
 
     async def _over(self, error: RPCError) -> bool:
         """Return whether an error is the end, or the rank may be reached again."""
-        if error.errnum == errno.EHOSTUNREACH and await self._where() != "gone":
-            self._say("it may be reached another way", error)
-            return False
+        if error.errnum == errno.EHOSTUNREACH:
+            where = await self._where()
+            if where == "astray":
+                self._say("it may be reached another way", error)
+            if where != "gone":
+                return False  # linked: again already, or rank 0 hasn't been told that it isn't
         if error.errnum == errno.ESTALE and self._patience:
             self._early = None
             self._begin()
