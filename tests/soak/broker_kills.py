@@ -131,7 +131,7 @@ def submit_until_killed(
     weights: Sequence[int] = WEIGHTS,
     stop: threading.Event | None = None,
 ) -> None:
-    """Submit batches of a few jobs as fast as they are acknowledged, until `stop`; note each id when it is."""
+    """Submit batches of a few jobs as fast as they are acknowledged, till `stop`; note each id when it is."""
     dice = random.Random(seed)
     jobspecs = specs(folder, work)
     try:

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.soak import broker_kills, host_kills
+from tests.soak import broker_kills, host_kills, inner_kills
 from tests.soak.eventlog import faults
 
 
@@ -17,6 +17,19 @@ def test_jobs_end_once_however_hosts_and_brokers_are_killed() -> None:
 @pytest.mark.parametrize(("kills", "ranks"), [(50, 1), (25, 3)])
 def test_jobs_end_once_over_many_kills(kills: int, ranks: int) -> None:
     assert host_kills.run(seed=1, kills=kills, ranks=ranks) == 0
+
+
+def test_only_parts_on_killed_ranks_fail_their_jobs() -> None:
+    assert inner_kills.run(seed=1, rounds=1) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", [False, True])
+@pytest.mark.parametrize(("ranks", "topology"), [(6, "custom:0,1,2,3,4"), (13, "kary:3")])
+def test_only_parts_on_killed_ranks_fail_their_jobs_in_other_trees(
+    ranks: int, topology: str, *, state: bool
+) -> None:
+    assert inner_kills.run(seed=2, rounds=3, ranks=ranks, topology=topology, state=state) == 0
 
 
 def log(*names: str) -> str:
