@@ -98,6 +98,9 @@ class Broker:
         """The tree of brokers; None in an instance of one. Set before `running`."""
         self.cards: Mapping[int, Mapping[str, Any]] = {}
         """What the brokers said of themselves at boot, by rank, as far as this one was told."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called, once a turn, when it has changed who is there."""
+        self._core: trio.Nursery | None = None
         self.growth: Growth | None = None
         """How there may be more brokers than there were at the start."""
         self.stopping = trio.Event()
@@ -168,6 +171,7 @@ class Broker:
         """
         failure: BaseException | None = None
         async with trio.open_nursery() as core:
+            self._core = core
             await core.start(self.turn.run)
             await core.start(self.host.run)
             await core.start(self.connector.run)
@@ -254,6 +258,8 @@ class Broker:
         return choices if isinstance(choices, dict) else {}
 
     async def _down(self) -> None:
+        if self.overlay is not None and self.rank:
+            self.overlay.offline()
         if self.states.state is BrokerState.RUN:
             self._advance()  # cleanup
         if self.states.state is BrokerState.CLEANUP:
@@ -307,6 +313,13 @@ class Broker:
             raise
         if grow is not None:
             grow()
+
+    async def join(self, overlay: Overlay) -> None:
+        """Have an overlay, of which this broker is the root, though the instance started without."""
+        assert self._core is not None
+        self.overlay = overlay
+        await self._core.start(overlay.run)
+        overlay.online()
 
     def resize(self, size: int, hostlist: str) -> None:
         """Have so many brokers in the instance from now on."""

@@ -14,12 +14,20 @@ def main(argv: list[str]) -> int:
     """Borrow; print the id of the loan, a job of the parent."""
     parser = Parser(
         prog="bourn grow",
-        description="Borrow cores from the parent instance, on the nodes that this one has.\n"
+        description="Borrow cores from the parent instance, on the nodes that this one has, or whole nodes.\n"
         "Waits until they are free; prints the id of the loan, which is a job of the parent.",
     )
-    parser.add_argument("-n", "--cores", type=int, required=True, metavar="N", help="how many cores")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("-n", "--cores", type=int, metavar="N", help="how many cores")
+    what.add_argument("-N", "--nodes", type=int, metavar="N", help="how many nodes, all that is on them")
     parser.add_argument("-g", "--gpus", type=int, default=0, metavar="N", help="and so many GPUs")
     args = parser.parse_args(argv)
+    if args.nodes is not None:
+        if args.nodes < 1 or args.gpus:
+            raise BournError(f"--nodes={args.nodes}: right is 1 node or more, and no --gpus: they come along")
+        with Handle() as h:
+            print(JobID(h.rpc("hierarchy.grow", {"nodes": args.nodes}).get()["id"]))
+        return 0
     if args.cores < 1 or args.gpus < 0:
         raise BournError(
             f"--cores={args.cores} --gpus={args.gpus}: right is 1 core or more, and 0 GPUs or more"

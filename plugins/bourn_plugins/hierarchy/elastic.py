@@ -12,6 +12,7 @@ from attrs import define
 
 from bourn.client.aio import Handle
 from bourn.errors import BournError, RPCError
+from bourn.model.idset import IdSet
 from bourn.model.jobid import JobID
 from bourn.model.rset import ResourceSet
 from bourn.model.states import State
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("bourn.hierarchy")
 
 RETRY_SECONDS = 1.0
+ONLINE_SECONDS = 60.0
+"""How long the brokers of nodes that were lent may take to come up."""
 MOVE_TRIES, MOVE_PAUSE = 100, 0.02
 """How often, and after how many seconds, to ask again for what the scheduler refuses to move."""
 
@@ -35,6 +38,8 @@ class Loan:
 
     id: int
     R: ResourceSet
+    whole: bool = False
+    """Whether it is nodes, with brokers of ours on them."""
 
 
 class Elastic:
@@ -46,6 +51,8 @@ class Elastic:
         self._jobid = int(JobID.parse(ctx.attrs["jobid"]))
         self._parent = ctx.attrs["parent-uri"]
         self._loans: list[Loan] = []
+        self._recruiting = trio.Lock()
+        """Ranks are given to one loan of nodes after the other."""
         self._lock = trio.Lock()
         """Changes of what we have are made one after the other."""
 
@@ -118,6 +125,40 @@ class Elastic:
                 raise
         return {"id": loan.id, "ncores": R.ncores, "ngpus": R.ngpus, "ranks": str(R.ranks)}
 
+    async def grow_nodes(self, nodes: int) -> dict[str, Any]:
+        """Borrow whole nodes, each with a broker that takes part in our overlay; return as `grow` does."""
+        async with self._recruiting, Handle(self._parent) as handle:
+            request = {
+                "job": self._jobid,
+                "nodes": nodes,
+                "invitation": await self._ctx.rpc("overlay.invite"),
+            }
+            reply = await handle.rpc("hierarchy.lend", request)
+            cards = reply["cards"]
+            place = {int(card["node"]): int(rank) for rank, card in cards.items()}
+            R = _renumber(ResourceSet.from_dict(reply["R"]), place)
+            loan = Loan(reply["id"], R, whole=True)
+            try:
+                await self._ctx.rpc("overlay.take", {"cards": cards})
+                async with self._lock:
+                    await self._add(loan)
+            except BaseException:
+                handle.post("hierarchy.give-back", {"id": loan.id})
+                raise
+            await handle.rpc("hierarchy.taken", {"id": loan.id})
+            await self._wait_for(R.ranks)
+        return {"id": loan.id, "ncores": R.ncores, "ngpus": R.ngpus, "ranks": str(R.ranks)}
+
+    async def _wait_for(self, ranks: IdSet) -> None:
+        """Wait until brokers are up."""
+        with trio.move_on_after(ONLINE_SECONDS) as limit:
+            async with self._ctx.stream("groups.watch", {"name": "broker.online"}) as stream:
+                async for news in stream:
+                    if not ranks - IdSet(news["members"]):
+                        break
+        if limit.cancelled_caught:
+            log.warning("rank %s isn't up after %g s", ranks, ONLINE_SECONDS)
+
     async def _add(self, loan: Loan) -> None:
         before = await self._allotment()
         after = before.union(loan.R)
@@ -141,14 +182,19 @@ class Elastic:
         async with self._lock:
             chosen = choose(self._loans, cores, ids)
             for loan in chosen:
-                await self._remove(paths_of(loan.R), wait=wait, force=force)
+                paths = nodes_of(loan.R) if loan.whole else paths_of(loan.R)
+                await self._remove(paths, wait=wait, force=force)
                 before = await self._allotment()
                 after = before.diff(loan.R)
                 after.expiration = before.expiration
                 await self._ctx.rpc("resource.allot", {"R": after.to_dict()})
                 self._loans.remove(loan)
                 async with Handle(self._parent) as handle:
-                    await handle.rpc("hierarchy.give-back", {"id": loan.id})
+                    try:
+                        await handle.rpc("hierarchy.give-back", {"id": loan.id})
+                    except RPCError as error:
+                        if error.errnum != errno.ENOENT:  # it has ended by itself
+                            raise
         return {"ids": [loan.id for loan in chosen], "ncores": sum(loan.R.ncores for loan in chosen)}
 
     async def _remove(self, paths: Sequence[str], *, wait: bool, force: bool) -> None:
@@ -178,6 +224,11 @@ def paths_of(R: ResourceSet) -> list[str]:
         for kind, numbers in (("core", R.cores(rank)), ("gpu", R.gpus(rank)))
         for number in numbers
     ]
+
+
+def nodes_of(R: ResourceSet) -> list[str]:
+    """Return where the scheduler's graph has the nodes of a loan."""
+    return [f"/cluster0/{R.hostname(rank)}" for rank in R.ranks]
 
 
 def choose(loans: Sequence[Loan], cores: int | None, ids: Sequence[int]) -> list[Loan]:

@@ -177,8 +177,11 @@ class Hierarchy(Module):
 
     @method(allow=Role.OWNER)
     async def grow(self, request: Request) -> dict[str, Any]:
-        """Borrow from the parent: `{cores, gpus?}` -> `{id, ncores, ngpus, ranks}`; waits until it can be
-        had."""
+        """Borrow from the parent: `{cores, gpus?}` or `{nodes}` -> `{id, ncores, ngpus, ranks}`; waits until
+        it can be had."""
+        nodes = request.get("nodes", int, 0)
+        if nodes:
+            return await self._nested().grow_nodes(nodes)
         return await self._nested().grow(request.get("cores", int), request.get("gpus", int, 0))
 
     @method(allow=Role.OWNER)
@@ -192,8 +195,21 @@ class Hierarchy(Module):
 
     @method(allow=Role.OWNER)
     async def lend(self, request: Request) -> dict[str, Any]:
-        """A job that is an instance borrows: `{job, cores, gpus?, ranks}` -> `{id, R}`, once it's there."""
+        """A job that is an instance borrows: `{job, cores, gpus?, ranks}` -> `{id, R}`, once it's there; or
+        `{job, nodes, invitation}` -> `{id, R, cards}`, once there are brokers on them.
+        """
         return await self._lender().lend(request)
+
+    @method(allow=Role.OWNER)
+    def meet(self, request: Request) -> Later:
+        """A broker on nodes that were lent: `{id, rank, card}`; answered when the borrower knows it."""
+        self._lender().meet(request)
+        return LATER
+
+    @method(allow=Role.OWNER)
+    def taken(self, request: Request) -> None:
+        """A borrower knows the brokers of a loan: `{id}`."""
+        self._lender().taken(request.get("id", int))
 
     @method(allow=Role.OWNER)
     def give_back(self, request: Request) -> None:

@@ -62,7 +62,8 @@ class Resource(Module):
         await self._record("resource-define", {"method": self._method()})
         if self._table.verify:
             await self._verify()
-        if not alone and not self._table.assume_up:
+        # Brokers may yet come to a nested instance, of however few.
+        if not self._table.assume_up and not (alone and read_allotment(self.ctx.rundir) is None):
             self.ctx.nursery.start_soon(self._follow_brokers)
         task_status.started()
         await trio.sleep_forever()

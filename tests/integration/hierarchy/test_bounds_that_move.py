@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 import bourn
 from bourn.model.jobid import JobID
 from tests.integration.instance import until
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 @contextmanager
 def nested(tree: Tree, *options: str) -> Iterator[tuple[Tree, int]]:
     """A child instance of two cores, as a job."""
-    done = tree.run("bourn", "alloc", "--bg", "-n2", *options)
+    shape = () if any(o.startswith("-N") for o in options) else ("-n2",)
+    done = tree.run("bourn", "alloc", "--bg", *shape, *options)
     id = int(JobID.parse(done.stdout.strip()))
     uri = tree.run("bourn", "uri", str(JobID(id))).stdout.strip()
     child = Tree(tree.process, uri, tree.folder)
@@ -122,3 +125,51 @@ def test_the_end_of_the_job_moves_that_of_the_instance(tmp_path):
         assert abs(bourn.job.job_list_id(child.h, unlimited).expiration - before - 7200) < 1
         assert bourn.job.job_list_id(child.h, limited).expiration == kept
         assert child.run("bourn", "update", str(JobID(limited)), "duration=1h").returncode == 0
+
+
+@pytest.mark.parametrize("before", [1, 2])
+def test_nodes_are_borrowed_used_and_given_back(tmp_path, before):
+    """By an instance of one broker, which has no overlay until then, and by one of several."""
+    with grown(tmp_path, cores="0-1", size=4) as tree, nested(tree, f"-N{before}", "-x") as (child, _):
+        assert info(child) == f"{before} Nodes, {2 * before} Cores, 0 GPUs"
+        loan = child.run("bourn", "grow", "-N", "1")
+        assert loan.returncode == 0, loan.stderr
+        assert info(child) == f"{before + 1} Nodes, {2 * before + 2} Cores, 0 GPUs"
+        assert child.run("bourn", "getattr", "size").stdout == f"{before + 1}\n"
+        assert child.run("bourn", "overlay", "status", "-s").stdout == "full\n"
+        ranks = child.run("bourn", "exec", "-r", "all", "bourn", "getattr", "size").stdout
+        assert ranks == f"{before + 1}\n" * (before + 1)
+        everywhere = child.submit("echo x >> ran", num_nodes=before + 1, num_tasks=before + 1)
+        assert child.results(everywhere) == ["COMPLETED"]
+        assert (tmp_path / "ran").read_text() == "x\n" * (before + 1)
+        assert loans(tree) == ["loan"]
+        (there,) = child.submit("sleep 60", system={"constraints": {"ranks": [str(before)]}})
+        bourn.job.event_wait(child.h, there, "start")
+        assert "holds it" in child.run("bourn", "shrink").stderr
+        assert child.run("bourn", "shrink", "--force", loan.stdout.strip()).returncode == 0
+        assert child.results([there]) == ["FAILED"]
+        assert info(child) == f"{before} Nodes, {2 * before} Cores, 0 GPUs"
+        until(lambda: not loans(tree))
+        # Once more; the ranks of before aren't used again.
+        assert child.run("bourn", "grow", "-N", "1").returncode == 0
+        again = child.submit("true", system={"constraints": {"ranks": [str(before + 1)]}})
+        assert child.results(again) == ["COMPLETED"]
+        odd = child.run("bourn", "grow", "-N", "0")
+        assert odd.stderr.startswith("bourn-grow: error: --nodes=0: right is 1 node or more")
+        never = child.run("bourn", "grow", "-N", "9")
+        assert (never.returncode, len(never.stderr.splitlines())) == (1, 1)
+
+
+def test_nodes_that_the_parent_takes_back(tmp_path):
+    """Its administrator cancels the loan: the instance goes on, and what is left of the loan can go."""
+    with grown(tmp_path, cores="0-1", size=2) as tree, nested(tree, "-N1", "-x") as (child, _):
+        loan = child.run("bourn", "grow", "-N", "1").stdout.strip()
+        (there,) = child.submit("sleep 60", system={"constraints": {"ranks": ["1"]}})
+        bourn.job.event_wait(child.h, there, "start")
+        bourn.job.cancel(tree.h, JobID.parse(loan))
+        assert child.results([there]) == ["FAILED"]
+        note = bourn.job.job_list_id(child.h, there).exception.note
+        assert "rank 1" in note, note
+        assert child.results(child.submit("true", 2)) == ["COMPLETED"] * 2
+        assert child.run("bourn", "shrink", loan).returncode == 0
+        assert info(child) == "1 Nodes, 2 Cores, 0 GPUs"

@@ -27,9 +27,8 @@ class ConfigModule(Builtin):
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """On rank 0 watch for ranks that come back."""
-        overlay = self.broker.overlay
-        if overlay is not None and not self.broker.rank:
-            overlay.watchers.append(self._census_changed)
+        if not self.broker.rank:
+            self.broker.watchers.append(self._census_changed)
         task_status.started()
         await trio.sleep_forever()
 

@@ -32,8 +32,7 @@ class GroupsModule(Builtin):
     def watch(self, request: Request) -> Later:
         """`{name}` -> `{name, members}` now and at each change; a group that isn't there yet is empty."""
         name = request.get("name", str)
-        overlay = self.broker.overlay
-        last = -1
+        last, watchers = -1, self.broker.watchers
 
         def tell() -> None:
             nonlocal last
@@ -42,9 +41,8 @@ class GroupsModule(Builtin):
                 last = members
                 request.respond({"name": name, "members": mask_text(members)})
 
-        if overlay is not None:
-            overlay.watchers.append(tell)
-            request.on_cancel = lambda: overlay.watchers.remove(tell)
+        watchers.append(tell)
+        request.on_cancel = lambda: watchers.remove(tell)
         tell()
         return LATER
 

@@ -12,6 +12,7 @@ from bourn.broker.module import ANYONE, method
 from bourn.broker.overlay.census import TORPID
 from bourn.broker.overlay.health import statuses
 from bourn.broker.overlay.topology import Topology
+from bourn.broker.recruit import GROWN, grow, invite, take
 from bourn.errors import BournError
 from bourn.model.idset import mask_text
 
@@ -21,6 +22,23 @@ if TYPE_CHECKING:
 
 class OverlayModule(Builtin):
     """Answers for this broker and those below it; rank 0 knows all."""
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """On ranks other than 0 take note of new ranks."""
+        if self.broker.rank:
+            self.broker.events.subscribe(GROWN, lambda event: grow(self.broker, event.payload))
+        task_status.started()
+        await trio.sleep_forever()
+
+    @method()
+    async def invite(self, request: Request) -> dict[str, Any]:
+        """-> what further brokers have to know to be the next ranks, see `recruit.invite`. Rank 0."""
+        return await invite(self.broker)
+
+    @method()
+    def take(self, request: Request) -> None:
+        """`{cards: {rank: card}}`: take in brokers that were invited. Rank 0."""
+        take(self.broker, {int(rank): card for rank, card in request.get("cards", dict).items()})
 
     @method(allow=ANYONE)
     def topology(self, request: Request) -> dict[str, Any]:

@@ -68,14 +68,14 @@ class Overlay:
         self.peers: dict[int, Peer] = {}
         """Every neighbour with a live link, the parent included."""
         self.census = Census(broker.rank)
-        self.watchers: list[Callable[[], None]] = []
+        self.watchers = broker.watchers
         """Called, once a turn, when the census has changed."""
         self.errors: deque[tuple[float, int, str]] = deque(maxlen=ERRORS_KEPT)
         """(loop time, rank, what went wrong with its link)"""
         self.ending = False
         self.rejoin_timeout = table.connect_timeout
         """How long to look for another ancestor once the parent is lost, in seconds."""
-        self._network = network
+        self.network = network
         self._joined = False
         """Whether a parent has ever taken this broker in, so that it knows which events it has seen."""
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=EVENTS_KEPT)
@@ -105,6 +105,11 @@ class Overlay:
     def online(self) -> None:
         """This broker's modules are up."""
         self.census.join(ONLINE)
+        self.changed()
+
+    def offline(self) -> None:
+        """This broker ends: nothing more is to be sent here."""
+        self.census.leave(ONLINE)
         self.changed()
 
     def grow(self, topology: Topology, instance: str) -> None:
@@ -235,7 +240,7 @@ class Overlay:
         raise BournError(f"rank {rank} hasn't answered within {seconds:g} s", errno.ETIMEDOUT)
 
     async def _ask_to_join(self, rank: int) -> tuple[Peer, trio.abc.Stream, bytes]:
-        stream = await self._network.dial(rank)
+        stream = await self.network.dial(rank)
         try:
             hello = {
                 "version": __version__,
@@ -282,10 +287,10 @@ class Overlay:
     # Links from children.
 
     async def _serve(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await self._network.serve(self.admit, task_status=task_status)
+        await self.network.serve(self.admit, task_status=task_status)
 
     async def _serve_more(self) -> None:
-        await self._network.serve(self.admit, task_status=trio.TASK_STATUS_IGNORED)
+        await self.network.serve(self.admit, task_status=trio.TASK_STATUS_IGNORED)
 
     async def admit(self, stream: trio.abc.Stream, address: str) -> None:
         """Hear out who has connected; serve it as a child until it goes, or refuse it."""
@@ -328,7 +333,7 @@ class Overlay:
             return BournError(f"rank {rank} sends no number of an event", errno.EPROTO)
         if size not in self.instances or hello.get("instance") != self.instances[size]:
             return BournError(f"rank {rank} is of another instance", errno.EPERM)
-        text = self._network.vouch(stream, rank)
+        text = self.network.vouch(stream, rank)
         if text is not None:
             return BournError(text, errno.EPERM)
         if rank not in self._below:

@@ -67,6 +67,7 @@ class TlsNetwork:
         self._trust = Trust()
         self._addresses: Mapping[int, tuple[str, int]] = {}
         self._listener: socket.socket | None = None
+        self._serving = False
         self._contexts: dict[bool, ssl.SSLContext] = {}
 
     def bind(self, host: str, port: int = 0) -> tuple[str, int]:
@@ -92,9 +93,15 @@ class TlsNetwork:
         self._addresses = addresses
         self._contexts.clear()
 
-    def learn(self, addresses: Mapping[int, tuple[str, int]]) -> None:
-        """Learn where further ranks listen, whom the authority vouches for."""
+    def learn(
+        self, addresses: Mapping[int, tuple[str, int]], certs: Mapping[int, bytes] | None = None
+    ) -> None:
+        """Learn where further ranks listen, and their certificates if no authority vouches for them."""
         self._addresses = {**self._addresses, **addresses}
+        for rank, cert in (certs or {}).items():
+            self._trust.pins[rank] = cert
+            for context in self._contexts.values():
+                context.load_verify_locations(cadata=cert)
 
     async def dial(self, rank: int) -> trio.abc.Stream:
         """Connect to a rank; see `Network`."""
@@ -133,9 +140,10 @@ class TlsNetwork:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept neighbours below; see `Network`."""
-        if self._listener is None:
+        if self._listener is None or self._serving:
             task_status.started()
             return
+        self._serving = True
         self._listener.setblocking(False)
         listener = trio.socket.from_stdlib_socket(self._listener)
         strangers = trio.CapacityLimiter(MAX_STRANGERS)
