@@ -11,8 +11,8 @@ import pytest
 from bourn.config import Config
 from bourn.config.tables import BootHost, BootstrapTable
 from bourn.errors import BournError
-from bourn_plugins.boot_config.hosts import Listed
-from tests.integration.overlay.conftest import BOURN, Instance
+from bourn_plugins.boot_config import Listed
+from tests.integration.instance import BOURN, Instance
 from tests.integration.overlay.test_host_list import follow, free_ports, reap
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ def test_the_environment_is_ours_without_what_describes_a_job() -> None:
         "HOME": "/root",
         "BOURN_URI": "local:///x",
         "BOURN_CONF": "x",
+        "BOURN_PARENT_JOB_ID": "1",
     }
 
 
