@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from bourn.broker.codec import decode_body, encode_frame
@@ -56,7 +55,7 @@ class Session(OutQueue):
         max_queue: int = MAX_QUEUE,
         max_queues: int = MAX_QUEUES,
     ) -> None:
-        super().__init__()
+        super().__init__(log, max_frame)
         self.name = name
         self.userid = userid
         self.rolemask = rolemask
@@ -65,14 +64,10 @@ class Session(OutQueue):
         self._broker = broker
         self._transport = transport
         self._decoder = FrameDecoder(max_frame)
-        self._max_frame = max_frame
         self._max_queue = max_queue
         self._max_queues = max_queues
         self._receiving = False
         self._services: dict[str, ClientService] = {}
-        self._asked: dict[int, Request] = {}
-        self._asked_set: set[Request] = set()
-        self._tags = count(1)
         self._subscriptions: list[str] = []
         self._last_event = 0
 
@@ -116,11 +111,9 @@ class Session(OutQueue):
         )
 
     def _response(self, message: Message) -> None:
-        request = self._asked.get(message.matchtag)
+        request = self._answered(message.matchtag, message.errnum)
         if request is None:
-            return  # it was cancelled meanwhile
-        if message.errnum or not request.streaming:
-            del self._asked[message.matchtag]
+            return
         if message.errnum:
             request.error(message.errnum, message.errstr)
         else:
@@ -134,37 +127,6 @@ class Session(OutQueue):
             request.cancel()
 
     # What goes out.
-
-    def reply(self, request: Request, payload: object) -> None:
-        """Send a response."""
-        if self.closed:
-            return
-        try:
-            frame = encode_frame(Message(RESPONSE, request.topic, payload, request.matchtag))
-            if len(frame) > self._max_frame:
-                raise ProtocolError(
-                    f"{request.topic}: a response of {len(frame)} bytes exceeds {self._max_frame}",
-                    errno.EMSGSIZE,
-                )
-        except ProtocolError as error:
-            log.error("%s", error.message)
-            if request.done:
-                self.fail(request, error.errnum, error.message)
-            else:
-                request.error(error.errnum, error.message)
-            return
-        self.push(frame)
-
-    def fail(self, request: Request, errnum: int, text: str) -> None:
-        """Send an error response."""
-        if not self.closed:
-            # The text may quote a file name whose bytes aren't UTF-8.
-            errstr = text.encode(errors="backslashreplace").decode()
-            self.push(
-                encode_frame(
-                    Message(RESPONSE, request.topic, matchtag=request.matchtag, errnum=errnum, errstr=errstr)
-                )
-            )
 
     def deliver(self, event: Event) -> None:
         """Send an event, once however many of the client's subscriptions it meets."""
@@ -216,13 +178,10 @@ class Session(OutQueue):
         if self.closed:
             return
         self.closed = True
-        for request in list(self._pending.values()):
-            request.cancel()
+        self._cancel_pending()
         for name in list(self._services):
             self.unregister(name)
-        for request in list(self._asked.values()):
-            request.error(errno.ECONNRESET, f"{request.topic}: the client that provided the service has gone")
-        self._asked.clear()
+        self._fail_asked(errno.ECONNRESET, "the client that provided the service has gone")
         for prefix in self._subscriptions:
             self._broker.events.unsubscribe(prefix, self.deliver)
         self._subscriptions.clear()
@@ -272,14 +231,8 @@ class Session(OutQueue):
             request.error(error.errnum, error.message)
             return
         if tag:
-            self._asked[tag] = request
-            request.keep(self._asked_set)
-            request.on_cancel = lambda: self._unask(tag)
+            self._expect(tag, request)
         self.push(frame)
-
-    def _unask(self, tag: int) -> None:
-        if self._asked.pop(tag, None) is not None:
-            self.push(encode_frame(Message(CONTROL, "cancel", matchtag=tag)))
 
 
 class ClientService:

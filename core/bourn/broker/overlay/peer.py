@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from bourn.broker.codec import encode_frame
@@ -21,7 +20,7 @@ from bourn.broker.message import (
     Message,
 )
 from bourn.broker.outqueue import OutQueue
-from bourn.broker.overlay.wire import control, decode_packet, value_of
+from bourn.broker.overlay.wire import decode_packet, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +65,7 @@ class Peer(OutQueue):
         max_frame: int = MAX_FRAME,
         max_queue: int = MAX_QUEUE,
     ) -> None:
-        super().__init__()
+        super().__init__(log, max_frame)
         self.rank = rank
         self.address = address
         self.reason = ""
@@ -86,11 +85,7 @@ class Peer(OutQueue):
         self._abort: Callable[[], None] = _nothing
         self._switch = switch
         self._decoder = FrameDecoder(max_frame)
-        self._max_frame = max_frame
         self._max_queue = max_queue
-        self._asked: dict[int, Request] = {}
-        self._asked_set: set[Request] = set()
-        self._tags = count(1)
 
     def attach(self, wake: Callable[[], None], abort: Callable[[], None]) -> None:
         """Take the means of the link that serves this peer."""
@@ -130,11 +125,9 @@ class Peer(OutQueue):
                 return
 
     def _response(self, packet: Packet) -> None:
-        request = self._asked.get(packet.matchtag)
+        request = self._answered(packet.matchtag, packet.errnum)
         if request is None:
-            return  # it was cancelled meanwhile
-        if packet.errnum or not request.streaming:
-            del self._asked[packet.matchtag]
+            return
         if packet.errnum:
             request.error(packet.errnum, packet.errstr)
         elif isinstance(request.origin, Peer):
@@ -164,44 +157,17 @@ class Peer(OutQueue):
                     client=request.client,
                 )
             )
-            self._check(frame, request.topic)
+            if len(frame) > self._max_frame:
+                raise ProtocolError(
+                    f"{request.topic}: a message of {len(frame)} bytes exceeds {self._max_frame}",
+                    errno.EMSGSIZE,
+                )
         except ProtocolError as error:
             request.error(error.errnum, error.message)
             return
         if tag:
-            self._asked[tag] = request
-            request.keep(self._asked_set)
-            request.on_cancel = lambda: self._unask(tag)
+            self._expect(tag, request)
         self.push(frame)
-
-    def _unask(self, tag: int) -> None:
-        if self._asked.pop(tag, None) is not None:
-            self.push(control("cancel", matchtag=tag))
-
-    def reply(self, request: Request, payload: object) -> None:
-        """Send a response."""
-        if self.closed:
-            return
-        try:
-            frame = encode_frame(Message(RESPONSE, request.topic, payload, request.matchtag))
-            self._check(frame, request.topic)
-        except ProtocolError as error:
-            log.error("%s", error.message)
-            if request.done:
-                self.fail(request, error.errnum, error.message)
-            else:
-                request.error(error.errnum, error.message)
-            return
-        self.push(frame)
-
-    def fail(self, request: Request, errnum: int, text: str) -> None:
-        """Send an error response."""
-        errstr = text.encode(errors="backslashreplace").decode()
-        self.push(
-            encode_frame(
-                Message(RESPONSE, request.topic, matchtag=request.matchtag, errnum=errnum, errstr=errstr)
-            )
-        )
 
     def push(self, frame: bytes) -> None:
         """Queue a frame; a link over which nothing goes out is given up."""
@@ -213,12 +179,6 @@ class Peer(OutQueue):
         else:
             self._switch.later(self.wake)
 
-    def _check(self, frame: bytes, topic: str) -> None:
-        if len(frame) > self._max_frame:
-            raise ProtocolError(
-                f"{topic}: a message of {len(frame)} bytes exceeds {self._max_frame}", errno.EMSGSIZE
-            )
-
     def close(self, reason: str) -> None:
         """The link has ended: cancel what the neighbour waits for, fail what waits for the neighbour."""
         if self.closed:
@@ -226,11 +186,8 @@ class Peer(OutQueue):
         self.closed = True
         self.reason = reason
         self.out.clear()
-        for request in list(self._pending.values()):
-            request.cancel()
-        for request in list(self._asked.values()):
-            request.error(errno.EHOSTUNREACH, f"{request.topic}: the link to rank {self.rank} was lost")
-        self._asked.clear()
+        self._cancel_pending()
+        self._fail_asked(errno.EHOSTUNREACH, f"the link to rank {self.rank} was lost")
         self.sent()
         self._abort()
 
