@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.overlay.conftest import BOURN, Instance
+from tests.integration.instance import BOURN, Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
