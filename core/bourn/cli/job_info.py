@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bourn.cli.eventprint import LOGS, EventPrinter, add_event_options
-from bourn.client import job
+from bourn.client import events, job
 from bourn.client.handle import Handle
 from bourn.errors import BournError
 from bourn.model.jobid import JobID
@@ -95,6 +95,8 @@ def _info(args: argparse.Namespace) -> int:
     with Handle() as h:
         if key == "usage":
             value = _of_exec_log(h, id, key)
+        elif key in events.LOGS:
+            return _print_log(h, id, args.key, key)
         else:
             value = job.lookup(h, id, "J" if args.original and key == "jobspec" else key)
     if value is None:
@@ -103,6 +105,16 @@ def _info(args: argparse.Namespace) -> int:
         sys.stdout.write(value if value.endswith("\n") else value + "\n")
     else:
         print(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    return 0
+
+
+def _print_log(h: Handle, id: JobID, word: str, path: str) -> int:
+    empty = True
+    for text in events.log_text(h, id, path):
+        sys.stdout.write(text)
+        empty = False
+    if empty:
+        raise BournError(f"job {id} has no '{word}'")
     return 0
 
 

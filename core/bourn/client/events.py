@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from bourn.client.handle import Future, Handle
     from bourn.model.jobid import JobID
 
+LOGS = ("eventlog", "guest.exec.eventlog", "guest.exec.parts", "guest.output", "guest.input")
+"""The logs of a job."""
+
 _decode = json.JSONDecoder().decode
 
 
@@ -59,6 +62,21 @@ def watch_log(
     """Yield the log's events one by one."""
     for batch in watch_batches(h, id, path, follow, timeout):
         yield from batch
+
+
+def log_text(h: Handle, id: JobID | int, path: str = "eventlog") -> Iterator[str]:
+    """Yield what a log holds now as text, whole lines, piece by piece however long it is."""
+    future = watch_log_async(h, id, path, follow=False)
+    try:
+        while True:
+            yield future.get()["event"]
+            future.reset()
+    except RPCError as error:
+        if error.errnum != errno.ENODATA:
+            raise
+    finally:
+        if future.error is None:
+            future.cancel()
 
 
 def wait_event(

@@ -198,7 +198,13 @@ def output_watch(h: Handle, jobid: JobID | int | str) -> Iterator[Output]:
 
 
 def lookup(h: Handle, jobid: JobID | int | str, key: str) -> Any:
-    """Return `jobspec`, `R` (parsed, None if there is none yet), `eventlog` or `J` (text) of a job."""
+    """Return what is kept of a job: `jobspec`, `R` (parsed), `J` (text), or a log such as `eventlog` or
+    `guest.output` (text, however long); None where there is none yet.
+    """
+    from bourn.client.events import LOGS, log_text
+
+    if key in LOGS:
+        return "".join(log_text(h, JobID(jobid), key)) or None
     reply: dict[str, Any] = h.rpc("job-info.lookup", {"id": int(JobID(jobid)), "keys": [key]}).get()
     return reply.get(key)
 

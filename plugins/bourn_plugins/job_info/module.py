@@ -29,6 +29,8 @@ _PRIVILEGED = int(Role.OWNER | Role.ADMIN)
 
 PIECE = 256 * 1024
 """About how many characters of a long log go into one response."""
+LONGEST = 8 << 20
+"""Characters of a log that `lookup` returns in one response; as JSON it may be six times that, within a frame."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -56,7 +58,7 @@ class JobInfo(Module):
         """Return what is kept of a job: {id, keys} -> {key: value}.
 
         `jobspec` (updates included) and `R` come parsed, logs and `J` as text; what isn't there yet is
-        null.
+        null. A log that is too long for one response is refused with EFBIG: `eventlog_watch` streams it.
         """
         id = request.get("id", int)
         keys = request.get("keys", list)
@@ -79,8 +81,18 @@ class JobInfo(Module):
             text = store.log_last(id, RESOURCE_SET)
             return _decode(text) if text else None
         if key in _KEYS:
-            return store.log_text(id, str(key))
+            return self._log(id, str(key))
         raise BournError(f"job-info: unknown key '{key}'{suggest(str(key), _KEYS)}", errno.ENOENT)
+
+    def _log(self, id: int, key: str) -> str | None:
+        texts, size = [], 0
+        for text in self.engine.store.events(id, key):
+            texts.append(text)
+            size += len(text)
+            if size > LONGEST:
+                reason = "is too long for one answer; job-info.eventlog-watch sends it in pieces"
+                raise BournError(f"'{key}' of job {JobID(id)} {reason}", errno.EFBIG)
+        return "".join(texts) or None
 
     def _array(self, id: int) -> ArrayRow | None:
         return self.engine.store.array(id)

@@ -8,6 +8,7 @@ import trio
 
 from bourn.broker.roles import Role
 from bourn.errors import RPCError
+from bourn.model.jobid import JobID
 from tests.integration.job_manager.served import instance, jobspec, submit
 
 if TYPE_CHECKING:
@@ -72,6 +73,19 @@ async def test_watch_without_follow_ends_at_once() -> None:
         async with broker.stream("job-info.eventlog-watch", {"id": id, "follow": False}) as replies:
             text = "".join([reply["event"] async for reply in replies])
         assert text.count("\n") == 6
+
+
+async def test_a_log_that_is_too_long_for_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bourn_plugins.job_info.module.LONGEST", 100)
+    async with instance() as broker:
+        [id] = await submit(broker, 1)
+        await broker.rpc("job-manager.drain")
+        assert (
+            await refused(broker, "job-info.lookup", {"id": id, "keys": ["eventlog"]})
+            == f"EFBIG: 'eventlog' of job {JobID(id)} is too long for one answer; "
+            "job-info.eventlog-watch sends it in pieces"
+        )
+        assert await watch(broker, id) == LIFE
 
 
 async def test_lookup() -> None:
