@@ -30,7 +30,7 @@ _PRIVILEGED = int(Role.OWNER | Role.ADMIN)
 PIECE = 256 * 1024
 """About how many characters of a long log go into one response."""
 LONGEST = 8 << 20
-"""Characters of a log that `lookup` returns in one response; as JSON it may be six times that, within a frame."""
+"""Characters of a log that `lookup` returns in one response: as JSON at most six times that."""
 
 _decode = msgspec.json.Decoder().decode
 

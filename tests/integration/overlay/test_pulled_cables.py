@@ -36,7 +36,7 @@ def three_hosts() -> Iterator[Network]:
 class Cluster:
     """An instance with a broker on each host of a network."""
 
-    def __init__(self, network: Network, folder: Path, *parents: str) -> None:
+    def __init__(self, network: Network, folder: Path, *parents: str, keep: bool = False) -> None:
         key = folder / "authority"
         subprocess.run([BOURN, "keygen", str(key)], check=True)
         rows = ",\n".join(
@@ -52,8 +52,10 @@ class Cluster:
         self._brokers = []
         for number in (2, 1):
             command = [*network.inside(number), BOURN, "start", "-c", str(config), f"-Shostname=a{number}"]
+            command += [f"-Sstatedir={folder}/state{number}"] if keep else []
             self._brokers.append(self._broker(command, run))
         options = ("-c", str(config), "-Shostname=a0", "-Sbroker.quorum=3")
+        options += (f"-Sstatedir={folder}/state0",) if keep else ()
         self.root = Instance(run, *options, under=network.inside(0))
 
     def _broker(self, command: list[str], folder: Path) -> subprocess.Popen[str]:
@@ -97,6 +99,33 @@ def test_a_host_that_is_cut_off_under_load_costs_its_own_jobs_only(
     root.ok("resource undrain 2")
     root.ok(f"cancel {elsewhere}")
     assert root.words("run", "-N3", "true").code == 0
+    assert all("Traceback" not in said for said in cluster.end())
+    root.until(lambda: not root.left())
+
+
+SIGNALLED = """
+trap 'echo one' USR1
+trap 'echo two; exit 3' USR2
+echo ready
+while :; do sleep 0.05; done
+"""
+
+
+def test_signals_to_a_host_that_is_cut_off_arrive_when_it_is_back(
+    three_hosts: Network, tmp_path: Path
+) -> None:
+    cluster = Cluster(three_hosts, tmp_path, "", ', parent="a0"', ', parent="a0"', keep=True)
+    root = cluster.root
+    id = root.words("submit", "-N1", "--requires=rank:2", "sh", "-c", SIGNALLED).out.strip()
+    root.ok(f"job wait-event -p output -m stream=stdout {id} data")
+    three_hosts.pull(2)
+    root.ok(f"job kill -s USR1 {id}")  # the link counts as whole yet
+    root.until(lambda: '"online": "0-1"' in root.ok("overlay status --json"))
+    root.ok(f"job kill -s USR2 {id}")
+    assert root.ok(f"jobs -no {{state}} {id}") == "RUN"
+    three_hosts.plug(2)
+    attached = root.words("job", "attach", id)
+    assert (attached.code, attached.out.split()) == (3, ["ready", "one", "two"])
     assert all("Traceback" not in said for said in cluster.end())
     root.until(lambda: not root.left())
 
