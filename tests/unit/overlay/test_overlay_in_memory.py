@@ -256,6 +256,34 @@ async def test_who_waits_for_a_silent_ancestor_asks_the_next_one() -> None:
         instance[1].broker.stop("the test says so")
 
 
+async def test_ranks_behind_a_lost_one_are_astray_until_they_are_reached_or_given_up() -> None:
+    async with EIGHT(config={"tbon": {"rejoin-grace": 60}}) as instance:
+
+        async def state(rank: int) -> str:
+            found = await instance[0].rpc("overlay.where", {"rank": rank})
+            return str(found["state"])
+
+        assert await state(3) == "linked"
+        await instance.network.silence(1)
+        await instance.network.silence(4)
+        begin = trio.current_time()
+        await instance.until(lambda: instance[0].broker.online == 0b11100101 & ~(1 << 7 | 1 << 3))
+        assert [await state(rank) for rank in (0, 1, 3, 4, 7)] == ["linked", "gone", *["astray"] * 3]
+        status = await instance[0].rpc("overlay.status")
+        assert (status["astray"], status["lost"], status["status"]) == ("3-4,7", "1", "degraded")
+        with pytest.raises(RPCError, match="can't be reached"):
+            await instance[0].rpc("where.am", nodeid=3)
+        await instance.until(lambda: instance[0].broker.online == 0b11101101)
+        assert [await state(rank) for rank in (1, 3, 4, 7)] == ["gone", "linked", "astray", "linked"]
+        await instance.until(lambda: instance[0].broker.overlay.census.astray == 0)
+        assert await state(4) == "gone"
+        assert 60 <= trio.current_time() - begin < 65
+        with pytest.raises(RPCError, match="no rank 8"):
+            await state(8)
+        for rank in (1, 4):
+            instance[rank].broker.stop("the test says so")
+
+
 async def test_services_are_told_of_clients_that_leave_and_of_those_of_a_lost_broker() -> None:
     async with EIGHT() as instance:
         async with instance[7].client() as client:

@@ -74,7 +74,7 @@ class OverlayModule(Builtin):
         """`{rank}` -> `{state}`: "linked", "astray" (it may be reached another way soon) or "gone"."""
         rank, overlay = request.get("rank", int), self.broker.overlay
         if not 0 <= rank < self.broker.size:
-            raise BournError(f"there is no rank {rank} in this instance")
+            raise BournError(f"overlay.where: no rank {rank}; there are 0-{self.broker.size - 1}")
         mask = 1 << rank
         linked = 1 << self.broker.rank if overlay is None else overlay.census.linked
         if linked & mask:
