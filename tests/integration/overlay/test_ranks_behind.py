@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,24 @@ if TYPE_CHECKING:
 
 MARK = "echo begin $BOURN_TASK_RANK; until test -e {}; do sleep 0.05; done; echo end $BOURN_TASK_RANK; exit 3"
 TRAP = "trap 'echo got it; exit 4' USR1; echo ready; while :; do sleep 0.05; done"
+EXCHANGE = """
+import os, pathlib, socket, sys, time
+folder = pathlib.Path(sys.argv[1])
+s = socket.socket(fileno=int(os.environ["PMI_FD"])).makefile("rw")
+def ask(line):
+    s.write(line + "\\n"); s.flush()
+    return s.readline().strip()
+ask("cmd=init pmi_version=1 pmi_subversion=1")
+name = ask("cmd=get_my_kvsname").split("kvsname=")[1]
+rank, size = int(os.environ["PMI_RANK"]), int(os.environ["PMI_SIZE"])
+ask(f"cmd=put kvsname={name} key=r{rank} value={rank + 10}")
+(folder / f"up{rank}").touch()
+while not (folder / "flag").exists(): time.sleep(0.02)
+(folder / f"in{rank}").touch()
+ask("cmd=barrier_in")
+print(rank, [ask(f"cmd=get kvsname={name} key=r{r}").split("value=")[1] for r in range(size)])
+ask("cmd=finalize")
+"""
 WELL = ["start", "finish", "release", "clean"]
 """What becomes of a job that runs once and ends by itself."""
 ILL = ["start", "exception", "finish", "release", "clean"]
@@ -90,6 +110,46 @@ def test_what_was_told_while_the_way_was_broken_arrives(tmp_path: Path) -> None:
     instance.ok(f"job wait-event {doomed} clean")
     assert [_outcome(instance, id) for id in (trapper, late, doomed)] == [WELL, WELL, ILL]
     assert instance.ok("resource drain -no {ranks}") == ""
+    instance.end()
+    instance.until(lambda: not instance.left())
+
+
+def test_an_exchange_that_was_on_its_way_completes(tmp_path: Path) -> None:
+    instance = Instance(tmp_path, "-s4", "-Stbon.topo=custom:0,1,1", "--conf", _cores(4))
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    id = _submit(instance, "2,3", sys.executable, "-c", EXCHANGE, str(marks))
+    instance.until(lambda: all((marks / f"up{task}").exists() for task in range(2)))
+    middle = instance.pid(1)
+    os.kill(middle, signal.SIGSTOP)
+    (marks / "flag").touch()
+    instance.until(lambda: all((marks / f"in{task}").exists() for task in range(2)))
+    os.kill(middle, signal.SIGKILL)
+    found = instance(f"job attach {id}")
+    assert sorted(found.out.splitlines()) == ["0 ['10', '11']", "1 ['10', '11']"]
+    assert _outcome(instance, id) == WELL
+    instance.end()
+    shutil.rmtree(marks)
+    instance.until(lambda: not instance.left())
+
+
+def test_a_command_of_bourn_exec_fails_cleanly(tmp_path: Path) -> None:
+    instance = Instance(tmp_path, "-s3", "-Stbon.topo=custom:0,1", "--conf", _cores(3))
+    running = subprocess.Popen(
+        [BOURN, "exec", "-r", "2", "sh", "-c", "echo up; exec sleep 1000"],
+        env=instance.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"up\n"
+    os.kill(instance.pid(1), signal.SIGKILL)
+    _, err = running.communicate()
+    assert running.returncode == 1
+    assert b"the link to rank 1 was lost" in err
+    assert b"Traceback" not in err
+    instance.until(lambda: not any("sleep\0001000" in command for command in instance.left()))
+    instance.until(lambda: instance("exec -r 2 echo again").out == "again\n")
     instance.end()
     instance.until(lambda: not instance.left())
 
