@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 
 def schema(jobspec: dict[str, Any], info: SubmitInfo) -> str | None:
-    """Refuse more tasks than the slots have cores; whole nodes and per-resource tasks are the way to that."""
+    """Refuse more tasks than the slots have cores, unless they are dealt out among nodes that are asked for
+    (RFC 25, use case 2.1), or by resource.
+    """
     task = jobspec["tasks"][0]
     total = task["count"].get("total", 1)
     if total == 1 or len(jobspec["tasks"]) > 1:
         return None
     counts = jobspec_counts(jobspec)
     room = counts.nslots * max(1, counts.cores_per_slot)
-    if counts.complex or counts.exclusive or counts.nodes_per_slot or counts.ntasks <= room:
+    if counts.complex or counts.exclusive or counts.nnodes or counts.ntasks <= room:
         return None
     return (
         f"tasks[0].count.total: {total} tasks are too many for {counts.nslots} slot(s) of "

@@ -169,6 +169,6 @@ def test_more_tasks_than_the_slots_can_hold() -> None:
     assert schema(tree, info()) == (
         "tasks[0].count.total: 5 tasks are too many for 2 slot(s) of 2 core(s) each"
     )
-    # Whole nodes may hold any number.
-    tree["resources"] = [{"type": "node", "count": 1, "exclusive": True, "with": tree["resources"]}]
+    # Nodes that are asked for may hold any number.
+    tree["resources"] = [{"type": "node", "count": 1, "with": tree["resources"]}]
     assert schema(tree, info()) is None

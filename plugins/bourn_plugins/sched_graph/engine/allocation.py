@@ -55,9 +55,9 @@ def rset_of(
     }
     if properties:
         execution["properties"] = {name: text_of_mask(mask) for name, mask in sorted(properties.items())}
-    if unlike:
-        slots = {"system": {"slots": _slots_of(engine, parts)}}
-        return {"version": 1, "execution": execution, "attributes": slots}
+    slots = _slots_of(engine, parts) if unlike else None
+    if slots:
+        return {"version": 1, "execution": execution, "attributes": {"system": {"slots": slots}}}
     return {"version": 1, "execution": execution}
 
 
