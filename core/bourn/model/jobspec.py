@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 import attrs
 
@@ -14,13 +15,12 @@ from bourn.model.jobspec_check import check_jobspec, check_v1
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
-    from typing import IO, Unpack
-
-    from bourn.model.jobspec_build import Extra
+    from collections.abc import Callable, Iterator
+    from typing import IO
 
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class _Field(Generic[T]):
@@ -41,6 +41,20 @@ class _Field(Generic[T]):
 
     def __set__(self, jobspec: Jobspec, value: Any) -> None:
         build.set_field(jobspec.obj, self._name, value)
+
+
+class _Maker(Generic[P]):
+    """A way to make a jobspec, with the arguments and the help that it has in `bourn.model.jobspec_build`."""
+
+    def __init__(self, function: Callable[P, dict[str, Any]]) -> None:
+        self._function = function
+
+    def __get__(self, jobspec: Jobspec | None, owner: type[Jobspec]) -> Callable[P, Jobspec]:
+        @wraps(self._function)
+        def make(*args: P.args, **kwargs: P.kwargs) -> Jobspec:
+            return owner(self._function(*args, **kwargs))
+
+        return make
 
 
 @attrs.define
@@ -89,109 +103,10 @@ class Jobspec:
         except (OSError, UnicodeDecodeError) as err:
             raise BournError(f"{filename}: {getattr(err, 'strerror', None) or err}") from None
 
-    @classmethod
-    def from_command(
-        cls,
-        command: Iterable[str],
-        num_tasks: int = 1,
-        cores_per_task: int = 1,
-        gpus_per_task: int | None = None,
-        num_nodes: int | None = None,
-        exclusive: bool = False,
-        **extra: Unpack[Extra],
-    ) -> Jobspec:
-        """See `bourn.model.jobspec_build.from_command`."""
-        return cls(
-            build.from_command(
-                command, num_tasks, cores_per_task, gpus_per_task, num_nodes, exclusive, **extra
-            )
-        )
-
-    @classmethod
-    def per_resource(
-        cls,
-        command: Iterable[str],
-        ncores: int | None = None,
-        nnodes: int | None = None,
-        per_resource_type: str | None = None,
-        per_resource_count: int | None = None,
-        gpus_per_node: int | None = None,
-        exclusive: bool = False,
-        **extra: Unpack[Extra],
-    ) -> Jobspec:
-        """See `bourn.model.jobspec_build.per_resource`."""
-        return cls(
-            build.per_resource(
-                command,
-                ncores,
-                nnodes,
-                per_resource_type,
-                per_resource_count,
-                gpus_per_node,
-                exclusive,
-                **extra,
-            )
-        )
-
-    @classmethod
-    def from_nest_command(
-        cls,
-        command: Iterable[str],
-        num_slots: int = 1,
-        cores_per_slot: int = 1,
-        gpus_per_slot: int | None = None,
-        num_nodes: int | None = None,
-        broker_opts: Iterable[str] | None = None,
-        exclusive: bool = False,
-        conf: dict[str, Any] | str | None = None,
-        **extra: Unpack[Extra],
-    ) -> Jobspec:
-        """See `bourn.model.jobspec_build.from_nest_command`."""
-        return cls(
-            build.from_nest_command(
-                command,
-                num_slots,
-                cores_per_slot,
-                gpus_per_slot,
-                num_nodes,
-                broker_opts,
-                exclusive,
-                conf,
-                **extra,
-            )
-        )
-
-    @classmethod
-    def from_batch_command(
-        cls,
-        script: str,
-        jobname: str,
-        args: Iterable[str] | None = None,
-        num_slots: int = 1,
-        cores_per_slot: int = 1,
-        gpus_per_slot: int | None = None,
-        num_nodes: int | None = None,
-        broker_opts: Iterable[str] | None = None,
-        exclusive: bool = False,
-        conf: dict[str, Any] | str | None = None,
-        **extra: Unpack[Extra],
-    ) -> Jobspec:
-        """See `bourn.model.jobspec_build.from_batch_command`."""
-        return cls(
-            build.from_batch_command(
-                script,
-                jobname,
-                args,
-                num_slots,
-                cores_per_slot,
-                gpus_per_slot,
-                num_nodes,
-                broker_opts,
-                exclusive,
-                conf,
-                **extra,
-            )
-        )
+    from_command = _Maker(build.from_command)
+    per_resource = _Maker(build.per_resource)
+    from_nest_command = _Maker(build.from_nest_command)
+    from_batch_command = _Maker(build.from_batch_command)
 
     def validate(self, v1: bool = False) -> None:
         """Raise JobspecError if the tree is not a jobspec; `v1` also holds it to RFC 25."""

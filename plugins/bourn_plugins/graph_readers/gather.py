@@ -32,13 +32,8 @@ class Gatherer:
         id: int = -1,
         name: str = "",
         rank: int = -1,
-        size: int = 1,
-        unit: str = "",
         properties: Mapping[str, str] | None = None,
-        status: str = "up",
-        subsystem: str = "containment",
-        uniq_id: int | None = None,
-        paths: Mapping[str, str] | None = None,
+        **_more: object,
     ) -> int:
         """Note a node, or what lies in one."""
         node = -1 if parent is None else self._node[parent]

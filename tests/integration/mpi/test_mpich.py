@@ -11,6 +11,7 @@ import pytest
 
 from bourn.shell.fences import Gathering
 from bourn.shell.wire import Start
+from tests.integration.instance import BOURN
 from tests.integration.shell.host_client import HostClient, jobspec
 
 MPICC = shutil.which("mpicc.mpich")
@@ -18,23 +19,9 @@ pytestmark = pytest.mark.skipif(MPICC is None, reason="needs MPICH (apt-get inst
 SIXTEEN = 'resource.config=[{hosts="here",cores="0-15"}]'
 
 
-@pytest.fixture(scope="module")
-def ring(tmp_path_factory):
-    program = tmp_path_factory.mktemp("mpi") / "ring"
-    subprocess.run([MPICC, "-o", program, Path(__file__).with_name("ring.c")], check=True)
-    return str(program)
-
-
-@pytest.fixture(scope="module")
-def host():
-    with HostClient() as client:
-        yield client
-
-
 def bourn(*command):
-    path = str(Path(sys.executable).with_name("bourn"))
     return subprocess.run(
-        [path, "start", f"--conf={SIXTEEN}", "--", path, *command],
+        [BOURN, "start", f"--conf={SIXTEEN}", "--", BOURN, *command],
         capture_output=True,
         text=True,
         timeout=120,
@@ -109,9 +96,8 @@ def test_two_nodes(ring, taskmap):
 
 @pytest.mark.parametrize("taskmap", ["block", "cyclic"])
 def test_over_two_brokers(ring, taskmap):
-    path = str(Path(sys.executable).with_name("bourn"))
     conf = 'resource.config=[{hosts="n[0-1]",cores="0-1"}]'
-    start = [path, "start", "-s2", f"--conf={conf}", "--", path, "run", "-N2", "-n4"]
+    start = [BOURN, "start", "-s2", f"--conf={conf}", "--", BOURN, "run", "-N2", "-n4"]
     done = subprocess.run([*start, f"--taskmap={taskmap}", ring], capture_output=True, text=True, timeout=120)
     assert done.stdout == "ring 4 of 4, sum 6\n", done.stderr
     assert done.returncode == 0

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bourn.shell.wire import Start
-from tests.integration.shell.host_client import HostClient, jobspec
+from tests.integration.instance import BOURN
+from tests.integration.shell.host_client import jobspec
 
 MPICC = shutil.which("mpicc.openmpi")
 
@@ -33,22 +34,8 @@ TWO_NODES = 'resource.config=[{hosts="n[0-1]",cores="0-3"}]'
 LOOPBACK = "--env=OMPI_MCA_btl_tcp_if_include=lo"
 
 
-@pytest.fixture(scope="module")
-def ring(tmp_path_factory):
-    program = tmp_path_factory.mktemp("mpi") / "ring"
-    subprocess.run([MPICC, "-o", program, Path(__file__).with_name("ring.c")], check=True)
-    return str(program)
-
-
-@pytest.fixture(scope="module")
-def host():
-    with HostClient() as client:
-        yield client
-
-
 def bourn(*command):
-    path = str(Path(sys.executable).with_name("bourn"))
-    start = [path, "start", "-s2", f"--conf={TWO_NODES}", "--", path]
+    start = [BOURN, "start", "-s2", f"--conf={TWO_NODES}", "--", BOURN]
     return subprocess.run([*start, *command], capture_output=True, text=True, timeout=120)
 
 
