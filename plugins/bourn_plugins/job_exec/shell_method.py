@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from functools import partial
@@ -20,7 +19,8 @@ from bourn.shell.fences import Gathering
 from bourn.shell.waitstatus import worse
 from bourn.shell.wire import Start, Stdin
 from bourn_plugins.job_exec.deadlines import Deadlines
-from bourn_plugins.job_exec.layout import NodeShare, block_map, split_job
+from bourn_plugins.job_exec.layout import split_job
+from bourn_plugins.job_exec.placed import Placed, part_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -28,60 +28,7 @@ if TYPE_CHECKING:
     from bourn.hookspecs.exec_method import ExecPort, StartRequest
     from bourn.model.interned import InternedJobspec
     from bourn.shell.wire import FromHost
-    from bourn_plugins.job_exec.deadlines import Due
     from bourn_plugins.shell_manager.module import ShellManager
-
-
-class Placed:
-    """A job of this method: where it runs and which nodes haven't reported yet."""
-
-    __slots__ = (
-        "absent",
-        "barrier",
-        "fallen",
-        "gathering",
-        "header",
-        "notes",
-        "request",
-        "shares",
-        "started",
-        "starting",
-        "status",
-        "unknown",
-        "unready",
-        "usage",
-        "waiting",
-        "working",
-    )
-
-    def __init__(self, request: StartRequest, shares: list[NodeShare]) -> None:
-        self.request = request
-        self.shares = shares
-        self.unready = {share.rank for share in shares} if len(shares) > 1 else None
-        """Ranks that aren't ready for the start, which all make together."""
-        self.barrier: Due | None = None
-        """When they must be, once the first is."""
-        self.starting = len(shares)
-        self.started = False
-        """Whether any of its nodes has started it, as far as was known at a restart."""
-        self.working = {share.rank for share in shares}
-        self.unknown: set[int] = set()
-        """After a restart: ranks of which isn't known yet whether they still have it."""
-        self.absent: set[int] = set()
-        """Ranks that don't have it, while others are unknown."""
-        self.fallen: list[tuple[int, int]] = []
-        """Ranks that had ended their tasks before a restart, and how (wait status)."""
-        self.waiting = True
-        """Whether all ranks that have it hold it back, while others are unknown."""
-        self.status = 0
-        self.header = False
-        """Whether the header of its output is in the log."""
-        self.notes: set[str] = set()
-        """What its nodes have said about failures, if there are several."""
-        self.usage: Usage | None = None
-        """Of the nodes that have reported their end."""
-        self.gathering: Gathering | None = None
-        """Exchanges among its nodes."""
 
 
 class ShellMethod:
@@ -113,7 +60,7 @@ class ShellMethod:
         batches: dict[tuple[int, int], list[tuple[InternedJobspec, Start]]] = {}
         for placed in jobs:
             request = placed.request
-            for rank, start in _starts(placed):
+            for rank, start in placed.starts():
                 if ranks is None or rank in ranks:
                     batches.setdefault((rank, request.userid), []).append((request.jobspec, start))
         for (rank, userid), batch in batches.items():
@@ -137,7 +84,7 @@ class ShellMethod:
             placed.started = started
             placed.header = next(iter(store.events(request.id, "guest.output")), None) is not None
             if len(placed.shares) > 1:
-                _recall(placed, "".join(store.events(request.id, PARTS)))
+                placed.recall("".join(store.events(request.id, PARTS)))
             placed.unknown = set(placed.working)
             for rank in placed.unknown:
                 sought.setdefault((rank, request.userid), []).append(request.id)
@@ -264,7 +211,7 @@ class ShellMethod:
             return
         found: list[tuple[str, int, int]] = []
         left = set(placed.working)
-        names = _host_names(placed)
+        names = placed.hosts()
 
         def told(rank: int, pids: list[tuple[int, int]]) -> None:
             found.extend((names.get(rank, ""), task, pid) for task, pid in pids)
@@ -310,8 +257,8 @@ class ShellMethod:
                     continue
                 placed.working.discard(rank)
                 if len(placed.shares) > 1:
-                    port.log([(id, PARTS, _part("end", rank, t, status, usage.get(id)))])
-                    _add_usage(placed, usage)
+                    port.log([(id, PARTS, part_entry("end", rank, t, status, usage.get(id)))])
+                    placed.add_usage(usage)
                     self._tell_peers(placed, rank, status)
                 placed.status = worse(placed.status, status)
                 if not placed.working:
@@ -408,7 +355,7 @@ class ShellMethod:
                 placed.starting -= 1
                 placed.started = True
                 if len(placed.shares) > 1:
-                    self._port.log([(id, PARTS, _part("start", rank, t))])
+                    self._port.log([(id, PARTS, part_entry("start", rank, t))])
                 if not placed.starting:
                     yield id, t
 
@@ -422,80 +369,3 @@ class ShellMethod:
                 last = placed.shares[-1]
                 text = stdio.header(last.first + last.ntasks) + text
             yield id, name, text
-
-
-def _host_names(placed: Placed) -> dict[int, str]:
-    """Return the names of a job's nodes by rank."""
-    from bourn.model.hostlist import Hostlist
-
-    names = Hostlist(",".join(placed.request.R["execution"].get("nodelist") or ()))
-    return dict(zip(sorted(share.rank for share in placed.shares), names, strict=False))
-
-
-def _starts(placed: Placed) -> Iterable[tuple[int, Start]]:
-    request = placed.request
-    size = placed.shares[-1].first + placed.shares[-1].ntasks
-    nnodes = len(placed.shares)
-    taskmap, hosts = "", ""
-    if nnodes > 1:
-        # Tasks are dealt out block by block here; a shell plugin may place them otherwise.
-        taskmap = block_map(placed.shares)
-        hosts = ",".join(request.R["execution"]["nodelist"])
-    for nodeid, share in enumerate(placed.shares):
-        start = Start(
-            request.id, 0, request.overrides, share.ntasks, share.first, size, nodeid, nnodes,
-            share.cores, share.gpus, _expiration(request), taskmap, hosts, nnodes > 1, share.groups,
-        )  # fmt: skip
-        yield share.rank, start
-
-
-def _part(name: str, rank: int, t: float, status: int = 0, usage: Usage | None = None) -> str:
-    """Return a line of the log that a job on several nodes has of what each of them has told."""
-    context = {"rank": rank, "status": status, "usage": list(usage) if usage else None}
-    return json.dumps({"timestamp": t, "name": name, "context": context}) + "\n"
-
-
-def _recall(placed: Placed, log: str) -> None:
-    """Take up what a job's nodes told before a restart."""
-    for line in log.splitlines():
-        entry = json.loads(line)
-        context = entry["context"]
-        placed.started = True
-        if entry["name"] == "start":
-            placed.starting -= placed.starting > 0
-            continue
-        placed.status = worse(placed.status, context["status"])
-        placed.working.discard(context["rank"])
-        placed.fallen.append((context["rank"], context["status"]))
-        assert placed.unready is not None
-        placed.unready.discard(context["rank"])
-        if context["usage"]:
-            _sum_usage(placed, Usage(*context["usage"]))
-
-
-def _add_usage(placed: Placed, usage: dict[int, Usage]) -> None:
-    """Add one node's usage to that of the others; `usage` holds the sum afterwards."""
-    id = placed.request.id
-    if id in usage:
-        _sum_usage(placed, usage[id])
-    if placed.usage is not None:
-        usage[id] = placed.usage
-
-
-def _sum_usage(placed: Placed, one: Usage) -> None:
-    other = placed.usage
-    if other is not None:
-        one = Usage(
-            max(one.wall, other.wall),
-            one.user + other.user,
-            one.system + other.system,
-            max(one.maxrss, other.maxrss),
-        )
-    placed.usage = one
-
-
-def _expiration(request: StartRequest) -> float:
-    if request.t_expiration:
-        return request.t_expiration
-    duration = request.jobspec.counts.duration
-    return time.time() + duration if duration else 0.0
