@@ -1,8 +1,8 @@
 """Kill the broker with SIGKILL at random moments under load, start it again, and look for what was lost.
 
-`python -m tests.soak.broker_kills [--seed N] [--kills N] [--conf KEY=VALUE]... [--mock]` prints a report and
-exits 1 if anything acknowledged is missing, an eventlog is illegal, output or an exit status is wrong, a job
-didn't run exactly once, or a process or file is left at the end.
+`python -m tests.soak.broker_kills [--seed N] [--kills N] [--conf KEY=VALUE]... [--mock] [--arrays]` prints a
+report and exits 1 if anything acknowledged is missing, an eventlog is illegal, output or an exit status is
+wrong, a job didn't run exactly once, or a process or file is left at the end.
 
 Each job appends a line to a file, so that runs can be counted. Once is what is to be expected because only
 the broker dies: it hands a job out after its allocation is durable, and the shell host, which survives,
@@ -34,7 +34,7 @@ from tests.bench.instance import MOCK, SIXTEEN_CORES, bourn_command, drain
 from tests.soak.eventlog import faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 MARK = "echo $BOURN_JOB_ID >>$RAN"
 
@@ -240,11 +240,14 @@ def left_behind(folder: Path) -> list[str]:
     return found
 
 
-def run(seed: int, kills: int, conf: Sequence[str] = ()) -> int:
-    """Do it and print the report; return how many faults there are."""
+def run(seed: int, kills: int, conf: Sequence[str] = (), *, as_arrays: bool = False) -> int:
+    """Do it, with jobs or with arrays of jobs, and print the report; return how many faults there are."""
+    from tests.soak import arrays as array_jobs
+
     dice = random.Random(seed)
     real = MOCK not in conf
     acknowledged: dict[int, Work] = {}
+    arrays: dict[int, list[int]] = {}
     wrong: list[str] = []
     running = 0
     begin = time.monotonic()
@@ -253,14 +256,15 @@ def run(seed: int, kills: int, conf: Sequence[str] = ()) -> int:
         (folder / "tmp").mkdir()
         for number in range(kills):
             life = Life(folder, conf)
-            wrong += check(life.uri, [*acknowledged][-2000:])
-            clients = [
-                threading.Thread(
-                    target=submit_until_killed,
-                    args=(life.uri, folder, seed * 1000 + number * 2 + i, acknowledged),
-                )
-                for i in range(2)
-            ]
+            # A member that is asked for becomes a job: most are left to wait for their turn.
+            wrong += check(life.uri, [*acknowledged][-2000 :: 50 if as_arrays else 1])
+            clients = []
+            for i in range(2):
+                args: tuple[object, ...] = (life.uri, folder, seed * 1000 + number * 2 + i, acknowledged)
+                submit: Callable[..., None] = submit_until_killed
+                if as_arrays:
+                    submit, args = array_jobs.submit_until_killed, (*args, arrays, WORK, WEIGHTS)
+                clients.append(threading.Thread(target=submit, args=args))
             for client in clients:
                 client.start()
             time.sleep(dice.uniform(0.02, 0.6))
@@ -273,14 +277,16 @@ def run(seed: int, kills: int, conf: Sequence[str] = ()) -> int:
             drain(handle)
         wrong += check(life.uri, [*acknowledged])
         wrong += check_ends(life.uri, acknowledged, real=real)
+        wrong += array_jobs.check(life.uri, arrays)
         life.stop()
         if real:
             wrong += check_runs(folder, acknowledged)
         wrong += left_behind(folder)
     took = time.monotonic() - begin
+    shape = f" in {len(arrays)} arrays" if as_arrays else ""
     print(
         f"seed {seed}{''.join(' ' + item for item in conf)}: {kills} kills in {took:.0f} s, "
-        f"{len(acknowledged)} jobs, {running} of them running at a kill, {len(wrong)} faults"
+        f"{len(acknowledged)} jobs{shape}, {running} of them running at a kill, {len(wrong)} faults"
     )
     for fault in wrong[:20]:
         print(f"  {fault}")
@@ -301,8 +307,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--mock", action="store_true", help="mock the execution of jobs")
+    parser.add_argument("--arrays", action="store_true", help="all jobs are members of arrays")
     options = parser.parse_args()
-    return bool(run(options.seed, options.kills, [*options.conf, *([MOCK] if options.mock else [])]))
+    conf = [*options.conf, *([MOCK] if options.mock else [])]
+    return bool(run(options.seed, options.kills, conf, as_arrays=options.arrays))
 
 
 if __name__ == "__main__":

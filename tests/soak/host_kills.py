@@ -1,9 +1,9 @@
 """Kill shell hosts and brokers at random moments under load, and look for jobs that were lost or left.
 
-`python -m tests.soak.host_kills [--seed N] [--kills N] [--ranks N] [--conf KEY=VALUE]...` prints a report and
-exits 1 if a job that was acknowledged isn't ended once and only once, with the right output and status or
-with a reason that names its shell host, if one ran more often than it may, or if a process, a file or an
-allocation is left at the end.
+`python -m tests.soak.host_kills [--seed N] [--kills N] [--ranks N] [--conf KEY=VALUE]... [--arrays]` prints a
+report and exits 1 if a job that was acknowledged isn't ended once and only once, with the right output and
+status or with a reason that names its shell host, if one ran more often than it may, or if a process, a file
+or an allocation is left at the end.
 
 Each time it is one of these: a host is killed; a host is stopped, and found out by its heartbeat; the broker
 is killed, with all ranks, or ends on purpose and keeps its jobs; the broker and then a host, or a host and
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import bourn
 from bourn.errors import BournError
 from tests.bench.instance import drain
+from tests.soak import arrays as array_jobs
 from tests.soak.broker_kills import (
     MARK,
     WEIGHTS,
@@ -43,7 +44,7 @@ from tests.soak.broker_kills import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 WIDE = (
     Work(f"{MARK}; echo out", 0, "out\n", nnodes=2),
@@ -60,9 +61,12 @@ WAY_WEIGHTS = (4, 1, 2, 2, 2, 2, 1)
 class Killer:
     """Lives of an instance, one after the other, and who is killed in them."""
 
-    def __init__(self, folder: Path, seed: int, conf: Sequence[str], ranks: int) -> None:
+    def __init__(
+        self, folder: Path, seed: int, conf: Sequence[str], ranks: int, *, as_arrays: bool = False
+    ) -> None:
         self.dice = random.Random(seed)
         self.jobs: dict[int, Work] = {}
+        self.arrays: dict[int, list[int]] | None = {} if as_arrays else None
         self.ways: Counter[str] = Counter()
         self.running = 0
         self._folder = folder
@@ -105,6 +109,7 @@ class Killer:
         wrong = check(self.life.uri, [*self.jobs])
         wrong += check_ends(self.life.uri, self.jobs, real=True, excuse="shell host", failed=failed)
         wrong += self._check_runs(failed)
+        wrong += array_jobs.check(self.life.uri, self.arrays or {})
         with bourn.Handle(self.life.uri) as handle:
             taken = handle.rpc("sched.resource-status").get().get("allocated")
         if taken and taken["execution"]["R_lite"]:
@@ -117,11 +122,12 @@ class Killer:
         life = Life(self._folder, self._conf, self._ranks)
         for number in range(2):
             self._seed += 1
-            client = threading.Thread(
-                target=submit_until_killed,
-                args=(life.uri, self._folder, self._seed, self.jobs, self._work, self._weights),
-                name=f"client {number}",
-            )
+            submit: Callable[..., None] = submit_until_killed
+            args: tuple[object, ...] = (life.uri, self._folder, self._seed, self.jobs)
+            if self.arrays is not None:
+                submit, args = array_jobs.submit_until_killed, (*args, self.arrays)
+            args = (*args, self._work, self._weights)
+            client = threading.Thread(target=submit, args=args, name=f"client {number}")
             client.start()
             self._clients.append(client)
         return life
@@ -151,13 +157,13 @@ class Killer:
         return wrong
 
 
-def run(seed: int, kills: int, ranks: int = 1, conf: Sequence[str] = ()) -> int:
+def run(seed: int, kills: int, ranks: int = 1, conf: Sequence[str] = (), *, as_arrays: bool = False) -> int:
     """Do it and print the report; return how many faults there are."""
     begin = time.monotonic()
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "tmp").mkdir()
-        killer = Killer(folder, seed, conf, ranks)
+        killer = Killer(folder, seed, conf, ranks, as_arrays=as_arrays)
         wrong: list[str] = []
         try:
             for _ in range(kills):
@@ -168,11 +174,12 @@ def run(seed: int, kills: int, ranks: int = 1, conf: Sequence[str] = ()) -> int:
             killer.life.kill()
             killer.failed = 0
     took = time.monotonic() - begin
+    shape = f" in {len(killer.arrays)} arrays" if killer.arrays else ""
     ways = ", ".join(f"{way}: {count}" for way, count in sorted(killer.ways.items()))
     print(
         f"seed {seed}, {ranks} rank{'s' if ranks > 1 else ''}: {kills} kills ({ways}) in {took:.0f} s, "
-        f"{len(killer.jobs)} jobs, {killer.running} of them running at a kill, {killer.failed} failed with "
-        f"their shell host, {len(wrong)} faults"
+        f"{len(killer.jobs)} jobs{shape}, {killer.running} of them running at a kill, {killer.failed} failed "
+        f"with their shell host, {len(wrong)} faults"
     )
     for fault in wrong[:20]:
         print(f"  {fault}")
@@ -186,8 +193,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--arrays", action="store_true", help="all jobs are members of arrays")
     options = parser.parse_args()
-    return bool(run(options.seed, options.kills, options.ranks, options.conf))
+    found = run(options.seed, options.kills, options.ranks, options.conf, as_arrays=options.arrays)
+    return bool(found)
 
 
 if __name__ == "__main__":

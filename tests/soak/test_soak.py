@@ -32,6 +32,16 @@ def test_only_parts_on_killed_ranks_fail_their_jobs_in_other_trees(
     assert inner_kills.run(seed=2, rounds=3, ranks=ranks, topology=topology, state=state) == 0
 
 
+def test_members_of_arrays_end_once_however_hosts_and_brokers_are_killed() -> None:
+    assert host_kills.run(seed=2, kills=3, as_arrays=True) == 0
+
+
+@pytest.mark.slow
+def test_arrays_over_many_kills() -> None:
+    assert broker_kills.run(seed=1, kills=30, as_arrays=True) == 0
+    assert host_kills.run(seed=1, kills=30, ranks=3, as_arrays=True) == 0
+
+
 def log(*names: str) -> str:
     return "".join(f'{{"timestamp":1.0,"name":"{name}"}}\n' for name in names)
 
