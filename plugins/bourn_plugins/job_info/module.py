@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from bourn.broker.module import ANYONE, Module, Request, Role, method
+from bourn.broker.module import ANYONE, LATER, Module, Request, Role, method
 from bourn.errors import BournError, suggest
 from bourn.hookspecs.store import EVENTLOG, EXEC_EVENTLOG, INPUT, OUTPUT, PARTS, RESOURCE_SET, SIGNED_JOBSPEC
 from bourn.model.interned import INTERNED
@@ -19,6 +19,7 @@ from bourn_plugins.job_manager.engine import is_array
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bourn.broker.request import Later
     from bourn.hookspecs.store import ArrayRow, Store
     from bourn_plugins.job_manager.engine import Engine
     from bourn_plugins.job_manager.job import Job
@@ -54,7 +55,7 @@ class JobInfo(Module):
             engine.on_gone.remove(self._gone)
 
     @method(allow=ANYONE)
-    def lookup(self, request: Request) -> dict[str, Any]:
+    def lookup(self, request: Request) -> dict[str, Any] | Later:
         """Return what is kept of a job: {id, keys} -> {key: value}.
 
         `jobspec` (updates included) and `R` come parsed, logs and `J` as text; what isn't there yet is
@@ -63,7 +64,15 @@ class JobInfo(Module):
         id = request.get("id", int)
         keys = request.get("keys", list)
         self._check_access(request, id)
-        return {key: self._value(id, key) for key in keys}
+        found = {key: self._value(id, key) for key in keys}
+        if found.get(EVENTLOG, "") is None and id in self.engine.jobs:
+            # A member of an array that has just become a job: its events are written in this turn.
+            self.engine.when_committed(
+                lambda: request.respond({key: self._value(id, key) for key in keys}),
+                lambda error: request.error(error.errnum, error.message),
+            )
+            return LATER
+        return found
 
     def _value(self, id: int, key: object) -> Any:
         store = self.engine.store

@@ -83,6 +83,21 @@ def test_cancel_all_reaches_members_that_are_no_jobs_yet(bourn):
     bourn.ok("queue start")
 
 
+def test_a_member_that_is_looked_up_has_an_eventlog(bourn):
+    """Though it becomes a job by that only."""
+    bourn.ok("queue stop --nocheckpoint")
+    with api.Handle(bourn.uri) as h:
+        spec = api.Jobspec.from_command(["true"])
+        array = api.job.submit_array(h, spec, range(1000))
+        asked = [
+            h.rpc("job-info.lookup", {"id": array[n], "keys": ["eventlog"]}) for n in range(400, 1000, 50)
+        ]
+        for reply in asked:
+            assert json.loads(reply.get()["eventlog"].splitlines()[0])["name"] == "submit"
+        array.cancel(h)
+    bourn.ok("queue start")
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
