@@ -284,9 +284,9 @@ class ShellManager(Module):
         if request.get("resume", bool):
             raise BournError(f"rank {self.ctx.rank} knows nothing of session {session}", errno.ESTALE)
         if relay is not None:
-            relay.detach()
-            relay.link.close()
-            raise BournError(f"user {userid}'s shell host on rank {self.ctx.rank} is in use", errno.EBUSY)
+            relay.forsake()
+            if relay.over is None:
+                raise BournError(f"user {userid}'s shell host on rank {self.ctx.rank} is in use", errno.EBUSY)
         link = self._local.find(userid) if userid in self._local.users() else None
         process = None
         if link is None:
@@ -308,10 +308,11 @@ class ShellManager(Module):
 
     @method(name="relay-end")
     def relay_end(self, request: Request) -> None:
-        """`{userid, session}`: end a host that rank 0 has given up, and its jobs."""
+        """`{userid, session}`: end a host that rank 0 has given up, or of whose end it has heard."""
         relay = self._relays.get(request.get("userid", int))
         if relay is not None and relay.session == request.get("session", str):
-            relay.end()
+            relay.ending = True
+            relay.forsake()
 
     @method(name="relay-sweep")
     def relay_sweep(self, request: Request) -> None:
@@ -324,13 +325,16 @@ class ShellManager(Module):
     async def _serve_relay(self, relay: Relay) -> None:
         await relay.run()
         errnum, text = await self._end_relay(relay)
+        if errnum == errno.EIO:
+            await relay.conclude(errnum, text)
         # Only now: until nothing is left of one host there is no other.
-        self._relays.pop(relay.userid, None)
+        if self._relays.get(relay.userid) is relay:
+            del self._relays[relay.userid]
         relay.detach(errnum, text)
 
     async def _end_relay(self, relay: Relay) -> tuple[int, str]:
         """See to a host whose connection has ended; return the error that says why."""
-        gone = relay.parted
+        gone = relay.forsaken
         if gone and self._local.outlive and not relay.ending:
             return errno.ECANCELED, "nobody wants to know"
         process = relay.process or self._local.recorded(relay.userid)

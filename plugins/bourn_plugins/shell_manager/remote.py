@@ -101,11 +101,10 @@ class RemoteLink:
 
     async def disown(self) -> None:
         """End the host of a rank that was lost, should the rank be back before it ends by itself."""
-        payload = {"userid": self._userid, "session": self._session}
         with trio.move_on_after(self._grace):
             while True:
                 with suppress(RPCError):
-                    await self._ctx.rpc("shell-manager.relay-end", payload, nodeid=self._rank)
+                    await self._ctx.rpc("shell-manager.relay-end", self._name(), nodeid=self._rank)
                     return
                 await trio.sleep(4 * RETRY)
 
@@ -114,16 +113,17 @@ class RemoteLink:
         self._channel = Channel()
         self._open = False
 
+    def _name(self) -> dict[str, Any]:
+        return {"userid": self._userid, "session": self._session}
+
     def _post(self, parcel: Parcel[ToHost]) -> None:
-        payload = {"userid": self._userid, "session": self._session, "parcel": parcel}
-        self._ctx.post("shell-manager.relay-send", payload, nodeid=self._rank)
+        self._ctx.post("shell-manager.relay-send", {**self._name(), "parcel": parcel}, nodeid=self._rank)
 
     async def _attempt(self, received: Callable[[FromHost], None]) -> bool:
         """Serve one link to the host; return whether it was the last."""
         payload = {
-            "userid": self._userid,
+            **self._name(),
             "find": self._find,
-            "session": self._session,
             "resume": self._open,
             "got": self._channel.got,
             "grace": self._grace,
@@ -185,6 +185,8 @@ class RemoteLink:
                     self._say(f"it has {patience:.0f} s to come back", error)
             if now < self._deadline:
                 return False
+        if error.errnum == errno.EIO:
+            self._ctx.post("shell-manager.relay-end", self._name(), nodeid=self._rank)
         self.node_lost = error.errnum in (errno.EHOSTUNREACH, errno.ESTALE)
         self.missing = error.errnum == errno.ENOENT
         self.reason = f"rank {self._rank}: {error.message}"
@@ -217,16 +219,15 @@ class Relay:
         """Whether it has said anything."""
         self.ending = False
         """Whether it was told to end."""
+        self.forsaken = False
+        """Whether nobody will listen any more."""
+        self.over: tuple[int, str] | None = None
+        """The error that says why there is no host any more; there is nothing left of it."""
         self.link = link
         self._grace = grace
         self._request: Request | None = None
         self._channel: Channel[FromHost] = Channel()
         self._changed = trio.Event()
-
-    @property
-    def parted(self) -> bool:
-        """Whether nobody listens, at present or any more."""
-        return self._request is None
 
     def attach(self, request: Request, got: int) -> None:
         """Take the stream for reports; the first thing that it says is that there is a host."""
@@ -236,6 +237,8 @@ class Relay:
         request.respond((0, self._channel.got, None))
         for parcel in self._channel.again(got):
             request.respond(parcel)
+        if self.over is not None:
+            self.detach(*self.over)
         self._change()
 
     def detach(self, errnum: int = errno.ECANCELED, text: str = "another stream takes its place") -> None:
@@ -257,11 +260,20 @@ class Relay:
         if (receipt := self._channel.receipt()) and self._request is not None:
             self._request.respond(receipt)
 
-    def end(self) -> None:
-        """Have the host end."""
-        self.ending = True
+    def forsake(self) -> None:
+        """Hang up on the host: nobody will listen any more."""
+        self.forsaken = True
         self.detach()
         self.link.close()
+        self._change()
+
+    async def conclude(self, errnum: int, text: str) -> None:
+        """Say why there is no host any more. It may not arrive: be there to say it again, for the grace."""
+        self.over = errnum, text
+        self.detach(errnum, text)
+        with trio.move_on_after(self._grace):
+            while not self.forsaken:
+                await self._changed.wait()
 
     async def run(self) -> None:
         """Serve until the host hangs up, or nobody has listened for the grace."""
@@ -282,10 +294,10 @@ class Relay:
 
     async def _watch(self) -> None:
         while True:
-            with trio.move_on_after(self._grace if self.parted else inf):
+            with trio.move_on_after(self._grace if self._request is None else inf):
                 await self._changed.wait()
                 continue
-            self.link.close()
+            self.forsake()
             return
 
     def _cut(self) -> None:

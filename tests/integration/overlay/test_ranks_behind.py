@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from tests.integration.instance import BOURN, Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MARK = "echo begin $BOURN_TASK_RANK; until test -e {}; do sleep 0.05; done; echo end $BOURN_TASK_RANK; exit 3"
 TRAP = "trap 'echo got it; exit 4' USR1; echo ready; while :; do sleep 0.05; done"
@@ -57,6 +57,11 @@ def _outcome(instance: Instance, id: str) -> list[str]:
     """Return the events of a job's eventlog that may come once only."""
     lines = instance.ok(f"job eventlog {id}").splitlines()
     return [name for name in (line.split()[1] for line in lines) if name in ILL]
+
+
+def _waits(pid: int) -> bool:
+    """Whether a process sleeps until something happens."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
@@ -110,6 +115,36 @@ def test_what_was_told_while_the_way_was_broken_arrives(tmp_path: Path) -> None:
     instance.ok(f"job wait-event {doomed} clean")
     assert [_outcome(instance, id) for id in (trapper, late, doomed)] == [WELL, WELL, ILL]
     assert instance.ok("resource drain -no {ranks}") == ""
+    instance.end()
+    instance.until(lambda: not instance.left())
+
+
+def test_what_a_host_said_before_it_died_arrives(tmp_path: Path) -> None:
+    instance = Instance(tmp_path, "-s3", "-Stbon.topo=custom:0,1", "--conf", _cores(3))
+    flag, number = tmp_path / "flag", tmp_path / "number"
+    script = f"echo $$ >{number}; echo up; until test -e {flag}; do sleep 0.02; done; echo end; exit 3"
+    early = _submit(instance, "2", "sh", "-c", script)
+    late = _submit(instance, "2", "sleep", "1000")
+    instance.ok(f"job wait-event -p guest.output {early} data")
+    instance.ok(f"job wait-event {late} start")
+    hosts = instance.handle.rpc("shell-manager.stats").get()["hosts"]
+    (host,) = [host["pid"] for host in hosts if host["rank"] == 2]
+    middle = instance.pid(1)
+    os.kill(middle, signal.SIGSTOP)
+    flag.touch()
+    task = Path(f"/proc/{number.read_text().strip()}")
+    instance.until(lambda: not task.exists() and _waits(host))  # it has been reaped, and reported
+    os.kill(host, signal.SIGKILL)
+    instance.until(lambda: not any("sleep\0001000" in command for command in instance.left()))
+    os.kill(middle, signal.SIGKILL)
+    instance.ok(f"job wait-event {late} clean")
+    assert _outcome(instance, early) == WELL
+    assert instance(f"job attach {early}").out == "up\nend\n"
+    assert f"(process {host}) died" in instance.ok(f"job eventlog {late}")
+    assert instance.ok("resource drain -no {ranks}") == ""
+    assert instance.words("run", "--requires=rank:2", "true").code == 0
+    flag.unlink()
+    number.unlink()
     instance.end()
     instance.until(lambda: not instance.left())
 
