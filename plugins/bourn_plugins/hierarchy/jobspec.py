@@ -22,6 +22,8 @@ STATEDIR = "hierarchy.statedir"
 _OURS = ("dependencies", "queue", "begin-time", "retry")
 """What a jobspec says to the instance that it was submitted to, and not to its children."""
 _CONSTRAINTS = "constraints"
+_OUR_KEYS = tuple(f"attributes.system.{key}" for key in _OURS)
+_CONSTRAINTS_KEY = f"attributes.system.{_CONSTRAINTS}"
 _INHERITED = (
     "policy", "policy-options", "misfits", "on-child-failure", "retries", "idle", "backlog", "rejoin",
 )  # fmt: skip
@@ -93,11 +95,9 @@ def overrides_down(overrides: Mapping[str, Any] | None, ranks: Sequence[int]) ->
     """Return a job's own keys as a child gets them."""
     if not overrides:
         return None
-    ours = tuple(f"attributes.system.{key}" for key in _OURS)
-    left = {key: value for key, value in overrides.items() if not key.startswith(ours)}
-    key = f"attributes.system.{_CONSTRAINTS}"
-    if isinstance(left.get(key), dict):
-        left[key] = localize(left[key], ranks)
+    left = {key: value for key, value in overrides.items() if not key.startswith(_OUR_KEYS)}
+    if isinstance(left.get(_CONSTRAINTS_KEY), dict):
+        left[_CONSTRAINTS_KEY] = localize(left[_CONSTRAINTS_KEY], ranks)
     return left or None
 
 

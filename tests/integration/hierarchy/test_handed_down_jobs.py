@@ -169,3 +169,37 @@ def test_retries_and_arrays(two):
     log = two.run("bourn", "dmesg").stdout
     assert "execution reports" not in log, log
     assert len(two.children()) == 2
+
+
+def test_an_array_through_children_is_as_any_other(two):
+    """Ids, states, output, and waiting at the root, for an array larger than what waits at a time."""
+    command = "echo $BOURN_JOB_CC; test $BOURN_JOB_CC -ne 17"
+    done = two.run("bourn", "submit", "--cc=1-600", "sh", "-c", command)
+    ids = [JobID.parse(word) for word in done.stdout.split()]
+    [listed] = [job for job in bourn.JobList(two.h, arrays=True).jobs() if str(job.members) == "1-600"]
+    array = bourn.JobArray.get(two.h, listed.id)
+    assert list(array) == ids
+    result = array.wait(two.h)
+    assert result.errstr == "of 600 members 1 failed"
+    counts = {"pending": 0, "running": 0, "completed": 599, "failed": 1, "canceled": 0, "timeout": 0}
+    assert result.counts == counts
+    for number in (1, 17, 600):
+        said = b"".join(out.data for out in bourn.job.output_watch(two.h, array[number]) if out.data)
+        assert said.decode().strip() == str(number)
+    assert two.run("bourn", "job", "status", str(array.id)).returncode == 1
+    members = list(array.jobs(two.h))
+    assert sorted(int(job.id) for job in members) == sorted(map(int, ids))
+    assert [array[17]] == [job.id for job in members if job.status == "FAILED"]
+    children = {str(JobID(child["id"])) for child in two.children()}
+    assert {job.annotations["exec"]["child"] for job in members} == children
+
+
+def test_an_array_in_children_is_cancelled_at_the_root(two):
+    [id] = two.run("bourn", "submit", "--array=1-600", "sleep", "60").stdout.split()
+    array = bourn.JobArray.get(two.h, JobID.parse(id))
+    two.until(lambda: array.counts(two.h)["running"] == 4)
+    bourn.job.cancel(two.h, array[600])
+    array.cancel(two.h)
+    assert array.wait(two.h).counts["canceled"] == 600
+    assert two.results([array[1], array[600]]) == ["CANCELED"] * 2
+    two.until(lambda: all(child["pending"] == child["running"] == 0 for child in two.children()))
