@@ -20,23 +20,27 @@ counts = st.integers(1, 3)
 
 
 @st.composite
-def jobs(draw: Any) -> tuple[dict[str, Any], int]:
+def jobs(draw: Any) -> tuple[list[dict[str, Any]], int]:
     duration = draw(st.integers(1, 8)) * 10
     inner = slot(draw(counts), res("core", draw(counts)))
-    form = draw(st.sampled_from(["slot", "node", "node-x", "slot-node"]))
+    form = draw(st.sampled_from(["slot", "node", "node-x", "slot-node", "groups", "pool"]))
     if form == "slot":
-        return inner, duration
+        return [inner], duration
     if form == "node":
-        return res("node", draw(counts), inner), duration
+        return [res("node", draw(counts), inner)], duration
     if form == "node-x":
-        return res("node", draw(counts), inner, exclusive=True), duration
-    return slot(draw(counts), res("node", 1, res("core", draw(counts)))), duration
+        return [res("node", draw(counts), inner, exclusive=True)], duration
+    if form == "groups":
+        return [inner, res("node", draw(counts), slot(1, res("core", draw(counts))))], duration
+    if form == "pool":
+        return [inner, res("pfs", draw(st.sampled_from([1, 1500])), exclusive=True)], duration
+    return [slot(draw(counts), res("node", 1, res("core", draw(counts))))], duration
 
 
 @pytest.mark.parametrize("name", ["low", "high", "hinode", "lonode", "lonodex"])
 @depth(60, 2000)
 def test_same_start_and_choice(name: str, examples: int) -> None:
-    def check(racks: int, nodes: int, cores: int, requests: list[tuple[dict[str, Any], int]]) -> None:
+    def check(racks: int, nodes: int, cores: int, requests: list[tuple[list[dict[str, Any]], int]]) -> None:
         same_start(name, racks, nodes, cores, requests)
 
     hold(
@@ -50,16 +54,16 @@ def test_same_start_and_choice(name: str, examples: int) -> None:
 
 
 def same_start(
-    name: str, racks: int, nodes: int, cores: int, requests: list[tuple[dict[str, Any], int]]
+    name: str, racks: int, nodes: int, cores: int, requests: list[tuple[list[dict[str, Any]], int]]
 ) -> None:
-    graph = cluster(racks=racks, nodes=nodes, cores=cores)
+    graph = cluster(racks=racks, nodes=nodes, cores=cores, pfs=2)
     spec = stock.match_policy(name)
     policy = spec.factory({})
     planner = Planner(Engine(graph, Chooser(policy, spec.node_exclusive)))
     walk = Traverser(graph, stock.scorer_of(policy), node_exclusive=spec.node_exclusive)
     planner.begin(0)
     for job, (resources, duration) in enumerate(requests, start=1):
-        request = compile_request(jobspec([resources], duration))
+        request = compile_request(jobspec(resources, duration))
         result = walk.match(request, Op.ALLOCATE_OR_RESERVE, job)
         parts = planner.fit_now(request, duration)
         start = 0.0
