@@ -215,7 +215,9 @@ class SchedGraph(SchedulerModule):
         try:
             self._planner.start(job, parts_of(self._engine, rset, exclusive), end)
         except KeyError as error:
-            self._end_job(job, f"its resources are gone: there is no rank {error}")
+            (gone,) = error.args
+            what = gone if isinstance(gone, str) else f"rank {gone}"
+            self._end_job(job, f"its resources are gone: there is no {what}")
 
     # -- requests --
 

@@ -78,6 +78,20 @@ def test_unlike_groups_of_nodes(tmp_path: Path) -> None:
             cores = {entry["rank"]: entry["children"]["core"] for entry in R["execution"]["R_lite"]}
             assert cores == {"0-2": "0-3", "3-5": "3"}
             assert R["attributes"]["system"]["slots"] == {"compute": {"0-2": 2}, "load": {"3-5": 1}}
+        # A scheduler that is loaded anew knows who has the pool.
+        alone = write(tmp_path, "unlike.yaml", "count: 500,", "count: 500, exclusive: true,")
+        alone.write_text(alone.read_text().replace("echo compute on", "sleep 60;"))
+        holder = site.ok("bourn", "job", "submit", alone)
+        site.ok("bourn", "job", "wait-event", holder, "start")
+        site.ok("bourn", "module", "reload", "sched-graph")
+        pool = tmp_path / "pool.yaml"
+        pool.write_text((JOBSPECS / "top-disk.yaml").read_text().replace("terabyte", "GB"))
+        waiting = site.ok("bourn", "job", "submit", pool)
+        site.ok("bourn", "job", "explain", waiting)
+        assert site.ok("bourn", "jobs", "-n", "-o", "{state}", holder, waiting).split() == ["RUN", "SCHED"]
+        site.ok("bourn", "cancel", holder)
+        site.ok("bourn", "job", "wait-event", waiting, "start")
+        site.ok("bourn", "cancel", waiting)
         more = write(tmp_path, "unlike.yaml", "count: 500", "count: 1025")
         assert site("bourn", "job", "submit", more).stderr == (
             "bourn-job: error: needs 1325 GB of storage, the instance has 1324\n"

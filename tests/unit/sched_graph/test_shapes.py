@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bourn_plugins.sched_graph.engine.allocation import rset_of
+from bourn_plugins.sched_graph.engine.allocation import parts_of, rset_of
 from bourn_plugins.sched_graph.engine.engine import Engine
 from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
@@ -99,3 +99,15 @@ def test_pools_are_held_by_what_is_exclusive() -> None:
     assert not starts(3, cores, res("storage", 700))
     engine.free(1)
     assert starts(3, cores, pool)
+
+
+@pytest.mark.parametrize("name", [name for name, shape in SHAPES.items() if shape[2] is not None])
+def test_what_a_job_holds_is_in_its_r(name: str) -> None:
+    """A scheduler that is started anew takes it from there."""
+    make, resources, _ = SHAPES[name]
+    first, second = (Engine(make(), Chooser(stock.match_policy("low").factory({}))) for _ in range(2))
+    parts = first.match(compile_request(jobspec(resources)))
+    assert parts is not None
+    again = parts_of(second, rset_of(first, parts, 0, 0), exclusive=False)
+    leaves = {vertex.path for vertex in first.vertices(parts) if not vertex.kids}
+    assert {vertex.path for vertex in second.vertices(again) if not vertex.kids} == leaves

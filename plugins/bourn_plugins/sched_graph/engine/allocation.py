@@ -24,20 +24,29 @@ def rset_of(
 ) -> dict[str, Any]:
     """Return R for what a job got; an `expiration` of 0 is none.
 
-    With `unlike`, of a job with several kinds of slots, ``attributes.system.slots`` says how many of each a
-    rank has: {label: {idset: number}}.
+    What is neither a core nor a GPU is in ``attributes.system.held``: {rank: idset, children: {type: idset}}
+    of nodes, {path} of others. With `unlike`, of a job with several kinds of slots,
+    ``attributes.system.slots`` says how many of each a rank has: {label: {idset: number}}.
     """
     groups: dict[tuple[tuple[str, str], ...], int] = {}
     ranks: list[tuple[int, str]] = []
     properties: dict[str, int] = {}
+    held: list[dict[str, Any]] = []
+    others: dict[tuple[tuple[str, str], ...], int] = {}
     for atom, pick in parts:
         vertex = engine.cells[atom].vertex
         if vertex.rank < 0:
+            held.append({"path": vertex.path})
             continue
         ids = pick.ids
         if ids is None:
-            ids = pick.ids = ids_of(engine.cells[atom].shape, pick)
+            masks = masks_of(engine.cells[atom].shape, pick)
+            ids = pick.ids = {type: mask_text(masks[type]) for type in _TYPES if masks.get(type)}
+            pick.others = {type: mask_text(mask) for type, mask in masks.items() if type not in _TYPES}
         bit = 1 << vertex.rank
+        if pick.others:
+            also = tuple(pick.others.items())
+            others[also] = others.get(also, 0) | bit
         key = tuple(ids.items())
         groups[key] = groups.get(key, 0) | bit
         ranks.append((vertex.rank, vertex.name))
@@ -55,9 +64,11 @@ def rset_of(
     }
     if properties:
         execution["properties"] = {name: text_of_mask(mask) for name, mask in sorted(properties.items())}
+    held += [{"rank": text_of_mask(mask), "children": dict(also)} for also, mask in others.items()]
     slots = _slots_of(engine, parts) if unlike else None
-    if slots:
-        return {"version": 1, "execution": execution, "attributes": {"system": {"slots": slots}}}
+    if slots or held:
+        system = {**({"slots": slots} if slots else {}), **({"held": held} if held else {})}
+        return {"version": 1, "execution": execution, "attributes": {"system": system}}
     return {"version": 1, "execution": execution}
 
 
@@ -81,12 +92,6 @@ def masks_of(shape: Shape, pick: Pick) -> dict[str, int]:
     return masks
 
 
-def ids_of(shape: Shape, pick: Pick) -> dict[str, str]:
-    """Return the idsets of cores and GPUs that a pick takes."""
-    masks = masks_of(shape, pick)
-    return {type: mask_text(masks[type]) for type in _TYPES if masks.get(type)}
-
-
 def _collect(shape: Shape, pick: Pick | None, masks: dict[str, int]) -> None:
     """Gather ids; of a vertex without a pick, and of whole ones, all."""
     whole = pick is None or pick.whole
@@ -104,15 +109,28 @@ def _collect(shape: Shape, pick: Pick | None, masks: dict[str, int]) -> None:
 
 
 def parts_of(engine: Engine, rset: Mapping[str, Any], exclusive: bool) -> Parts:
-    """Return the parts that an R names; KeyError for a rank that isn't there."""
+    """Return the parts that an R names; KeyError for a rank or a path that isn't there."""
     parts: Parts = []
+    held = ((rset.get("attributes") or {}).get("system") or {}).get("held") or ()
+    others = {rank: entry["children"] for entry in held if "rank" in entry for rank in IdSet(entry["rank"])}
     for entry in rset["execution"]["R_lite"]:
-        masks = {type: parse_mask(ids) for type, ids in entry["children"].items()}
         for rank in IdSet(entry["rank"]):
+            children = {**entry["children"], **others.get(rank, {})}
+            masks = {type: parse_mask(ids) for type, ids in children.items()}
             atom = engine.by_rank[rank]
             pick = _pick(engine.cells[atom], masks)
             parts.append((atom, Pick(exclusive, False, pick.leaves, pick.kids)))
+    paths = {entry["path"] for entry in held if "path" in entry}
+    if paths:
+        parts += [(cell.atom, _all_of(cell)) for cell in engine.cells if cell.vertex.path in paths]
+        missing = paths - {engine.cells[atom].vertex.path for atom, _ in parts}
+        if missing:
+            raise KeyError(min(missing))
     return parts
+
+
+def _all_of(cell: Cell) -> Pick:
+    return Pick(True, True, (0,) * len(cell.leaves), ())
 
 
 def _pick(cell: Cell, masks: Mapping[str, int]) -> Pick:

@@ -23,7 +23,7 @@ class Pick:
     slots it fills, by their labels.
     """
 
-    __slots__ = ("exclusive", "ids", "kids", "leaves", "slots", "twins", "whole")
+    __slots__ = ("exclusive", "ids", "kids", "leaves", "others", "slots", "twins", "whole")
 
     def __init__(
         self,
@@ -40,6 +40,8 @@ class Pick:
         self.slots = slots or _NO_SLOTS
         self.ids: dict[str, str] | None = None
         """The idsets of R, by type, once they have been asked for."""
+        self.others: dict[str, str] = {}
+        """Likewise, of the types that R_lite has no place for."""
         self.twins: dict[Shape, Pick] | None = None
         """The same in engines of other policies, by shape."""
 
