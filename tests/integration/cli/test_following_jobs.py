@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from bourn.model.jobid import JobID
 from tests.integration.cli.terminal import Terminal
 from tests.integration.instance import BOURN
 
@@ -69,7 +70,7 @@ def test_watch_of_many_by_the_journal(bourn):
     with bourn.start("watch", "--all", "--count=30", "-v", "--progress") as watch:
         assert b"watching 30 jobs" in watch.stderr.readline()
         for id in held:
-            bourn.ok(f"job urgency {id} default")
+            bourn.handle.rpc("job-manager.urgency", {"id": JobID.parse(id), "urgency": 16}).get()
         out, err = watch.communicate()
     assert (watch.returncode, out) == (2, b"")
     assert err.decode().splitlines()[-1].startswith("PD:0    R:0    CD:20   F:10   100.0%")
