@@ -103,6 +103,11 @@ class ShellMethod:
                 if id not in has:
                     placed.absent.add(rank)
                 elif rank not in placed.unknown:
+                    # Its broker was away: what was said meanwhile hasn't been heard.
+                    if id in waiting and not placed.unready:
+                        self._manager.go(rank, userid, id)
+                    elif id in ready:
+                        self.host_ready([id], rank)
                     continue
                 else:
                     placed.waiting = placed.waiting and id in waiting

@@ -9,6 +9,7 @@ import trio
 from bourn.broker.module import Module
 from bourn.hookspecs.exec_method import StartRequest
 from bourn.hookspecs.modules import ModuleSpec
+from bourn.shell.wire import FromHost
 from bourn.testing import FakeExecPort, memory_broker
 from bourn.testing.samples import interned, jobspec, resource_set
 from bourn_plugins.job_exec.shell_method import ShellMethod
@@ -77,3 +78,24 @@ async def test_without_a_limit_they_wait():
         shell.host_ready([7], 1)
         await trio.sleep(80_000)
         assert port.failures == {}
+
+
+async def test_what_a_node_said_while_its_broker_was_away_counts():
+    async with method("10s") as (shell, port, went):
+        shell.host_ready([7], 0)
+        shell.host_ready([7], 2)
+        shell.host_found(1, 0, FromHost(jobs=[7], waiting=[7]), "")
+        assert went == []
+        shell.host_found(1, 0, FromHost(jobs=[7], waiting=[7], ready=[7]), "")
+        assert sorted(went) == [(7, 0), (7, 1), (7, 2)]
+        assert port.failures == {}
+
+
+async def test_a_node_that_has_not_heard_that_it_may_start_is_told_again():
+    async with method("10s") as (shell, _, went):
+        for rank in range(3):
+            shell.host_ready([7], rank)
+        went.clear()
+        shell.host_found(1, 0, FromHost(jobs=[7], waiting=[7], ready=[7]), "")
+        shell.host_found(2, 0, FromHost(jobs=[7]), "")
+        assert went == [(7, 1)]
