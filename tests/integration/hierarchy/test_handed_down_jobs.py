@@ -127,7 +127,10 @@ def test_the_queue_drains_though_children_stay(two):
     assert "up: 2 cores; 0 pending, 0 running" in shown[2]
 
 
-def test_children_cannot_be_raised_twice(two):
+def test_children_cannot_be_raised_twice_or_forgotten(two):
+    forgotten = two.run("bourn", "module", "reload", "hierarchy")
+    assert forgotten.returncode == 1
+    assert "it has 2 children; `bourn tree --remove` ends them" in forgotten.stderr
     done = two.run("bourn", "tree", "-T", "4")
     assert (done.returncode, done.stderr) == (
         1,
