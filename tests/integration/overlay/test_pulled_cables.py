@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import bourn
+from bourn.model.jobid import JobID
 from tests.integration.instance import BOURN, Instance, environment
 from tests.integration.overlay.network import Network
 
@@ -83,7 +85,7 @@ def test_a_host_that_is_cut_off_under_load_costs_its_own_jobs_only(
     root.ok(f"job wait-event {there} clean")
     assert "type=node-failure" in root.ok(f"job eventlog {there}")
     for id in many:
-        root.ok(f"job wait-event {id} clean")
+        bourn.job.event_wait(root.handle, JobID.parse(id), "clean")
     rows = root.ok("jobs -a -c0 --members -no {id.f58}:{ranks}:{result}:{exception.type}").splitlines()
     results = {row.split(":")[0]: row.split(":")[1:] for row in rows}
     assert len(many) == 200
