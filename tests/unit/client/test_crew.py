@@ -100,3 +100,14 @@ def test_it_is_idle_when_nothing_waits_and_nothing_runs():
     assert not one.idle
     one.ended(one.workers[0], 0, 0.1, 0.1)
     assert one.idle
+
+
+def test_the_worker_that_has_been_idle_for_longest():
+    some = crew(3, 1)
+    for since, worker in enumerate(some.workers, 5):
+        worker.since = since
+    assert some.idle_since == 5
+    list(some.assign(9.0))
+    assert some.idle_since == 6
+    some.workers.clear()
+    assert some.idle_since is None
