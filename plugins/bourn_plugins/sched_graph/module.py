@@ -24,7 +24,7 @@ from bourn_plugins.sched_graph.questions import graph_document, status_of, verte
 from bourn_plugins.sched_graph.queue.book import Book
 from bourn_plugins.sched_graph.queue.planner import FOREVER, Planner
 from bourn_plugins.sched_graph.request import Request as Wanted
-from bourn_plugins.sched_graph.request import compile_request
+from bourn_plugins.sched_graph.request import compile_request, takes_nodes
 from bourn_plugins.sched_graph.resources.described import described_graph
 from bourn_plugins.sched_graph.resources.graph import ResourceGraph
 from bourn_plugins.sched_graph.resources.nodes import HWLOC_TYPES
@@ -205,7 +205,7 @@ class SchedGraph(SchedulerModule):
     def _claim(self, job: HelloJob) -> None:
         queue = _queue_of(job.jobspec.obj)
         wanted = self._wanted(job.jobspec, None, queue)
-        exclusive = not isinstance(wanted, str) and bool(wanted.exclusive_types)
+        exclusive = not isinstance(wanted, str) and takes_nodes(wanted.needs)
         expiration = job.R["execution"].get("expiration", 0.0)
         self._install(
             job.id, job.R, exclusive or self._policies.spec(queue).node_exclusive, expiration or FOREVER

@@ -100,6 +100,15 @@ def _compete(one: Need, other: Need, flexible: bool) -> bool:
     return one.type == SLOT and bool(other.children)
 
 
+def takes_nodes(needs: tuple[Need, ...], alone: bool = False) -> bool:
+    """Whether a request has nodes, or some of its nodes, to itself: exclusive ones, and those in slots."""
+    for need in needs:
+        inside = alone or need.type == SLOT or bool(need.exclusive)
+        if (inside and need.type == "node") or takes_nodes(need.children, inside):
+            return True
+    return False
+
+
 def orders(split: tuple[tuple[Need, ...], ...]) -> Iterator[tuple[tuple[Need, ...], ...]]:
     """Yield the orders in which to try rounds: as they are listed, then others. What is listed first must not
     take what only the next can use.

@@ -84,8 +84,12 @@ def test_unlike_groups_of_nodes(tmp_path: Path) -> None:
         holder = site.ok("bourn", "job", "submit", alone)
         site.ok("bourn", "job", "wait-event", holder, "start")
         site.ok("bourn", "module", "reload", "sched-graph")
+        disk = (JOBSPECS / "top-disk.yaml").read_text()
+        whole = disk[disk.index("          - type: slot") : disk.index("tasks:")]
+        core = "          - {type: slot, count: 1, label: task, with: [{type: core, count: 1}]}\n"
+        rack = "      - type: rack\n        count: 1\n        with:\n"
         pool = tmp_path / "pool.yaml"
-        pool.write_text((JOBSPECS / "top-disk.yaml").read_text().replace("terabyte", "GB"))
+        pool.write_text(disk.replace("terabyte", "GB").replace(rack + whole, rack + core))
         waiting = site.ok("bourn", "job", "submit", pool)
         site.ok("bourn", "job", "explain", waiting)
         assert site.ok("bourn", "jobs", "-n", "-o", "{state}", holder, waiting).split() == ["RUN", "SCHED"]
