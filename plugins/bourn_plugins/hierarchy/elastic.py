@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("bourn.hierarchy")
 
 RETRY_SECONDS = 1.0
+GIVE_BACK_SECONDS = 10.0
+"""How long the parent may take to hear of what is given back."""
 ONLINE_SECONDS = 60.0
 """How long the brokers of nodes that were lent may take to come up."""
 MOVE_TRIES, MOVE_PAUSE = 100, 0.02
@@ -121,7 +123,7 @@ class Elastic:
                 async with self._lock:
                     await self._add(loan)
             except BaseException:
-                handle.post("hierarchy.give-back", {"id": loan.id})
+                await _give_back(handle, loan)
                 raise
         return {"id": loan.id, "ncores": R.ncores, "ngpus": R.ngpus, "ranks": str(R.ranks)}
 
@@ -143,7 +145,7 @@ class Elastic:
                 async with self._lock:
                     await self._add(loan)
             except BaseException:
-                handle.post("hierarchy.give-back", {"id": loan.id})
+                await _give_back(handle, loan)
                 raise
             await handle.rpc("hierarchy.taken", {"id": loan.id})
             await self._wait_for(R.ranks)
@@ -190,11 +192,7 @@ class Elastic:
                 await self._ctx.rpc("resource.allot", {"R": after.to_dict()})
                 self._loans.remove(loan)
                 async with Handle(self._parent) as handle:
-                    try:
-                        await handle.rpc("hierarchy.give-back", {"id": loan.id})
-                    except RPCError as error:
-                        if error.errnum != errno.ENOENT:  # it has ended by itself
-                            raise
+                    await _give_back(handle, loan)
         return {"ids": [loan.id for loan in chosen], "ncores": sum(loan.R.ncores for loan in chosen)}
 
     async def _remove(self, paths: Sequence[str], *, wait: bool, force: bool) -> None:
@@ -214,6 +212,16 @@ class Elastic:
 
     async def _allotment(self) -> ResourceSet:
         return ResourceSet.from_dict((await self._ctx.rpc("resource.allotment"))["R"])
+
+
+async def _give_back(handle: Handle, loan: Loan) -> None:
+    """Tell the parent that a loan isn't used, whatever else happens; it may have ended by itself."""
+    with trio.move_on_after(GIVE_BACK_SECONDS, shield=True):
+        try:
+            await handle.rpc("hierarchy.give-back", {"id": loan.id})
+        except RPCError as error:
+            if error.errnum != errno.ENOENT:
+                raise
 
 
 def paths_of(R: ResourceSet) -> list[str]:

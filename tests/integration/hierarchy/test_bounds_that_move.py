@@ -173,3 +173,15 @@ def test_nodes_that_the_parent_takes_back(tmp_path):
         assert child.results(child.submit("true", 2)) == ["COMPLETED"] * 2
         assert child.run("bourn", "shrink", loan).returncode == 0
         assert info(child) == "1 Nodes, 2 Cores, 0 GPUs"
+
+
+def test_a_scheduler_that_cannot_grow_leaves_the_parent_its_nodes_and_cores(tmp_path):
+    with grown(tmp_path, cores="0-3", size=2) as tree:
+        simple = ("-N1", "-n2", "--conf", "modules.sched=sched-simple")
+        with nested(tree, *simple) as (child, _):
+            for what in ("-N1", "-n1"):
+                refused = child.run("bourn", "grow", what)
+                assert "keeps no graph that could change" in refused.stderr
+                assert len(refused.stderr.splitlines()) == 1
+                until(lambda: not loans(tree))
+            assert child.results(child.submit("true")) == ["COMPLETED"]
