@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "pkill": ("pgrep:pkill", "cancel jobs by name"),
     "queue": ("queue", "list and control queues"),
     "resource": ("resource", "list, drain, undrain and change resources"),
+    "housekeeping": ("housekeeping", "see and end what runs on nodes after jobs"),
     "module": ("module", "list, load and remove broker modules"),
     "plugins": ("plugins", "list plugins and their state"),
     "kvs": ("kvs", "read and write the key-value store"),
@@ -73,7 +74,7 @@ SECTIONS = {
     "Run": ("start", "run", "submit", "bulksubmit", "resubmit", "batch", "alloc"),
     "Follow": ("jobs", "top", "watch", "job", "pgrep", "pstree"),
     "Change": ("cancel", "update", "pkill", "queue"),
-    "Resources": ("resource", "exec", "R", "hostlist"),
+    "Resources": ("resource", "housekeeping", "exec", "R", "hostlist"),
     "Instances": (
         *("uri", "proxy", "parent", "tree", "overlay", "uptime", "dmesg", "shutdown", "keygen"),
         *("config", "getattr", "setattr", "lsattr", "module", "plugins", "version", "env"),

@@ -20,8 +20,9 @@ from bourn_plugins.job_manager.actions import Actions, Host
 from bourn_plugins.job_manager.arrays import ArrayDesk
 from bourn_plugins.job_manager.engine import Engine
 from bourn_plugins.job_manager.hooks import Hooks
+from bourn_plugins.job_manager.housekeeping_methods import HOUSEKEEPING, HousekeepingMethods
 from bourn_plugins.job_manager.intake import Intake
-from bourn_plugins.job_manager.job import FINISHED, WAITABLE
+from bourn_plugins.job_manager.job import ALLOCATED, FINISHED, WAITABLE
 from bourn_plugins.job_manager.job_methods import JobMethods
 from bourn_plugins.job_manager.journal import JournalMethods
 from bourn_plugins.job_manager.queue_methods import QueueMethods
@@ -57,7 +58,7 @@ _STATES = {
 }
 
 
-class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
+class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods, HousekeepingMethods):
     """Service `job-manager`; also `SchedClient` and `ExecClient` for modules in the same process."""
 
     clock: Callable[[], float] = staticmethod(time.time)
@@ -88,8 +89,13 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         if self.table.housekeeping.command:
             from bourn_plugins.job_manager.housekeeping import Housekeeping
 
-            keeper = Housekeeping(self.ctx, self.table.housekeeping, engine.sched.give_back)
-            engine.sched.keeper = keeper.take
+            self.keeper = engine.sched.keeper = Housekeeping(
+                self.ctx,
+                self.table.housekeeping,
+                engine.sched.give_back,
+                engine.write_meta,
+                self.ctx.config.table("exec", ExecTable).linger,
+            )
         engine.watchers.append(self.journal_rows)
         engine.publish = self._publish
         engine.wanted = lambda: self.ctx.wanted("job-state")
@@ -99,6 +105,12 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
         jobs = list(load(store))
         for job in jobs:
             self.waiting.add(job)
+        if self.ctx.attrs.get("broker.recovery"):
+            pass  # nothing is run; it goes on at the next usual start
+        elif self.keeper is not None:
+            self.keeper.resume(store, {job.id for job in jobs if job.facts & ALLOCATED})
+        elif store.meta(HOUSEKEEPING) is not None:
+            engine.write_meta(HOUSEKEEPING, None)  # its nodes are given to other jobs from now on
         resume(engine, jobs)
         self.arrays.restore(store)
         try:
@@ -106,6 +118,8 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             task_status.started()
             await trio.sleep_forever()
         finally:
+            if self.keeper is not None:
+                self.keeper.close()
             with trio.CancelScope(shield=True), trio.move_on_after(5):
                 await self._settle()
 
@@ -118,10 +132,18 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods):
             engine.flush()
             await durable.wait()
 
+    async def handover(self) -> None:
+        """Leave everything to the next start."""
+        if self.keeper is not None:
+            self.keeper.close()
+        await super().handover()
+
     async def cleanup(self) -> None:
         """End jobs with the instance. With a state directory those that haven't started wait for the next
         one."""
         engine = self.engine
+        if self.keeper is not None and self.ctx.statedir is not None:
+            self.keeper.close()
         for queue in engine.queues:
             queue.started, queue.stop_reason = False, "the instance is shutting down"
         engine.sched.queues_changed()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bourn.hookspecs.sched import Scheduler
     from bourn_plugins.job_manager.engine import Engine
+    from bourn_plugins.job_manager.housekeeping import Housekeeping
 
 log = logging.getLogger("bourn.job-manager")
 
@@ -31,7 +32,7 @@ class SchedLink:
         """Stands before the scheduler, if set: it answers for some jobs itself and passes the others on."""
         self.lives: Callable[[Scheduler], bool] = lambda scheduler: True
         """Says whether an attached scheduler is still there."""
-        self.keeper: Callable[[Job], bool] | None = None
+        self.keeper: Housekeeping | None = None
         """Takes over what a job gives back, if it has something to do there first; then `give_back`."""
         self._kept: set[int] = set()
         """Jobs whose resources it has, as the scheduler believes."""
@@ -66,10 +67,10 @@ class SchedLink:
         """Give back what a job has. A scheduler that comes later isn't told of the job in its hello."""
         if job.R is None or job.flags & ALLOC_BYPASS or (self.front is None and job.handed_down):
             return
-        if self.scheduler is None:
-            return
-        if self.keeper is not None and self.keeper(job):
+        if self.keeper is not None and self.keeper.take(job):
             self._kept.add(job.id)
+            return
+        if self.scheduler is None:
             return
         self._frees.append(FreeRequest(job.id, job.R))
 
@@ -78,7 +79,8 @@ class SchedLink:
         if free.id in self._kept:
             if free.final:
                 self._kept.discard(free.id)
-            self._frees.append(free)
+            if self.scheduler is not None:
+                self._frees.append(free)
             self._engine.kick()
 
     def prioritize(self, job: Job) -> None:
@@ -169,7 +171,9 @@ class SchedLink:
         """Attach a scheduler; a former one is forgotten with all that was asked of it."""
         self.detach()
         self.scheduler = scheduler
-        return [
+        over = self.keeper.hello() if self.keeper is not None else []
+        self._kept.update(job.id for job in over)
+        return over + [
             HelloJob(job.id, job.R, job.priority, job.userid, job.t_run, job.spec)
             for job in self._engine.jobs.values()
             if job.facts & ALLOCATED

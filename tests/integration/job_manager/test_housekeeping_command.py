@@ -6,6 +6,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration.instance import Instance
 
 if TYPE_CHECKING:
@@ -19,12 +21,12 @@ while [ -e {folder}/busy-$BOURN_JOB_RANKS ]; do sleep 0.02; done
 """
 
 
-def start(folder: Path, *conf: str, topology: str = "kary:2") -> Instance:
+def start(folder: Path, *conf: str, topology: str = "kary:2", statedir: str = "") -> Instance:
     script = folder / "housekeeping"
     script.write_text(SCRIPT.format(folder=folder))
     script.chmod(0o755)
     run = folder / "run"
-    run.mkdir()
+    run.mkdir(exist_ok=True)
     command = f'job-manager.housekeeping.command=["{script}"]'
     return Instance(
         run,
@@ -35,6 +37,7 @@ def start(folder: Path, *conf: str, topology: str = "kary:2") -> Instance:
         "--conf",
         command,
         *(f"--conf={item}" for item in conf),
+        *([f"-Sstatedir={statedir}"] if statedir else []),
     )
 
 
@@ -90,4 +93,93 @@ def test_some_are_given_back_early_and_one_that_fails_is_drained(tmp_path: Path)
     instance.ok(f"cancel {cancelled}")
     instance.ok(f"job wait-event {cancelled} clean")
     assert (tmp_path / "ran-0").read_text() == before
+    instance.end()
+
+
+def listed(instance: Instance, format: str = "{id.f58} {nnodes} {ranks} {active} {nodelist}") -> str:
+    return instance.words("housekeeping", "list", "-no", format).out.strip()
+
+
+@pytest.mark.parametrize("how", ["killed", "ended"])
+def test_it_goes_on_after_a_restart(tmp_path: Path, how: str) -> None:
+    state = f"{tmp_path}/state"
+    first = start(tmp_path, statedir=state)
+    (tmp_path / "busy-1").touch()
+    id = first.ok("submit -N3 true")
+    first.ok(f"job wait-event {id} clean")
+    first.until(lambda: listed(first) == f"{id} 3 0-2 1 n[0-2]")
+    if how == "killed":
+        os.kill(first.process.pid, signal.SIGKILL)
+    first.end()
+    first.until(lambda: not any("\0" in what and "bourn.shell" not in what for what in first.left()))
+    second = start(tmp_path, statedir=state)
+    assert listed(second) == f"{id} 3 0-2 1 n[0-2]"
+    assert allocated(second) == "3"
+    late = second.ok("submit -N1 --exclusive true")
+    second.until(lambda: (tmp_path / "ran-1").read_text().split() == [id, id])
+    assert second.ok(f"jobs -no {{state}} {late}") == "SCHED"
+    (tmp_path / "busy-1").unlink()
+    second.ok(f"job wait-event {late} clean")
+    second.until(lambda: allocated(second) == "0")
+    assert (tmp_path / "ran-0").read_text().split().count(id) == 1
+    assert second.ok("resource drain -n") == ""
+    second.end()
+    third = start(tmp_path, statedir=state)
+    assert (listed(third), allocated(third)) == ("", "0")
+    third.end()
+
+
+def test_a_scheduler_that_is_loaded_anew_learns_what_is_kept(tmp_path: Path) -> None:
+    instance = start(tmp_path)
+    (tmp_path / "busy-1").touch()
+    id = instance.ok("submit -N2 --requires=rank:0-1 true")
+    instance.ok(f"job wait-event {id} clean")
+    instance.ok("module reload sched-graph")
+    assert allocated(instance) == "2"
+    (tmp_path / "busy-1").unlink()
+    instance.until(lambda: allocated(instance) == "0")
+    instance.end()
+
+
+def test_housekeeping_is_listed_and_killed(tmp_path: Path) -> None:
+    instance = start(tmp_path)
+    for rank in range(3):
+        (tmp_path / f"busy-{rank}").touch()
+    wide = instance.ok("submit -N2 --requires=rank:0-1 true")
+    narrow = instance.ok("submit -N1 --requires=rank:2 true")
+    for id in (wide, narrow):
+        instance.ok(f"job wait-event {id} clean")
+    instance.until(lambda: all((tmp_path / f"ran-{rank}").exists() for rank in range(3)))
+    assert set(listed(instance, "{id} {nactive} {nodelist}").splitlines()) == {
+        f"{wide} 2 n[0-1]",
+        f"{narrow} 1 n2",
+    }
+    assert listed(instance, "{id}").splitlines() == instance.ok("housekeeping list -no {id.f58}").splitlines()
+    assert instance.ok("housekeeping list -n -i n2 -o {id}") == narrow
+    assert instance.ok("housekeeping list").split()[0] == "JOBID"
+    for line, reason in (
+        ("kill", "say which: JOBIDs, --targets or --all"),
+        ("kill -t n7", "no housekeeping has the host 'n7'; there are: n0, n1, n2"),
+        (f"kill -t 2 {wide}", "no housekeeping runs there"),
+        ("kill 1", "there is no housekeeping after job ƒ2"),
+        ("kill -s FOO -a", "FOO"),
+        ("list -o {noddes}", "unknown field 'noddes'"),
+    ):
+        found = instance(f"housekeeping {line}")
+        assert (found.code, found.err.count("\n")) == (1, 1), found
+        assert reason in found.err
+    instance.ok(f"housekeeping kill -s KILL -t n1 {wide}")
+    instance.until(lambda: f"job {wide}: housekeeping was" in instance.ok("resource drain"))
+    instance.ok("housekeeping kill --all")
+    instance.until(lambda: allocated(instance) == "0")
+    assert listed(instance) == ""
+    instance.end()
+
+
+def test_an_instance_without_housekeeping_says_so(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    instance = Instance(run)
+    assert listed(instance) == ""
+    assert "names no command" in instance("housekeeping kill --all").err
     instance.end()
