@@ -75,8 +75,11 @@ class Parent:
         text = json.dumps(self.share(broker.cards).to_dict())
         (broker.rundir / ALLOTMENT).write_text(text, encoding="utf-8")
 
-    async def announce(self, uri: str) -> None:
-        """Note this instance's address in the job; without it the instance works, but isn't found."""
+    async def announce(self, uri: str, size: int) -> None:
+        """Note this instance's address in the job; without it the instance works, but isn't found.
+
+        One of several brokers can lose any but this one, rank 0: those below another link themselves anew.
+        """
         from bourn.client.aio import Handle
 
         request = {"id": self.jobid, "memo": {"uri": uri}}
@@ -84,8 +87,13 @@ class Parent:
             with trio.fail_after(ANSWER_SECONDS):
                 async with Handle(self.uri) as parent:
                     await parent.rpc("job-manager.memo", request)
+                    if size > 1:
+                        critical = {"id": self.jobid, "ranks": str(self.node)}
+                        await parent.rpc("job-exec.critical-ranks", critical)
         except (BournError, OSError, trio.TooSlowError) as error:
-            log.warning("the parent instance doesn't know our address: %s", error or "no answer")
+            log.warning(
+                "the parent instance doesn't know our address, or what we can lose: %s", error or "no answer"
+            )
 
 
 @asynccontextmanager
@@ -99,7 +107,7 @@ async def as_job(
     program.term_seconds = TERM_SECONDS
     signals.forward(program.signal)
     async with trio.open_nursery() as beside:
-        beside.start_soon(parent.announce, remote_uri(broker.attrs.get("local-uri") or ""))
+        beside.start_soon(parent.announce, remote_uri(broker.attrs.get("local-uri") or ""), broker.size)
         yield
         beside.cancel_scope.cancel()
 

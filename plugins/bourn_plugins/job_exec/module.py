@@ -15,6 +15,7 @@ from bourn.broker.module import LATER, Module, Request, Role, method
 from bourn.config.tables import ExecTable
 from bourn.errors import BournError, ConfigError, suggest
 from bourn.hookspecs.exec_method import ExecEvent, bourn_exec_methods
+from bourn.model.idset import IdSet
 from bourn_plugins.job_exec.deadlines import Deadlines
 from bourn_plugins.job_exec.layout import all_ranks
 
@@ -134,6 +135,20 @@ class JobExec(Module):
         if find is None:
             raise BournError(f"{request.topic}: job {id} has no processes")
         find(id, lambda tasks: request.respond({"tasks": tasks}))
+        return LATER
+
+    @method(allow=Role.OWNER | Role.USER, name="critical-ranks")
+    def critical_ranks(self, request: Request) -> Later | None:
+        """Say on which ranks a running job depends: {id, ranks}. Loss of another one doesn't end it."""
+        id, job = self._running(request)
+        ranks, there = IdSet(request.get("ranks", str)), IdSet(all_ranks(job.request.R))
+        if ranks - there:
+            raise BournError(f"{request.topic}: job {id} has no rank {ranks - there}; it has: {there}")
+        take = getattr(job.method, "critical", None)
+        if take is None:
+            return None
+        take(id, ranks)
+        self.when_committed(request.respond)
         return LATER
 
     def stats(self) -> dict[str, object]:

@@ -7,12 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from bourn.hookspecs.exec_method import Usage
+from bourn.model.idset import IdSet
 from bourn.shell.waitstatus import worse
 from bourn.shell.wire import Start
 from bourn_plugins.job_exec.layout import block_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from bourn.hookspecs.exec_method import StartRequest
     from bourn.shell.fences import Gathering
@@ -26,6 +27,7 @@ class Placed:
     __slots__ = (
         "absent",
         "barrier",
+        "critical",
         "fallen",
         "gathering",
         "header",
@@ -49,6 +51,8 @@ class Placed:
         """Ranks that aren't ready for the start, which all make together."""
         self.barrier: Due | None = None
         """When they must be, once the first is."""
+        self.critical: Collection[int] | None = None
+        """The ranks without which it can't go on, where it has said which: an instance can lose others."""
         self.starting = len(shares)
         self.started = False
         """Whether any of its nodes has started it, as far as was known at a restart."""
@@ -101,12 +105,16 @@ class Placed:
             entry = json.loads(line)
             context = entry["context"]
             self.started = True
+            if entry["name"] == "critical":
+                self.critical = IdSet(context["ranks"])
+                continue
             if entry["name"] == "start":
                 self.starting -= self.starting > 0
                 continue
             self.status = worse(self.status, context["status"])
             self.working.discard(context["rank"])
-            self.fallen.append((context["rank"], context["status"]))
+            if entry["name"] == "end":
+                self.fallen.append((context["rank"], context["status"]))
             assert self.unready is not None
             self.unready.discard(context["rank"])
             if context["usage"]:
@@ -136,6 +144,11 @@ def part_entry(name: str, rank: int, t: float, status: int = 0, usage: Usage | N
     """Return a line of the log that a job on several nodes has of what each of them has told."""
     context = {"rank": rank, "status": status, "usage": list(usage) if usage else None}
     return json.dumps({"timestamp": t, "name": name, "context": context}) + "\n"
+
+
+def critical_entry(ranks: Collection[int], t: float) -> str:
+    """Return the line that says which nodes a job can't lose."""
+    return json.dumps({"timestamp": t, "name": "critical", "context": {"ranks": str(IdSet(ranks))}}) + "\n"
 
 
 def _expiration(request: StartRequest) -> float:

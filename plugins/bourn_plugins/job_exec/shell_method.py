@@ -20,7 +20,7 @@ from bourn.shell.waitstatus import worse
 from bourn.shell.wire import Start, Stdin
 from bourn_plugins.job_exec.deadlines import Deadlines
 from bourn_plugins.job_exec.layout import split_job
-from bourn_plugins.job_exec.placed import Placed, part_entry
+from bourn_plugins.job_exec.placed import Placed, critical_entry, part_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from bourn.model.interned import InternedJobspec
     from bourn.shell.wire import FromHost
     from bourn_plugins.shell_manager.module import ShellManager
+
+DEGRADED = 2
+"""Severity of the loss of a node that a job can do without."""
 
 
 class ShellMethod:
@@ -135,13 +138,25 @@ class ShellMethod:
         else:
             # Of a job that runs, or may run, elsewhere, a part can't be started again.
             why = reason or "its shell host doesn't have it any more"
-            self._port.failed([(request.id, now, "exec", 0, f"the job was lost: {why}")])
-            for rank in absent:
+            for rank in sorted(absent):
+                self._lose(placed, rank, now, "exec", f"the job was lost: {why}")
                 self._manager.sweep(rank, [request.id])
-            placed.status = int(signal.SIGKILL)
-            placed.working -= absent
             if not placed.working:
                 self._over(placed, now)
+
+    def _lose(self, placed: Placed, rank: int, t: float, type: str, reason: str) -> None:
+        """Go on without a node if the job can, else fail it."""
+        id = placed.request.id
+        if placed.critical is None or rank in placed.critical:
+            if reason not in placed.notes:
+                placed.notes.add(reason)
+                self._port.failed([(id, t, type, 0, reason)])
+            placed.status = int(signal.SIGKILL)
+        else:
+            self._port.failed([(id, t, type, DEGRADED, f"{reason}; the job goes on without rank {rank}")])
+            self._port.log([(id, PARTS, part_entry("lost", rank, t))])
+        placed.started = True
+        placed.working.discard(rank)
 
     def _expect_others(self, placed: Placed) -> None:
         """Fail a job some time after its first node is ready, if others aren't by then."""
@@ -227,6 +242,13 @@ class ShellMethod:
         for rank in sorted(placed.working):
             self._manager.pids(rank, placed.request.userid, id, partial(told, rank))
 
+    def critical(self, id: int, ranks: Collection[int]) -> None:
+        """Take which nodes a job can't lose: loss of another is an exception that doesn't end it."""
+        placed = self._jobs.get(id)
+        if placed is not None and len(placed.shares) > 1:
+            placed.critical = ranks
+            self._port.log([(id, PARTS, critical_entry(ranks, time.time()))])
+
     def close(self) -> None:
         """Leave the hosts to the shell-manager."""
         self._manager.detach()
@@ -291,11 +313,8 @@ class ShellMethod:
         """Fail the jobs of a host that died. They are over when their other nodes have ended them."""
         lost = [(id, placed) for id in jobs if (placed := self._jobs.get(id)) is not None]
         now = time.time()
-        self._port.failed([(id, now, "node-failure" if node else "exec", 0, reason) for id, _ in lost])
         for _, placed in lost:
-            placed.status = int(signal.SIGKILL)
-            placed.started = True
-            placed.working.discard(rank)
+            self._lose(placed, rank, now, "node-failure" if node else "exec", reason)
             placed.unknown.discard(rank)
             if not placed.unknown:
                 placed.working -= placed.absent
