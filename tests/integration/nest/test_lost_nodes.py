@@ -28,8 +28,8 @@ def lose(instance: Instance, rank: int) -> None:
 def test_a_child_goes_on_without_a_node_and_so_does_its_own(tmp_path: Path) -> None:
     instance = Instance(tmp_path, "-s4", "--conf", FOUR)
     plain = instance.ok("submit -N2 -n2 --requires=rank:2-3 sleep 1000")
-    child = instance.ok("alloc --bg -N4 -n4 -c2")
-    deep = inside(instance, child, "alloc --bg -N3 -n3 --requires=rank:0-2")
+    child = instance.ok("alloc --bg -N4 -n4 -c3")
+    deep = inside(instance, child, "alloc --bg -N3 -n3 -c2 --requires=rank:0-2")
     there = inside(instance, child, "submit --requires=rank:2 --wait-event=start sleep 1000")
     beside = inside(instance, child, "submit --requires=rank:3 --wait-event=start sleep 1000")
     deeper = inside(
