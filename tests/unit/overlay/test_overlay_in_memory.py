@@ -14,6 +14,7 @@ from bourn.broker.message import NODE_UPSTREAM
 from bourn.broker.module import ANYONE, LATER, Module, ModuleSpec, Request, Role, method
 from bourn.broker.overlay import overlay
 from bourn.broker.overlay.peer import HIGH_WATER
+from bourn.broker.overlay.topology import parse_topology
 from bourn.broker.overlay.wire import control, first_frame
 from bourn.errors import BournError, RPCError
 from bourn.testing.overlay import MemoryInstance, memory_instance
@@ -403,3 +404,18 @@ async def test_what_neighbours_never_say_ends_the_link() -> None:
 
 def test_there_is_room_for_the_events_of_a_short_loss() -> None:
     assert overlay.EVENTS_KEPT >= 100
+
+
+async def test_ranks_beyond_those_of_the_start() -> None:
+    async with memory_instance(2, topology="kary:1") as instance:
+        tree = parse_topology("kary:1", 3)
+        for rank in range(2):
+            broker = instance[rank].broker
+            assert broker.overlay is not None
+            broker.resize(3, "a,b,c")
+            broker.overlay.grow(tree, "i")
+        instance.size = 3
+        await instance.start(2)
+        await instance.until(lambda: instance[0].broker.online == 7)
+        assert (await instance[2].rpc("attr.get", {"name": "size"}, nodeid=0))["value"] == "3"
+        assert (await instance[0].rpc("attr.get", {"name": "rank"}, nodeid=2))["value"] == "2"
