@@ -77,11 +77,21 @@ def cluster() -> Iterator[Path]:
         pwd.getpwnam("munge")
     except KeyError:
         pytest.skip("there is no user munge")
+    with ExitStack() as stack:
+        try:
+            conf = _attempt(stack)
+        except pytest.fail.Exception:
+            # Somebody else may have taken a port between its choice and its use.
+            stack.close()
+            conf = _attempt(stack)
+        yield conf
+
+
+def _attempt(stack: ExitStack) -> Path:
     # Sockets have short names, and munge wants no directory on the way that others can write to.
     folder = Path(tempfile.mkdtemp(prefix="bourn-slurm-", dir="/var/lib"))
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        yield _raise(folder, stack)
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return _raise(folder, stack)
 
 
 @pytest.fixture

@@ -38,7 +38,12 @@ class OverlayModule(Builtin):
     @method()
     def take(self, request: Request) -> None:
         """`{cards: {rank: card}}`: take in brokers that were invited. Rank 0."""
-        take(self.broker, {int(rank): card for rank, card in request.get("cards", dict).items()})
+        cards = request.get("cards", dict)
+        for rank, card in cards.items():
+            words = [card.get(key) for key in ("hostname", "cert")] if isinstance(card, dict) else []
+            if not rank.isdecimal() or not words or not all(isinstance(word, str) for word in words):
+                raise BournError(f"{request.topic}: '{rank}' has no card of a broker: {card!r:.60}")
+        take(self.broker, {int(rank): card for rank, card in cards.items()})
 
     @method(allow=ANYONE)
     def topology(self, request: Request) -> dict[str, Any]:
