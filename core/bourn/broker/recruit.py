@@ -83,7 +83,11 @@ async def _found(broker: Broker) -> Overlay:
     broker.cards = {
         0: {"rank": 0, "hostname": broker.attrs["hostname"], "host": host, "port": port, "cert": cert}
     }
-    await broker.join(overlay)
+    try:
+        await broker.join(overlay)
+    except BaseException:
+        network.unbind()
+        raise
     return overlay
 
 

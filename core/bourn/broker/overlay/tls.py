@@ -87,6 +87,16 @@ class TlsNetwork:
         name = self._listener.getsockname()
         return name[0], name[1]
 
+    def unbind(self) -> None:
+        """Stop listening where nobody serves."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    def __del__(self) -> None:
+        """Let go of the port of a network that was never served, as where a broker ends while it starts."""
+        self.unbind()
+
     def trust(self, trust: Trust, addresses: Mapping[int, tuple[str, int]]) -> None:
         """Learn who is accepted, and where ranks listen."""
         self._trust = trust
