@@ -12,14 +12,12 @@ from bourn_plugins.sched_graph.query.session import RULE, complain, read_file
 
 if TYPE_CHECKING:
     from bourn_plugins.sched_graph.query.session import Session
+    from bourn_plugins.sched_graph.resources.graph import Vertex
 
 
-def find_vertices(session: Session, words: list[str]) -> bool:
+def find_vertices(session: Session, words: list[str]) -> None:
     """Print the vertices that meet criteria."""
-    if len(words) < 2:
-        complain("ERROR: malformed command: ")
-        return True
-    criteria = " ".join(words[1:])
+    criteria = " ".join(words)
     try:
         found = find(session.traverser, criteria)
         if not found and session.writer.name in ("rlite", "rv1", "rv1_nosched", "rv1_shorthand"):
@@ -27,104 +25,78 @@ def find_vertices(session: Session, words: list[str]) -> bool:
         session.write(found)
     except BournError as error:
         complain(f"find: ERROR: {error.message}")
-        return True
+        return
     session.say(RULE, f'INFO: EXPRESSION="{criteria}"', RULE)
-    return True
 
 
-def attach(session: Session, words: list[str]) -> bool:
+def attach(session: Session, words: list[str]) -> None:
     """Add a subgraph."""
-    if len(words) != 2:
-        complain("ERROR: malformed command")
-        return True
-    content = read_file(words[1])
-    if content is not None:
-        try:
-            changes.attach(session.traverser, content)
-        except BournError as error:
-            complain("ERROR: can't attach JGF subgraph ")
-            complain(f"ERROR: {words[1]}: {error.message}")
-    return True
+    content = read_file(words[0])
+    try:
+        changes.attach(session.traverser, content)
+    except BournError as error:
+        complain("ERROR: can't attach JGF subgraph ")
+        complain(f"ERROR: {words[0]}: {error.message}")
 
 
-def remove(session: Session, words: list[str]) -> bool:
+def remove(session: Session, words: list[str]) -> None:
     """Remove a subgraph, by path or by ranks."""
-    if len(words) != 3:
-        complain("ERROR: malformed command")
-        return True
-    if words[2] not in ("true", "false"):
-        complain("ERROR: invalid path boolean input ")
-        return True
+    where, is_path = words
+    if is_path not in ("true", "false"):
+        raise BournError("invalid path boolean input ")
     traverser = session.traverser
     try:
-        if words[2] == "true":
-            vertices = traverser.graph.by_path(words[1])[-1:]
+        if is_path == "true":
+            vertices = traverser.graph.by_path(where)[-1:]
         else:
-            vertices = changes.rank_roots(traverser.graph, IdSet(words[1]))
+            vertices = changes.rank_roots(traverser.graph, IdSet(where))
         if not vertices:
-            raise BournError(f"there is no {words[1]} in the graph")
-        changes.remove(traverser, vertices, release=words[2] == "false")
+            raise BournError(f"there is no {where} in the graph")
+        changes.remove(traverser, vertices, release=is_path == "false")
     except BournError as error:
         complain("ERROR: can't remove subgraph ")
         complain(f"ERROR: {error.message}")
-    return True
 
 
-def set_property(session: Session, words: list[str]) -> bool:
+def set_property(session: Session, words: list[str]) -> None:
     """Set a property of the vertices of a path."""
-    if len(words) != 3:
-        complain("ERROR: malformed command")
-        return True
-    key, equals, value = words[2].partition("=")
-    if not key or not equals or not value:
+    path, setting = words
+    key, _, value = setting.partition("=")
+    if not key or not value:
         session.say("Incorrect input format. ", "Please use `set-property <resource> PROPERTY=VALUE`.")
-        return True
-    vertices = session.traverser.graph.by_path(words[1])
-    if not vertices:
-        session.say(f"Couldn't find path {words[1]} in resource graph.")
-    for vertex in vertices:
+        return
+    for vertex in _vertices(session, path, "Couldn't"):
         vertex.properties = {**(vertex.properties or {}), key: value}
-    return True
 
 
-def get_property(session: Session, words: list[str]) -> bool:
+def get_property(session: Session, words: list[str]) -> None:
     """Print the properties of the vertices of a path."""
-    if len(words) != 2:
-        complain("ERROR: malformed command")
-        return True
-    vertices = session.traverser.graph.by_path(words[1])
-    if not vertices:
-        session.say(f"Could not find path {words[1]} in resource graph.")
-    for vertex in vertices:
+    for vertex in _vertices(session, words[0]):
         if vertex.properties:
             session.say(*(f"{key}={value}" for key, value in sorted(vertex.properties.items())))
         else:
-            session.say(f"No properties were found for {words[1]} (vtx's uniq_id={vertex.uniq_id}).")
-    return True
+            session.say(f"No properties were found for {words[0]} (vtx's uniq_id={vertex.uniq_id}).")
 
 
-def set_status(session: Session, words: list[str]) -> bool:
+def set_status(session: Session, words: list[str]) -> None:
     """Set the vertices of a path up or down."""
-    if len(words) != 3:
-        complain("ERROR: malformed command")
-        return True
-    vertices = session.traverser.graph.by_path(words[1])
-    if not vertices:
-        session.say(f"Could not find path {words[1]} in resource graph.")
-    elif words[2] not in ("up", "down"):
-        complain("ERROR: unrecognized status")
-    else:
-        session.traverser.mark(vertices, words[2] == "up")
-    return True
+    path, status = words
+    vertices = _vertices(session, path)
+    if vertices:
+        if status not in ("up", "down"):
+            raise BournError("unrecognized status")
+        session.traverser.mark(vertices, status == "up")
 
 
-def get_status(session: Session, words: list[str]) -> bool:
+def get_status(session: Session, words: list[str]) -> None:
     """Print the status of the vertices of a path."""
-    if len(words) != 2:
-        complain("ERROR: malformed command")
-        return True
-    vertices = session.traverser.graph.by_path(words[1])
+    vertices = _vertices(session, words[0])
+    session.say(*(f"{words[0]} is {'up' if vertex.up else 'down'}" for vertex in vertices))
+
+
+def _vertices(session: Session, path: str, cannot: str = "Could not") -> list[Vertex]:
+    """Return the vertices of a path, and say it where there are none."""
+    vertices = session.traverser.graph.by_path(path)
     if not vertices:
-        session.say(f"Could not find path {words[1]} in resource graph.")
-    session.say(*(f"{words[1]} is {'up' if vertex.up else 'down'}" for vertex in vertices))
-    return True
+        session.say(f"{cannot} find path {path} in resource graph.")
+    return vertices

@@ -17,75 +17,48 @@ _OPS = {op.value: op for op in Op}
 _FORMATS = ("jgf", "jgf_shorthand", "rv1exec")
 
 
-def match(session: Session, words: list[str]) -> bool:
-    """Match one jobspec."""
-    if len(words) != 3:
-        complain("ERROR: malformed command")
-    elif words[1] not in _OPS:
-        complain(f"ERROR: unknown subcmd {words[1]}")
-    else:
-        session.match(_OPS[words[1]], words[2])
-    return True
+def match(session: Session, words: list[str]) -> None:
+    """Match one jobspec, or several until the first that finds nothing."""
+    word, *files = words
+    if word not in _OPS:
+        raise BournError(f"unknown subcmd {word}")
+    for file in files:
+        if not session.match(_OPS[word], file):
+            break
 
 
-def multi_match(session: Session, words: list[str]) -> bool:
-    """Match several jobspecs, until the first that finds nothing."""
-    if len(words) <= 3:
-        complain("ERROR: malformed command")
-    elif words[1] not in _OPS:
-        complain(f"ERROR: unknown subcmd {words[1]}")
-    else:
-        for file in words[2:]:
-            if not session.match(_OPS[words[1]], file):
-                break
-    return True
-
-
-def cancel(session: Session, words: list[str]) -> bool:
+def cancel(session: Session, words: list[str]) -> None:
     """Release a job."""
-    if not 2 <= len(words) <= 3:
-        complain("ERROR: malformed command")
-        return True
-    job = _number(words[1])
+    job = _number(words[0])
     record = session.jobs.get(job)
-    if record is None or record.state not in ("ALLOCATED", "RESERVED"):
+    if record is None or not record.holds:
         complain(f"cancel: ERROR: nonexistent job {job}")
-        return True
+        return
     session.traverser.cancel(job)
     record.state = "CANCELED"
-    if words[2:] == ["stats"]:
+    if words[1:] == ["stats"]:
         _tell_visits(session, "CANCEL")
-    return True
 
 
-def release_part(session: Session, words: list[str]) -> bool:
+def release_part(session: Session, words: list[str]) -> None:
     """Release a part of a job."""
-    if not 4 <= len(words) <= 5:
-        complain("ERROR: malformed command")
-        return True
-    job, format, file = _number(words[1]), words[2], words[3]
+    job, format, file = _number(words[0]), words[1], words[2]
     if format not in _FORMATS:
-        complain(f"ERROR: unsupported reader {format}")
-        return True
+        raise BournError(f"unsupported reader {format}")
     content = read_file(file)
-    if content is None:
-        return True
     record = session.jobs.get(job)
-    if record is None or record.state not in ("ALLOCATED", "RESERVED"):
-        complain(f"ERROR: nonexistent job {job}")
-        return True
+    if record is None or not record.holds:
+        raise BournError(f"nonexistent job {job}")
     if record.state == "RESERVED":
-        complain("ERROR: reservations not currently supported by partial cancel")
-        return True
+        raise BournError("reservations not currently supported by partial cancel")
     try:
         if partial_cancel(session.traverser, job, format, content):
             record.state = "CANCELED"
     except BournError as error:
         complain(f"ERROR: {file}: {error.message}")
         complain(f"ERROR: error encountered while removing job {job}")
-    if words[4:] == ["stats"]:
+    if words[3:] == ["stats"]:
         _tell_visits(session, "PARTIAL CANCEL")
-    return True
 
 
 def _tell_visits(session: Session, what: str) -> None:
@@ -98,36 +71,29 @@ def _tell_visits(session: Session, what: str) -> None:
     )
 
 
-def update(session: Session, words: list[str]) -> bool:
+def update(session: Session, words: list[str]) -> None:
     """Install an R that was matched elsewhere."""
-    if len(words) != 7:
-        complain("ERROR: malformed command")
-    elif words[1] not in ("allocate", "reserve"):
-        complain(f"ERROR: unknown subcmd {words[1]}")
-    elif words[2] not in _FORMATS:
-        complain(f"ERROR: unsupported reader {words[2]}")
-    else:
-        job, at, duration = (_number(word) for word in words[4:])
-        _install(session, words[2], words[3], job, at, duration, reserve=words[1] == "reserve")
-    return True
+    op, format, file, *numbers = words
+    if op not in ("allocate", "reserve"):
+        raise BournError(f"unknown subcmd {op}")
+    if format not in _FORMATS:
+        raise BournError(f"unsupported reader {format}")
+    job, at, duration = (_number(word) for word in numbers)
+    _install(session, format, file, job, at, duration, reserve=op == "reserve")
 
 
-def list_jobs(session: Session, words: list[str]) -> bool:
+def list_jobs(session: Session, words: list[str]) -> None:
     """Print all jobs."""
     for job in sorted(session.jobs):
         _tell_job(session, job)
-    return True
 
 
-def info(session: Session, words: list[str]) -> bool:
+def info(session: Session, words: list[str]) -> None:
     """Print one job."""
-    if len(words) != 2:
-        complain("ERROR: malformed command")
-    elif _number(words[1]) not in session.jobs:
-        print(f"ERROR: jobid doesn't exist: {words[1]}")
+    if _number(words[0]) not in session.jobs:
+        print(f"ERROR: jobid doesn't exist: {words[0]}")
     else:
-        _tell_job(session, _number(words[1]))
-    return True
+        _tell_job(session, _number(words[0]))
 
 
 def _tell_job(session: Session, job: int) -> None:
@@ -135,17 +101,13 @@ def _tell_job(session: Session, job: int) -> None:
     print(f"INFO: {record.id}, {record.state}, {record.at}, {record.file}, {record.overhead:g}")
 
 
-def stat(session: Session, words: list[str]) -> bool:
+def stat(session: Session, words: list[str]) -> None:
     """Print match times."""
-    if len(words) != 1:
-        complain("ERROR: malformed command")
-        return True
     number = len(session.jobs)
     print(f"INFO: Num. of Jobs Matched: {number}")
     print(f"INFO: Min. Match Time: {session.fastest:g}")
     print(f"INFO: Max. Match Time: {session.slowest:g}")
     print(f"INFO: Avg. Match Time: {session.total_time / number if number else 0:g}")
-    return True
 
 
 def _number(text: str) -> int:
@@ -161,15 +123,11 @@ def _install(
 ) -> None:
     """Install what an R in a file says for a job, whole or not at all, and print it."""
     content = read_file(file)
-    if content is None:
-        return
     record = session.jobs.get(job)
-    if record is not None and record.state in ("ALLOCATED", "RESERVED"):
-        complain("ERROR: existing Jobid ")
-        return
+    if record is not None and record.holds:
+        raise BournError("existing Jobid ")
     if at < 0 or duration <= 0:
-        complain(f"ERROR: invalid time ({at}, {duration})")
-        return
+        raise BournError(f"invalid time ({at}, {duration})")
     begin = time.perf_counter()
     try:
         selected = install(session.traverser, format, content, job, at, at + duration, reserve=reserve)

@@ -108,11 +108,10 @@ def run(session: Session, lines: Iterator[str]) -> None:
                 complain(f"ERROR: unknown command '{words[0]}'{suggest(words[0], names)}")
             continue
         try:
-            going_on = command.run(session, words)
+            command.obey(session, words[1:])
         except BournError as error:
             complain(f"ERROR: {error.message}")
-            continue
-        if not going_on:
+        if session.over:
             break
     session.out.flush()
 

@@ -32,6 +32,11 @@ class JobRecord:
     file: str
     overhead: float
 
+    @property
+    def holds(self) -> bool:
+        """Whether it has resources, now or later."""
+        return self.state in ("ALLOCATED", "RESERVED")
+
 
 @define(eq=False)
 class Session:
@@ -44,6 +49,7 @@ class Session:
     flexible: bool = False
     puzzled: bool = False
     """Whether to tell of unknown commands: somebody types them."""
+    over: bool = False
     next_job: int = 1
     jobs: dict[int, JobRecord] = Factory(dict)
     fastest: float = 0.0
@@ -64,11 +70,7 @@ class Session:
 
     def match(self, op: Op, file: str) -> bool:
         """Run one match and print its answer; False if it found nothing."""
-        try:
-            text = _read(file)
-        except OSError:
-            complain(f"ERROR: can't open {file}")
-            return False
+        text = read_file(file)
         begin = time.perf_counter()
         counts = op not in (Op.SATISFIABILITY, Op.DRY, Op.DRY_FUTURE)
         queue = ""
@@ -146,19 +148,13 @@ def complain(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def read_file(file: str) -> bytes | None:
-    """Return a file's content, or complain and return None."""
+def read_file(file: str) -> bytes:
+    """Return a file's content."""
     try:
         with open(file, "rb") as stream:
             return stream.read()
     except OSError:
-        complain(f"ERROR: can't open {file}")
-        return None
-
-
-def _read(file: str) -> bytes:
-    with open(file, "rb") as stream:
-        return stream.read()
+        raise BournError(f"can't open {file}") from None
 
 
 def load_jobspec(text: bytes | str) -> Any:

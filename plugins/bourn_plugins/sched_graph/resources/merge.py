@@ -103,25 +103,30 @@ class Merge:
 
     def _new(self, theirs: Vertex, above: Vertex) -> Vertex:
         self._keep(above)
-        own = self.graph.vertices[
-            self.graph.vertex(
-                theirs.type,
-                above.index,
-                basename=theirs.basename,
-                id=theirs.id,
-                name=theirs.name,
-                size=theirs.size,
-                unit=theirs.unit,
-                properties=theirs.properties,
-                status="up" if theirs.up else "down",
-            )
-        ]
-        assert own is not None
+        own = self._copy(theirs, above.index)
         if theirs.type == "node":
             own.rank = self.ranks[own.path] = self._rank(theirs, own.path)
             self._owners[own.rank] = own
         elif above.rank >= 0 and above.parent is not None:
             own.rank = above.rank
+        return own
+
+    def _copy(self, theirs: Vertex, above: int | None, subsystem: str = CONTAINMENT) -> Vertex:
+        """Add a vertex like theirs, without its rank."""
+        index = self.graph.vertex(
+            theirs.type,
+            above,
+            basename=theirs.basename,
+            id=theirs.id,
+            name=theirs.name,
+            size=theirs.size,
+            unit=theirs.unit,
+            properties=theirs.properties,
+            status="up" if theirs.up else "down",
+            subsystem=subsystem,
+        )
+        own = self.graph.vertices[index]
+        assert own is not None
         self.added.append(own)
         return own
 
@@ -142,7 +147,7 @@ class Merge:
         if root is not None and root.index not in self._own:
             mine = self.graph.roots.get(subsystem)
             if mine is None:
-                mine = self._other_root(root, subsystem)
+                mine = self._copy(root, None, subsystem)
             elif mine.name != root.name:
                 raise BournError(f"the root of subsystem {subsystem} is /{mine.name}, not /{root.name}")
             self._own[root.index] = mine
@@ -162,22 +167,6 @@ class Merge:
         if lost is not None:
             raise BournError(f"{lost.name}: no relation of {subsystem} leads to it from what is there")
 
-    def _other_root(self, root: Vertex, subsystem: str) -> Vertex:
-        index = self.graph.vertex(
-            root.type,
-            basename=root.basename,
-            id=root.id,
-            name=root.name,
-            size=root.size,
-            unit=root.unit,
-            properties=root.properties,
-            subsystem=subsystem,
-        )
-        own = self.graph.vertices[index]
-        assert own is not None
-        self.added.append(own)
-        return own
-
     def _relate(self, source: Vertex, theirs: Vertex, subsystem: str) -> None:
         targets = self.graph.out(source, subsystem)
         own = self._own.get(theirs.index)
@@ -186,20 +175,7 @@ class Merge:
             if own is not None:
                 self._same(theirs, own)
             else:
-                index = self.graph.vertex(
-                    theirs.type,
-                    source.index,
-                    basename=theirs.basename,
-                    id=theirs.id,
-                    name=theirs.name,
-                    size=theirs.size,
-                    unit=theirs.unit,
-                    properties=theirs.properties,
-                    subsystem=subsystem,
-                )
-                own = self.graph.vertices[index]
-                assert own is not None
-                self.added.append(own)
+                own = self._copy(theirs, source.index, subsystem)
             self._own[theirs.index] = own
         elif own not in targets:
             self._keep(own)
