@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 
 from bourn.client import archive
 from bourn.client.handle import Handle
@@ -28,7 +29,8 @@ def main() -> None:
         error = refused.message
     except OSError as failed:
         error = f"{failed.filename}: {failed.strerror}" if failed.filename else str(failed)
-    print(json.dumps({"error": error}), flush=True)
+    with suppress(BrokenPipeError):  # the job has ended
+        os.write(1, json.dumps({"error": error}).encode())
 
 
 def _leave_with_the_job() -> None:

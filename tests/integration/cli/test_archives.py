@@ -2,6 +2,9 @@
 
 import io
 import os
+import socket
+import subprocess
+import sys
 import tarfile
 from contextlib import nullcontext
 
@@ -134,3 +137,13 @@ def test_what_can_t_be_staged_in_fails_the_job_before_it_starts(bourn, tree, opt
     assert message in done.err
     assert done.code == 126
     assert not (tree / "ran").exists()
+
+
+def test_who_extracts_is_silent_when_the_job_has_ended():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b'{"uri": "local:///nowhere", "names": ["main"], "pattern": "*", "folder": "/"}\n')
+        ours.shutdown(socket.SHUT_RD)
+        command = [sys.executable, "-m", "bourn_shell_plugins.stage_in.fetch"]
+        done = subprocess.run(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
