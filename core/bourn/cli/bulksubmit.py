@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from bourn.cli import bulk, options
 from bourn.cli.extend import PluginOptions
 from bourn.cli.parser import Parser
-from bourn.cli.submit import Item, copies, fill_args, submit_items
+from bourn.cli.submit import copies, fill_args, submit_items
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from bourn.cli.sending import Item
 
 DESCRIPTION = f"""\
 Submit a job for each input.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from bourn.cli.progressbar import ProgressBar
-    from bourn.cli.submit import Item, Sent
+    from bourn.cli.sending import Item, Sent
     from bourn.client.handle import Future, Handle
     from bourn.client.progress import JobProgress
     from bourn.model.jobid import JobID

@@ -90,9 +90,9 @@ class JobArray:
 
     def cancel(self, h: Handle, reason: str = "") -> None:
         """Cancel all members that have not ended."""
-        from bourn.client.job import cancel
-
-        cancel(h, self.id, reason)
+        h.rpc(
+            "job-manager.raise", {"ids": [int(self.id)], "type": "cancel", "severity": 0, "note": reason}
+        ).get()
 
 
 def submit_array(

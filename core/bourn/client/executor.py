@@ -150,7 +150,7 @@ class Executor(concurrent.futures.Executor):
         """Return a future for a job that was submitted elsewhere; an unknown id is a ValueError in the
         future.
         """
-        future = ExecutorFuture(self)
+        future = ExecutorFuture(self.cancelled)
         with self._lock:
             self._check_open()
             self._todo.append(lambda: self._jobs.attach(future, JobID(jobid)))
@@ -177,7 +177,7 @@ class Executor(concurrent.futures.Executor):
     def _submit_job(
         self, jobspec: JobspecLike, urgency: int = 16, waitable: bool = False, debug: bool = False
     ) -> ExecutorFuture:
-        future = ExecutorFuture(self)
+        future = ExecutorFuture(self.cancelled)
         with self._lock:
             self._check_open()
             first = not self._queue
@@ -216,7 +216,7 @@ class Executor(concurrent.futures.Executor):
 
     def _submit_worker(self, jobspec: dict[str, Any]) -> ExecutorFuture:
         """Queue the job of a worker; the executor's thread asks, on its way to the queue."""
-        future = ExecutorFuture(self)
+        future = ExecutorFuture(self.cancelled)
         self._queue.append((future, jobspec, 16, 0))
         return future
 

@@ -13,7 +13,6 @@ from bourn.errors import BournError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bourn.client.executor import Executor
     from bourn.model.jobid import JobID
 
 log = logging.getLogger("bourn.executor")
@@ -63,11 +62,11 @@ class CallFuture(concurrent.futures.Future[Any]):
 
 class ExecutorFuture(concurrent.futures.Future[int]):
     """The result is the exit code, or minus the signal's number; `exception()` a JobException, or OSError if
-    the job was refused."""
+    the job was refused. `cancelled` is told when it is cancelled."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, cancelled: Callable[[ExecutorFuture], object]) -> None:
         super().__init__()
-        self._executor = executor
+        self._cancelled = cancelled
         self._jobid: concurrent.futures.Future[JobID] = concurrent.futures.Future()
         self._lock = threading.RLock()
         self._outcome: int | JobException | None = None
@@ -100,7 +99,7 @@ class ExecutorFuture(concurrent.futures.Future[int]):
                 # Only this tells those who wait in `as_completed`.
                 self.set_running_or_notify_cancel()
         self._jobid.cancel()
-        self._executor.cancelled(self)
+        self._cancelled(self)
         return True
 
     def named(self, id: JobID) -> None:

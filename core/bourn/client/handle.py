@@ -210,7 +210,7 @@ class Handle:
         """Have `reactor_run` call `callback`."""
         self._soon.append(callback)
 
-    def watched(self, _future: Future, change: int) -> None:
+    def watched(self, change: int) -> None:
         """Count the futures that `reactor_run` waits for; `Future.then` calls it."""
         self._watched += change
 

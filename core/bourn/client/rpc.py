@@ -10,8 +10,16 @@ from bourn.errors import BournError, RPCError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Protocol
 
-    from bourn.client.handle import Handle
+    class _Connected(Protocol):
+        """What a future asks of the handle that it belongs to."""
+
+        def wait_until(self, ready: Callable[[], object], timeout: float | None, what: str) -> None: ...
+        def cancel(self, matchtag: int) -> None: ...
+        def watched(self, change: int) -> None: ...
+        def call_soon(self, callback: Callable[[], object]) -> None: ...
+
 
 STREAMING = 1
 NORESPONSE = 2
@@ -26,7 +34,7 @@ class Future:
 
     __slots__ = ("_callback", "_handle", "_matchtag", "_values", "error", "streaming", "topic")
 
-    def __init__(self, handle: Handle, topic: str, matchtag: int, streaming: bool) -> None:
+    def __init__(self, handle: _Connected, topic: str, matchtag: int, streaming: bool) -> None:
         self._handle = handle
         self._matchtag = matchtag
         self._values: deque[Any] = deque()
@@ -68,7 +76,7 @@ class Future:
         Within the callback `get` returns at once; of a stream, call `reset` there for the next.
         """
         self._callback = lambda: callback(self, *args)
-        self._handle.watched(self, 1)
+        self._handle.watched(1)
         self._again()
         return self
 
@@ -108,5 +116,5 @@ class Future:
             return
         if not self.streaming or not self._values:
             self._callback = None
-            self._handle.watched(self, -1)
+            self._handle.watched(-1)
         self._handle.call_soon(callback)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bourn.cli.kvs import add_common
+from bourn.cli.kvs.common import add_common
 from bourn.client import kvs
 from bourn.errors import BournError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bourn.client.handle import Handle
 
 
-def add_eventlog(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Add the sub-commands."""
     inner = commands.add("eventlog", "append to, print and wait for events").add_commands()
     c = add_common(inner.add("append", "append an event"), _append)
