@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_FEW = 12
+
 
 class BournError(Exception):
     """Anything that goes wrong for a reason that a user can understand.
@@ -53,9 +55,12 @@ class RPCError(BournError):
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?`, or a list of the names there are, to end an error message with."""
+    """Return `; did you mean 'x'?`, or a few of the names there are, to end an error message with."""
     names = sorted(set(known))
-    return nearest(word, names) or (f"; there are: {', '.join(names)}" if names else "; there are none")
+    if not names:
+        return "; there are none"
+    few = names if len(names) <= _FEW else [*names[: _FEW - 1], f"and {len(names) - _FEW + 1} more"]
+    return nearest(word, names) or f"; there are: {', '.join(few)}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
