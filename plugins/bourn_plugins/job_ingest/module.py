@@ -188,7 +188,7 @@ class JobIngest(Module):
         """Take an entry of `jobspecs`: an object, its JSON text, or a J, which is whole."""
         if isinstance(source, str) and not source.lstrip().startswith("{"):
             return Entry(unwrap(source, userid, self._signer), source)
-        self._allow_unsigned(userid)
+        self._signer("none", userid)
         if isinstance(source, str):
             try:
                 source = msgspec.json.decode(source)
@@ -196,19 +196,17 @@ class JobIngest(Module):
                 raise BournError(f"the jobspec is not JSON: {err}") from None
         return Entry(place_environment(source, environments) if environments else source, None)
 
-    def _allow_unsigned(self, userid: int) -> None:
-        """Refuse what the shell host couldn't run as anybody but the owner."""
-        allowed = self.ctx.config.table("signing", SigningTable).allowed
-        if "none" not in allowed or userid != self.ctx.owner:
-            names = ", ".join(name for name in allowed if name != "none")
+    def _signer(self, mechanism: str, userid: int) -> Signer:
+        """Return the signer of a mechanism; BournError (EPERM) where the user may not come by it.
+
+        By `none`, and unsigned, comes only the owner: the shell host couldn't run it as anybody else.
+        """
+        table = self.ctx.config.table("signing", SigningTable)
+        if mechanism == "none" and ("none" not in table.allowed or userid != self.ctx.owner):
+            names = ", ".join(name for name in table.allowed if name != "none")
             hint = f"allowed: {names}" if names else "[signing] allowed names no mechanism for that"
             raise BournError(f"the jobspec must be signed; {hint}", errno.EPERM)
-
-    def _signer(self, mechanism: str, userid: int) -> Signer:
-        if mechanism == "none":
-            self._allow_unsigned(userid)
         if mechanism not in self._signers:
-            table = self.ctx.config.table("signing", SigningTable)
             known = self.ctx.plugins.named("bourn_signers")
             if mechanism not in table.allowed or mechanism not in known:
                 names = ", ".join(table.allowed)

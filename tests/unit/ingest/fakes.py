@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from bourn.model.interned import IngestedJob
 
+KINDS = {
+    "bourn_frobnicators": Frobnicator,
+    "bourn_validators": Validator,
+    "bourn_signers": SigningMechanism,
+}
 OWNER_UID = 1000
 OWNER, USER = 1, 2
 
@@ -78,10 +83,8 @@ class Plugins:
 
     def named(self, hook: Any) -> dict[str, Owned[Any]]:
         name = hook if isinstance(hook, str) else hook.__name__
-        if name == "bourn_signers" and not any(hasattr(step, "open") for step in self.steps):
-            return {"none": owned(SigningMechanism("none", lambda options: NoneSigner()))}
-        kind = {"bourn_frobnicators": Frobnicator, "bourn_validators": Validator}.get(name)
-        return {step.name: owned(step) for step in self.steps if kind is None or isinstance(step, kind)}
+        steps = (*self.steps, SigningMechanism("none", lambda options: NoneSigner()))
+        return {step.name: owned(step) for step in steps if isinstance(step, KINDS[name])}
 
 
 class JobManager:
