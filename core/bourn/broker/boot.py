@@ -12,11 +12,13 @@ import trio
 from bourn.broker.growth import growth_of
 from bourn.broker.overlay.certs import load_authority, make_identity
 from bourn.broker.overlay.interface import own_address
+from bourn.broker.overlay.machines import Machine
 from bourn.broker.overlay.overlay import Overlay
 from bourn.broker.overlay.tls import TlsNetwork, Trust
 from bourn.broker.overlay.topology import parse_topology
 from bourn.broker.settings import TbonTable
 from bourn.errors import BournError
+from bourn.model.idset import parse_mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +70,7 @@ async def _build(broker: Broker, session: BootSession, more: dict[str, Any]) -> 
         "rank": rank,
         "hostname": broker.attrs["hostname"],
         "cert": "" if authority else base64.b64encode(identity.cert_der).decode(),
-        "R": machine_resources(broker),
+        "R": (found := machine_resources(broker)),
         **more,
     }
     if topology.children[rank]:
@@ -93,6 +95,8 @@ async def _build(broker: Broker, session: BootSession, more: dict[str, Any]) -> 
     ):
         broker.attrs.set(name, value, fixed=True)
     overlay = Overlay(broker, topology, network, table, session.attributes.get(INSTANCE, ""))
+    if found is not None:
+        overlay.machines.note(rank, machine_of(broker, found))
 
     def listen(grown: BootSession) -> None:
         host, _, port = grown.attributes.get(BIND, "").rpartition(":")
@@ -122,6 +126,13 @@ def machine_resources(broker: Broker) -> Mapping[str, Any] | None:
         if reader.name == "machine":
             return reader.read(b"", {}).R  # type: ignore[no-any-return]
     return None
+
+
+def machine_of(broker: Broker, found: Mapping[str, Any]) -> Machine:
+    """Return what an R of one machine says, under the name by which the instance knows the host."""
+    (entry,) = found["execution"]["R_lite"]
+    cores, gpus = (parse_mask(entry["children"].get(kind, "")) for kind in ("core", "gpu"))
+    return Machine(broker.attrs["hostname"], cores, gpus)
 
 
 def _relatives(topology: Topology, rank: int) -> set[int]:

@@ -13,10 +13,12 @@ from bourn._version import __version__
 from bourn.broker.message import NODE_UPSTREAM
 from bourn.broker.module import ANYONE, LATER, Module, ModuleSpec, Request, Role, method
 from bourn.broker.overlay import overlay
+from bourn.broker.overlay.machines import Machine
 from bourn.broker.overlay.peer import HIGH_WATER
 from bourn.broker.overlay.topology import parse_topology
 from bourn.broker.overlay.wire import control, first_frame
 from bourn.errors import BournError, RPCError
+from bourn.testing.broker import memory_broker
 from bourn.testing.overlay import MemoryInstance, memory_instance
 
 
@@ -183,6 +185,27 @@ async def test_groups_are_put_together_on_the_way_up() -> None:
         assert found["members"] == "1,3-4,7"
         with pytest.raises(RPCError, match="the brokers' own"):
             await instance[7].rpc("groups.join", {"name": "broker.online"})
+
+
+async def test_what_machines_have_is_known_above_and_again_by_another_parent() -> None:
+    async with EIGHT() as instance, instance[0].stream("overlay.machines") as stream:
+        assert await anext(stream) == {"machines": []}
+        overlay = instance[7].broker.overlay
+        overlay.machines.note(7, Machine("n7", 0b11))
+        overlay.changed()
+        entry = {"rank": "7", "hosts": "n7", "children": {"core": "0-1"}}
+        assert await anext(stream) == {"machines": [entry]}
+        assert list(instance[1].broker.overlay.machines.known) == [7]
+        overlay.machines.note(7, Machine("n7", 0b1))
+        await instance.stop(3)  # its parent: the news are in the next hello, to rank 1
+        assert await anext(stream) == {"machines": [{**entry, "children": {"core": "0"}}]}
+
+
+async def test_an_instance_of_one_broker_has_no_overlay_to_tell_of_machines() -> None:
+    async with memory_broker() as broker:
+        with pytest.raises(RPCError, match="no overlay"):
+            async with broker.stream("overlay.machines") as stream:
+                await anext(stream)
 
 
 async def test_what_waits_for_a_lost_broker_fails_and_those_below_it_find_another_parent() -> None:
@@ -364,6 +387,7 @@ async def test_a_report_that_is_none_is_refused() -> None:
     async with EIGHT() as instance:
         await instance.stop(6)
         assert "sends no report" in await greet(instance, {"report": {"linked": []}})
+        assert "sends no report" in await greet(instance, {"machines": [{"rank": "6"}]})
 
 
 @pytest.mark.parametrize("noise", [b"GET / HTTP/1.0\r\n\r\n", b"\0\0\0\2[]", b'\0\0\0\5{"x":'])
@@ -399,6 +423,8 @@ async def test_what_neighbours_never_say_ends_the_link() -> None:
         peer = instance[7].broker.overlay.parent
         peer.push(control("nonsense"))
         await instance.until(lambda: any("no control 'nonsense'" in text for text in instance.log))
+        instance[6].broker.overlay.parent.push(control("machines", [{"rank": "6"}]))
+        await instance.until(lambda: any("bad machines" in text for text in instance.log))
         await instance.until(lambda: instance[0].broker.online == 255)
 
 

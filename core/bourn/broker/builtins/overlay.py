@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bourn.broker.builtins.base import Builtin
-from bourn.broker.module import ANYONE, method
+from bourn.broker.module import ANYONE, LATER, method
 from bourn.broker.overlay.census import TORPID
 from bourn.broker.overlay.health import statuses
 from bourn.broker.overlay.topology import Topology
@@ -17,7 +17,7 @@ from bourn.errors import BournError
 from bourn.model.idset import mask_text
 
 if TYPE_CHECKING:
-    from bourn.broker.request import Request
+    from bourn.broker.request import Later, Request
 
 
 class OverlayModule(Builtin):
@@ -94,6 +94,27 @@ class OverlayModule(Builtin):
         now = trio.current_time()
         found = [] if overlay is None else overlay.errors
         return {"errors": [{"rank": rank, "ago": now - t, "reason": text} for t, rank, text in found]}
+
+    @method(streaming=True)
+    def machines(self, request: Request) -> Later:
+        """-> `{machines}` (`bourn.broker.overlay.machines`) of this rank and those below, now and at each
+        change.
+        """
+        overlay, watchers = self.broker.overlay, self.broker.watchers
+        if overlay is None:
+            raise BournError("an instance of one broker has no overlay", errno.ENOTSUP)
+        machines, seen = overlay.machines, -1
+
+        def tell() -> None:
+            nonlocal seen
+            if machines.changes != seen:
+                seen = machines.changes
+                request.respond({"machines": machines.payload()})
+
+        watchers.append(tell)
+        request.on_cancel = lambda: watchers.remove(tell)
+        tell()
+        return LATER
 
     @method()
     def cut(self, request: Request) -> None:

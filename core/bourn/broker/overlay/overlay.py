@@ -15,6 +15,7 @@ from bourn.broker.framing import ProtocolError
 from bourn.broker.message import NORESPONSE, PRIVATE
 from bourn.broker.overlay.census import ONLINE, Census, Report
 from bourn.broker.overlay.link import run_link
+from bourn.broker.overlay.machines import Machines, from_payload
 from bourn.broker.overlay.network import Refused
 from bourn.broker.overlay.peer import HIGH_WATER, Peer
 from bourn.broker.overlay.reasons import explain
@@ -68,6 +69,7 @@ class Overlay:
         self.peers: dict[int, Peer] = {}
         """Every neighbour with a live link, the parent included."""
         self.census = Census(broker.rank)
+        self.machines = Machines()
         self.watchers = broker.watchers
         """Called, once a turn, when the census has changed."""
         self.errors: deque[tuple[float, int, str]] = deque(maxlen=ERRORS_KEPT)
@@ -248,6 +250,7 @@ class Overlay:
                 "rank": self.rank,
                 "size": self.broker.size,
                 "seq": self.broker.events.seq if self._joined else None,
+                "machines": self.machines.all(self.census.linked),
                 "report": self.census.payload(),
             }
             await stream.send_all(control("hello", hello))
@@ -344,6 +347,7 @@ class Overlay:
         if old is not None and await self._alive(old):
             return BournError(f"rank {rank} is there already, at {old.address}", errno.EEXIST)
         try:
+            hello["machines"] = list(from_payload(hello.get("machines") or ()))
             hello["report"] = Report.from_payload(hello.get("report") or {})
         except (ValueError, BournError) as error:
             return BournError(f"rank {rank} sends no report: {error}", errno.EPROTO)
@@ -367,6 +371,7 @@ class Overlay:
             if seq is not None and number > seq:
                 peer.push(frame)
         log.info("rank %d is linked, from %s", rank, address)
+        self.machines.take(hello["machines"])
         self._take_report(peer, hello["report"])
         return peer
 
@@ -409,6 +414,9 @@ class Overlay:
 
     def _send_report(self) -> None:
         if self.parent is not None:
+            news = self.machines.news(self.census.linked)
+            if news:
+                self.parent.push(control("machines", news))
             self.parent.push(control("report", self.census.payload()))
 
     # Messages.
@@ -511,6 +519,12 @@ class Overlay:
                 except (ValueError, BournError) as error:
                     raise ProtocolError(f"a bad report: {error}") from None
                 self._take_report(peer, report)
+            case "machines" if peer is not self.parent:
+                try:
+                    self.machines.take(list(from_payload(value_of(packet.payload))))
+                except (ValueError, BournError) as error:
+                    raise ProtocolError(f"bad machines: {error}") from None
+                self.changed()
             case "goodbye":
                 peer.leaving = True
             case "shutdown" if peer is self.parent:
