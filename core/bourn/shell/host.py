@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -445,10 +446,20 @@ class Host:
         if not self._grace:
             self.end()
             return
-        busy = self.jobs or self._backlog or self._link.owes
-        self._giving_up = self.loop.later(self._patience if busy else min(self._grace, IDLE_GRACE), self.end)
+        alone = min(self._grace, IDLE_GRACE)
+        self._giving_up = self.loop.later(alone, partial(self._give_up, self._patience - alone))
         self._link.spill()
         self._safe(self._link.spooled)
+
+    def _give_up(self, more: float) -> None:
+        """End for want of a broker: at once without jobs and news, else after so many seconds more.
+
+        Only now is it looked at: the last that a broker sent may be read after it is known to be gone.
+        """
+        if self.jobs or self._backlog or self._link.owes:
+            self._giving_up = self.loop.later(more, self.end)
+        else:
+            self.end()
 
 
 def _event(name: str, note: str) -> str:

@@ -195,6 +195,9 @@ class Link:
                     self._offset = 0
         except BlockingIOError:
             pass
+        except (BrokenPipeError, ConnectionResetError):
+            # It is gone. What it has sent before is still to be read, up to the end of the connection.
+            queue.clear()
         except OSError:
             self._drop()
             return

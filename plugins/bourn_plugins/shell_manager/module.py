@@ -406,23 +406,25 @@ class ShellManager(Module):
         rank = self.ctx.rank
         process = self._local.recorded(userid)
         link = self._local.find(userid)
-        if link is None:
-            if process is not None:
-                who = f"the shell host of user {userid} (process {process.pid})"
-                self._gone[userid] = f"{who} died while no broker was there"
-            return
-        host = self._adopt(rank, userid, link)
-        host.process, host.ending = process, True
-        with trio.move_on_after(self._local.timeout):
-            await host.greeted.wait()
-            host.ending = False
-            self.ctx.log.info("took up the shell host of user %d, process %d", userid, host.pid)
-            return
-        self._gone[userid] = self._obituary(userid, process.pid if process else 0, hung=True)
-        self.ctx.log.error("%s", self._gone[userid])
-        self._hosts.pop((rank, userid), None)
-        link.close()
-        self._local.kill(userid, process)
+        if link is not None:
+            host = self._adopt(rank, userid, link)
+            host.process, host.ending = process, True
+            with trio.move_on_after(self._local.timeout):
+                await host.greeted.wait()
+            if host.pid and not link.closed:
+                host.ending = False
+                self.ctx.log.info("took up the shell host of user %d, process %d", userid, host.pid)
+                return
+            link.hung = link.hung or not link.closed
+            self._hosts.pop((rank, userid), None)
+            link.close()
+            self._local.kill(userid, process)
+        if process is not None:
+            hung = link is not None and link.hung
+            text = self._obituary(userid, process.pid, hung=hung)
+            self._gone[userid] = text if hung else f"{text} while no broker was there"
+            if hung:
+                self.ctx.log.error("%s", text)
 
     def _mark(self, rank: int, userid: int) -> tuple[str, int] | None:
         store = self.ctx.provider("store")
@@ -439,6 +441,7 @@ class ShellManager(Module):
         await link.run(partial(self._received, host))
         if self._hosts.get((host.rank, host.userid)) is host:
             del self._hosts[host.rank, host.userid]
+        host.greeted.set()  # whoever waits for that waits for nothing
         for waiting in host.asked.values():
             for told in waiting:
                 told([])

@@ -37,22 +37,29 @@ def jobspec(command: Sequence[str], options: dict[str, Any] | None = None, **sys
 class HostClient:
     """A host process and the connection to it; `with` ends the host."""
 
-    def __init__(self, *, grace: float = 0.0, spool: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        grace: float = 0.0,
+        spool: int | None = None,
+        program: Sequence[str] = ("-m", "bourn.shell"),
+        before: Callable[[HostClient], None] | None = None,
+    ) -> None:
+        """Start a host and connect to it.
+
+        Args:
+            program: words for the interpreter that run the host.
+            before: called when the host's socket is there, but not yet the host; to `connect` is up to you.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="bourn-test-")
         self.folder = self._folder.name
         self.path = f"{self.folder}/host.sock"
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(self.path)
         listener.listen(4)
-        command = [sys.executable, "-m", "bourn.shell", "--fd", str(listener.fileno())]
+        command = [sys.executable, *program, "--fd", str(listener.fileno())]
         if spool is not None:
             command += ["--spool", self.folder, "--spool-limit", str(spool)]
-        self.process = subprocess.Popen(
-            [*command, "--dir", self.folder, "--grace", str(grace)],
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
-        )
-        listener.close()
         self.status: dict[int, int] = {}
         self.failures: dict[int, list[str]] = {}
         self.severities: dict[int, list[int]] = {}
@@ -66,7 +73,16 @@ class HostClient:
         self._serial = 0
         self.messages: list[str] = []
         self.greeting: list[int] | None = None
-        self.connect()
+        if before is not None:
+            before(self)
+        self.process = subprocess.Popen(
+            [*command, "--dir", self.folder, "--grace", str(grace)],
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+        listener.close()
+        if before is None:
+            self.connect()
 
     def __enter__(self) -> HostClient:
         return self

@@ -11,6 +11,7 @@ import pytest
 
 from bourn.shell.wire import Splitter, Start, ToHost, frame, from_host
 from bourn_plugins.shell_manager.process import HostProcess
+from tests.integration.instance import until
 from tests.integration.shell.host_client import HostClient, jobspec
 
 
@@ -83,6 +84,40 @@ def test_after_the_grace_time_the_host_ends():
     with HostClient(grace=0.2) as host:
         host.run(["sleep", "1000"])
         host.until(lambda: bool(host.started))
+        host.disconnect()
+        assert host.process.wait() == 0
+
+
+IMPATIENT = """
+import sys
+from bourn.shell import __main__, host
+host.IDLE_GRACE = 0.0
+sys.exit(__main__.main(sys.argv[1:]))
+"""
+
+
+def test_a_host_waits_for_the_next_broker_with_jobs_of_one_that_died_before_the_host_was_up(tmp_path):
+    script = "echo $BOURN_JOB_ID >>ran; until [ -e go ]; do sleep 0.01; done"
+
+    def hand_over_and_die(client):
+        client.connect()
+        client.run(*[["sh", "-c", script]] * 4, cwd=str(tmp_path))
+        client.disconnect()
+
+    with HostClient(grace=30, program=["-c", IMPATIENT], before=hand_over_and_die) as host:
+        until(lambda: (tmp_path / "ran").exists() and len((tmp_path / "ran").read_text().split()) == 4)
+        host.connect()
+        host.until(lambda: len(host.started) == 4)
+        assert host.greeting == [1, 2, 3, 4]
+        (tmp_path / "go").touch()
+        assert host.wait(1, 2, 3, 4) == [0] * 4
+        assert len((tmp_path / "ran").read_text().split()) == 4
+
+
+def test_a_host_without_jobs_waits_a_moment_only():
+    with HostClient(grace=30, program=["-c", IMPATIENT]) as host:
+        host.run(["true"])
+        host.wait(1)
         host.disconnect()
         assert host.process.wait() == 0
 

@@ -265,6 +265,28 @@ def test_a_socket_that_nobody_serves_is_swept_away(tmp_path):
     trio.run(main)
 
 
+def test_a_host_that_ends_just_when_it_is_found_keeps_nobody_waiting(tmp_path):
+    async def main():
+        listener = trio.socket.socket(trio.socket.AF_UNIX)
+        await listener.bind(str(tmp_path / f"shell-0-{os.getuid()}.sock"))
+        listener.listen(1)
+
+        async def end():
+            with listener:
+                peer, _ = await listener.accept()
+                peer.close()
+
+        state = State()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(end)
+            with trio.fail_after(30):
+                async with instance(state, statedir=tmp_path, config={"host-timeout": 3600}) as broker:
+                    broker.provider("job-exec").start([request(1, "true")])
+                    await state.until(lambda: state.of(1)[-1:] == ["release"])
+
+    trio.run(main)
+
+
 def test_another_user_s_jobs_and_other_ranks_are_refused():
     async def main():
         state = State()
