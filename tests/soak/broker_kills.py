@@ -32,6 +32,7 @@ from bourn.errors import BournError
 from bourn.model.jobspec_build import from_command
 from tests.bench.instance import MOCK, SIXTEEN_CORES, bourn_command, drain
 from tests.soak.eventlog import faults
+from tests.soak.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -219,8 +220,10 @@ def _is_said(said: dict[str, str], work: Work) -> bool:
 def check_runs(folder: Path, jobs: dict[int, Work]) -> list[str]:
     """Return what is wrong with how often jobs ran: each exactly once."""
     ran = Counter((folder / "ran").read_text().split())
-    counts = Counter(ran.get(bourn.JobID(id).f58, 0) for id in jobs)
-    return [f"{count} jobs ran {times} times" for times, count in counts.items() if times != 1]
+    found: dict[int, list[int]] = {}
+    for id in jobs:
+        found.setdefault(ran.get(bourn.JobID(id).f58, 0), []).append(id)
+    return [f"{len(ids)} jobs ran {n} times, so job {ids[0]}" for n, ids in found.items() if n != 1]
 
 
 def left_behind(folder: Path) -> list[str]:
@@ -284,13 +287,11 @@ def run(seed: int, kills: int, conf: Sequence[str] = (), *, as_arrays: bool = Fa
         wrong += left_behind(folder)
     took = time.monotonic() - begin
     shape = f" in {len(arrays)} arrays" if as_arrays else ""
-    print(
+    return report(
         f"seed {seed}{''.join(' ' + item for item in conf)}: {kills} kills in {took:.0f} s, "
-        f"{len(acknowledged)} jobs{shape}, {running} of them running at a kill, {len(wrong)} faults"
+        f"{len(acknowledged)} jobs{shape}, {running} of them running at a kill",
+        wrong,
     )
-    for fault in wrong[:20]:
-        print(f"  {fault}")
-    return len(wrong)
 
 
 def count_running(uri: str) -> int:

@@ -42,6 +42,7 @@ from tests.soak.broker_kills import (
     left_behind,
     submit_until_killed,
 )
+from tests.soak.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -176,14 +177,12 @@ def run(seed: int, kills: int, ranks: int = 1, conf: Sequence[str] = (), *, as_a
     took = time.monotonic() - begin
     shape = f" in {len(killer.arrays)} arrays" if killer.arrays else ""
     ways = ", ".join(f"{way}: {count}" for way, count in sorted(killer.ways.items()))
-    print(
+    return report(
         f"seed {seed}, {ranks} rank{'s' if ranks > 1 else ''}: {kills} kills ({ways}) in {took:.0f} s, "
         f"{len(killer.jobs)} jobs{shape}, {killer.running} of them running at a kill, {killer.failed} failed "
-        f"with their shell host, {len(wrong)} faults"
+        "with their shell host",
+        wrong,
     )
-    for fault in wrong[:20]:
-        print(f"  {fault}")
-    return len(wrong)
 
 
 def main() -> int:

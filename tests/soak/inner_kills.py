@@ -41,6 +41,7 @@ from tests.soak.broker_kills import (
     submit_until_killed,
 )
 from tests.soak.host_kills import WIDE, WIDE_WEIGHTS
+from tests.soak.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,14 +176,12 @@ def run(
             jobs, killed = jobs + len(one.jobs), killed + len(one.killed)
             running, failed = running + one.running, failed + one.failed
     took = time.monotonic() - begin
-    print(
+    return report(
         f"seed {seed}, {ranks} ranks, {topology}{', with state' if state else ''}: {killed} brokers killed "
         f"in {rounds} rounds, {took:.0f} s, {jobs} jobs, {running} of them running at a kill, "
-        f"{failed} failed with their rank, {len(wrong)} faults"
+        f"{failed} failed with their rank",
+        wrong,
     )
-    for fault in wrong[:20]:
-        print(f"  {fault}")
-    return len(wrong)
 
 
 def main() -> int:
