@@ -129,6 +129,13 @@ class LocalHosts:
             self._ctx.log.error("what the shell host of user %d left was killed", userid)
         self._tidy(userid, process)
 
+    def obituary(self, userid: int, pid: int, *, hung: bool) -> str:
+        """Say how a host ended."""
+        who = f"the shell host of user {userid} (process {pid})"
+        if hung:
+            return f"{who} didn't answer for {self.timeout:g} s and was killed"
+        return f"{who} died"
+
     def leave_note(self) -> None:
         """Note that the instance ends on purpose and leaves its jobs running."""
         (self.folder / KEPT).touch()

@@ -7,8 +7,7 @@ import os
 import time
 from functools import partial
 from itertools import count
-from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -18,10 +17,12 @@ from bourn.broker.settings import TbonTable
 from bourn.config.tables import ExecTable
 from bourn.errors import BournError
 from bourn.shell.wire import FromHost
-from bourn_plugins.shell_manager.host import Outbox
 from bourn_plugins.shell_manager.local import END_TIME, LocalHosts
+from bourn_plugins.shell_manager.outbox import Outbox
 from bourn_plugins.shell_manager.process import HostProcess
-from bourn_plugins.shell_manager.remote import Relay, RemoteLink
+from bourn_plugins.shell_manager.relay import Relays
+from bourn_plugins.shell_manager.remote import RemoteLink
+from bourn_plugins.shell_manager.session import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,64 +32,7 @@ if TYPE_CHECKING:
     from bourn.model.interned import InternedJobspec
     from bourn.shell.wire import Start, Stdin
     from bourn_plugins.shell_manager.link import HostLink
-
-
-class ReportSink(Protocol):
-    """Who uses the hosts: an exec method."""
-
-    def host_report(
-        self, report: FromHost, mark: dict[str, object], durable: Callable[[], None], rank: int
-    ) -> None:
-        """Take a report from a rank. `mark` is to be made durable with what it says, by the store's `meta`;
-        then call `durable`."""
-        ...
-
-    def host_fences(self, fences: Sequence[tuple[int, int, str, dict[str, str]]]) -> None:
-        """Take parts of exchanges among jobs' nodes; see `bourn.shell.fences`."""
-        ...
-
-    def host_ready(self, ids: Sequence[int], rank: int) -> None:
-        """These jobs, which were to be held, could start on a rank."""
-        ...
-
-    def host_found(self, rank: int, userid: int, greeting: FromHost, reason: str) -> None:
-        """A host that was sought, or was out of reach, has told what it has: `greeting.jobs`, and which of
-        them are held. Where there is none any more, `reason` says what is known of that."""
-        ...
-
-    def host_lost(self, jobs: Sequence[int], reason: str, rank: int, *, node: bool) -> None:
-        """A host ended without being told to; these jobs' processes there are gone. `node`: so is the
-        broker."""
-        ...
-
-
-class Host:
-    """A shell host and the jobs it has."""
-
-    def __init__(self, rank: int, userid: int, outbox: Outbox) -> None:
-        self.rank = rank
-        self.userid = userid
-        self.process: HostProcess | None = None
-        """Of our own rank; None until a host that was found has said who it is."""
-        self.pid = 0
-        self.name = ""
-        self.outbox = outbox
-        self.link: HostLink | RemoteLink | None = None
-        self.jobs: set[int] = set()
-        self.waiting: set[int] = set()
-        """Those that are held until all their nodes are ready."""
-        self.ready: set[int] = set()
-        """Those of them that are ready here."""
-        self.sought = False
-        """Whether it may have jobs of before, which its next greeting tells."""
-        self.heard = 0
-        """Number of the last report that was taken."""
-        self.inputs: dict[int, tuple[Stdin, Callable[[], None]]] = {}
-        """Input that hasn't been taken, by serial number, and what to call then."""
-        self.asked: dict[int, list[Callable[[list[tuple[int, int]]], None]]] = {}
-        """Who wants to know the processes of a job."""
-        self.greeted = trio.Event()
-        self.ending = False
+    from bourn_plugins.shell_manager.sink import ReportSink
 
 
 class ShellManager(Module):
@@ -107,8 +51,7 @@ class ShellManager(Module):
         """By rank and user."""
         self._gone: dict[int, str] = {}
         """Why there is no host any more that there was before the restart, by user."""
-        self._relays: dict[int, Relay] = {}
-        """By user: hosts of this rank that rank 0 uses."""
+        self._relays = Relays(ctx, self._local)
         self._serials = count(time.time_ns())  # higher than those of a broker before
         self._sink: ReportSink | None = None
         self._early: list[tuple[Host, FromHost]] = []
@@ -133,15 +76,12 @@ class ShellManager(Module):
             with trio.CancelScope(shield=True):
                 if not self._local.outlive:
                     await self._bury(list(self._hosts.values()))
-                for relay in list(self._relays.values()):
-                    if relay.process is not None and (relay.ending or not self._local.outlive):
-                        await self._local.bury(relay.userid, relay.process)
+                await self._relays.bury()
 
     async def cleanup(self) -> None:
         """End the hosts; jobs have been cancelled before. Those of other ranks than 0 are ended by rank 0."""
         if not self._local.outlive:
-            for relay in self._relays.values():
-                relay.detach(errno.ENODATA, "end of stream")
+            self._relays.detach()
         hosts = list(self._hosts.values())
         for host in hosts:
             host.ending = True
@@ -272,45 +212,19 @@ class ShellManager(Module):
         `got` of the last parcel that it has; ESTALE where there is no such session. Else the host ends,
         unless hosts outlive their brokers. EIO when it dies.
         """
-        userid, session, got = (
-            request.get("userid", int),
-            request.get("session", str),
-            request.get("got", int),
-        )
-        relay = self._relays.get(userid)
-        if relay is not None and relay.session == session:
-            relay.attach(request, got)
-            return LATER
-        if request.get("resume", bool):
-            raise BournError(f"rank {self.ctx.rank} knows nothing of session {session}", errno.ESTALE)
-        if relay is not None:
-            relay.forsake()
-            if relay.over is None:
-                raise BournError(f"user {userid}'s shell host on rank {self.ctx.rank} is in use", errno.EBUSY)
-        link = self._local.find(userid) if userid in self._local.users() else None
-        process = None
-        if link is None:
-            if request.get("find", bool, False):
-                text = f"the shell host of user {userid} on rank {self.ctx.rank} is gone"
-                raise BournError(text, errno.ENOENT)
-            process, link = self._local.start(userid)
-        relay = self._relays[userid] = Relay(userid, session, process, link, request.get("grace", float, inf))
-        relay.attach(request, got)
-        self.ctx.nursery.start_soon(self._serve_relay, relay)
+        self._relays.open(request)
         return LATER
 
     @method(name="relay-send")
     def relay_send(self, request: Request) -> None:
         """`{userid, session, parcel}`: hand a batch (`bourn.shell.wire.ToHost`) to a host that is relayed."""
-        relay = self._relays.get(request.get("userid", int))
-        if relay is not None and relay.session == request.get("session", str):
+        if relay := self._relays.of(request):
             relay.send(request.get("parcel", list), self._local.uri)
 
     @method(name="relay-end")
     def relay_end(self, request: Request) -> None:
         """`{userid, session}`: end a host that rank 0 has given up, or of whose end it has heard."""
-        relay = self._relays.get(request.get("userid", int))
-        if relay is not None and relay.session == request.get("session", str):
+        if relay := self._relays.of(request):
             relay.ending = True
             relay.forsake()
 
@@ -321,35 +235,6 @@ class ShellManager(Module):
         if not all(map(is_int, jobs)):
             raise BournError(f"{request.topic}: 'jobs' must be job ids, not {jobs!r:.60}", errno.EPROTO)
         self._local.sweep(jobs)
-
-    async def _serve_relay(self, relay: Relay) -> None:
-        await relay.run()
-        errnum, text = await self._end_relay(relay)
-        if errnum == errno.EIO:
-            await relay.conclude(errnum, text)
-        # Only now: until nothing is left of one host there is no other.
-        if self._relays.get(relay.userid) is relay:
-            del self._relays[relay.userid]
-        relay.detach(errnum, text)
-
-    async def _end_relay(self, relay: Relay) -> tuple[int, str]:
-        """See to a host whose connection has ended; return the error that says why."""
-        gone = relay.forsaken
-        if gone and self._local.outlive and not relay.ending:
-            return errno.ECANCELED, "nobody wants to know"
-        process = relay.process or self._local.recorded(relay.userid)
-        silent = not (gone or relay.ending or relay.known or relay.link.hung)
-        if process is None or (silent and process.alive):
-            # It has hung up before it said anything: its broker of before is still there.
-            return errno.EAGAIN, f"user {relay.userid}'s shell host hasn't been let go of yet"
-        await self._local.bury(relay.userid, process, grace=END_TIME if gone or relay.ending else 0.0)
-        return errno.EIO, self._obituary(relay.userid, process.pid, hung=relay.link.hung)
-
-    def _obituary(self, userid: int, pid: int, *, hung: bool) -> str:
-        who = f"the shell host of user {userid} (process {pid})"
-        if hung:
-            return f"{who} didn't answer for {self._local.timeout:g} s and was killed"
-        return f"{who} died"
 
     def stats(self) -> dict[str, object]:
         """Return the hosts: rank, user, process and number of jobs."""
@@ -421,7 +306,7 @@ class ShellManager(Module):
             self._local.kill(userid, process)
         if process is not None:
             hung = link is not None and link.hung
-            text = self._obituary(userid, process.pid, hung=hung)
+            text = self._local.obituary(userid, process.pid, hung=hung)
             self._gone[userid] = text if hung else f"{text} while no broker was there"
             if hung:
                 self.ctx.log.error("%s", text)
@@ -459,7 +344,7 @@ class ShellManager(Module):
             self.ctx.log.error("%s; it had %d jobs", reason, len(jobs))
         else:
             killed = self._local.kill(host.userid, host.process, jobs)
-            reason = self._obituary(host.userid, host.pid, hung=link.hung)
+            reason = self._local.obituary(host.userid, host.pid, hung=link.hung)
             self.ctx.log.error("%s; it had %d jobs, %d processes were killed", reason, len(jobs), killed)
         if self._sink is not None:
             self._sink.host_lost(jobs, reason, host.rank, node=node)

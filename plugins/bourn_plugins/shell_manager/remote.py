@@ -18,14 +18,11 @@ import trio
 from bourn.errors import RPCError
 from bourn.shell.wire import FromHost, ToHost
 from bourn_plugins.shell_manager.channel import Channel, Parcel
-from bourn_plugins.shell_manager.process import HostProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bourn.broker.module import ModuleContext
-    from bourn.broker.request import Request
-    from bourn_plugins.shell_manager.link import HostLink
 
 _AWAY = (errno.EHOSTUNREACH, errno.ENOSYS, errno.EAGAIN, errno.EBUSY)
 """Errors that pass: the rank isn't linked, isn't up yet, or still ends a host that we have given up."""
@@ -203,107 +200,3 @@ class RemoteLink:
     async def _where(self) -> str:
         found = await self._ctx.rpc("overlay.where", {"rank": self._rank}, nodeid=self._ctx.rank)
         return str(found["state"])
-
-
-class Relay:
-    """The other side: a host of this rank, and the stream that its reports go to."""
-
-    def __init__(
-        self, userid: int, session: str, process: HostProcess | None, link: HostLink, grace: float
-    ) -> None:
-        self.userid = userid
-        self.session = session
-        self.process = process
-        """None until a host that was found has said who it is."""
-        self.known = False
-        """Whether it has said anything."""
-        self.ending = False
-        """Whether it was told to end."""
-        self.forsaken = False
-        """Whether nobody will listen any more."""
-        self.over: tuple[int, str] | None = None
-        """The error that says why there is no host any more; there is nothing left of it."""
-        self.link = link
-        self._grace = grace
-        self._request: Request | None = None
-        self._channel: Channel[FromHost] = Channel()
-        self._changed = trio.Event()
-
-    def attach(self, request: Request, got: int) -> None:
-        """Take the stream for reports; the first thing that it says is that there is a host."""
-        self.detach()
-        self._request = request
-        request.on_cancel = self._cut
-        request.respond((0, self._channel.got, None))
-        for parcel in self._channel.again(got):
-            request.respond(parcel)
-        if self.over is not None:
-            self.detach(*self.over)
-        self._change()
-
-    def detach(self, errnum: int = errno.ECANCELED, text: str = "another stream takes its place") -> None:
-        """End the stream, if there is one."""
-        request, self._request = self._request, None
-        if request is not None:
-            request.on_cancel = None
-            request.error(errnum, text)
-
-    def send(self, parcel: list[Any], uri: str) -> None:
-        """Hand a batch to the host; the tasks' instance has its address on this rank."""
-        number, got, batch = parcel
-        if not self._channel.take(number, got) or batch is None:
-            return
-        if "uri" in batch:
-            batch["uri"] = uri
-        self.ending = self.ending or bool(batch.get("end"))
-        self.link.send(batch)
-        if (receipt := self._channel.receipt()) and self._request is not None:
-            self._request.respond(receipt)
-
-    def forsake(self) -> None:
-        """Hang up on the host: nobody will listen any more."""
-        self.forsaken = True
-        self.detach()
-        self.link.close()
-        self._change()
-
-    async def conclude(self, errnum: int, text: str) -> None:
-        """Say why there is no host any more. It may not arrive: be there to say it again, for the grace."""
-        self.over = errnum, text
-        self.detach(errnum, text)
-        with trio.move_on_after(self._grace):
-            while not self.forsaken:
-                await self._changed.wait()
-
-    async def run(self) -> None:
-        """Serve until the host hangs up, or nobody has listened for the grace."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch)
-            await self.link.run(self._received)
-            nursery.cancel_scope.cancel()
-
-    def _received(self, report: FromHost) -> None:
-        """Pass a report on."""
-        self.known = True
-        if report.jobs is not None and self.process is None:
-            self.process = HostProcess.of(report.pid, report.host)
-        if not report.pong:
-            parcel = self._channel.pack(report)
-            if self._request is not None:
-                self._request.respond(parcel)
-
-    async def _watch(self) -> None:
-        while True:
-            with trio.move_on_after(self._grace if self._request is None else inf):
-                await self._changed.wait()
-                continue
-            self.forsake()
-            return
-
-    def _cut(self) -> None:
-        self._request = None
-        self._change()
-
-    def _change(self) -> None:
-        event, self._changed = self._changed, trio.Event()
-        event.set()

@@ -5,8 +5,8 @@ import msgspec
 from bourn.model.interned import InternTable
 from bourn.shell.wire import FromHost, Start
 from bourn.testing.samples import interned, jobspec
-from bourn_plugins.shell_manager import host
-from bourn_plugins.shell_manager.host import Outbox
+from bourn_plugins.shell_manager import outbox
+from bourn_plugins.shell_manager.outbox import Outbox
 
 
 def test_equal_jobspecs_travel_once():
@@ -24,7 +24,7 @@ def test_equal_jobspecs_travel_once():
 
 
 def test_old_jobspecs_are_forgotten_on_both_sides(monkeypatch):
-    monkeypatch.setattr(host, "SPECS_KEPT", 2)
+    monkeypatch.setattr(outbox, "SPECS_KEPT", 2)
     box = Outbox("")
     specs = [interned(jobspec(str(n))) for n in range(4)]
     for n in (0, 1, 0, 2):
@@ -42,11 +42,11 @@ def test_old_jobspecs_are_forgotten_on_both_sides(monkeypatch):
 def test_ends_are_acknowledged_at_leisure_and_output_at_once():
     box = Outbox("")
     box.take()
-    for seq in range(1, host.ACK_EVERY):
+    for seq in range(1, outbox.ACK_EVERY):
         box.durable(FromHost(seq=seq, finished=[(seq, 0.0, 0)]))
         assert box.take() is None
-    box.durable(FromHost(seq=host.ACK_EVERY))
-    assert box.take().ack == host.ACK_EVERY
+    box.durable(FromHost(seq=outbox.ACK_EVERY))
+    assert box.take().ack == outbox.ACK_EVERY
     box.durable(FromHost(seq=100, logs=[(1, "guest.output", "x\n")]))
     assert box.take().ack == 100
     box.durable(FromHost(seq=101))
@@ -76,7 +76,7 @@ def test_environments_travel_once_to_a_host_that_takes_them():
 
 
 def test_an_environment_that_is_forgotten_is_sent_again(monkeypatch):
-    monkeypatch.setattr(host, "ENVIRONMENTS_KEPT", 1)
+    monkeypatch.setattr(outbox, "ENVIRONMENTS_KEPT", 1)
     table = InternTable()
     box = Outbox("")
     box.parts = True

@@ -1,5 +1,4 @@
-"""What the shell-manager knows of one shell host: jobspecs it was sent, the batch being made, what is
-durable."""
+"""Batches for one shell host: jobspecs that it was sent, the batch being made, what is durable. No I/O."""
 
 from __future__ import annotations
 
