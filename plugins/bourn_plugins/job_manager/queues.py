@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from bourn.config.tables import PolicyTable, QueueTable
-from bourn.errors import BournError, JobspecError, suggest
+from bourn.errors import BournError, suggest
+from bourn.model.duration import parse_duration
 from bourn.model.jobspec_check import SYSTEM_KEYS, check_system_value
 from bourn_plugins.job_manager.admission import Admission
 
@@ -172,12 +173,13 @@ def _check_defaults(config: Config, path: tuple[str, ...], policy: PolicyTable) 
         where = (*path, "jobspec", "defaults", "system", key)
         if key not in SYSTEM_KEYS:
             raise config.error(where, f"jobs have no such attribute{suggest(key, SYSTEM_KEYS)}")
-        if key == "duration":
-            continue  # text like "1h" is converted when a job takes it
         try:
-            check_system_value(key, value)
-        except JobspecError as error:
-            raise config.error(where, error.reason) from None
+            if key == "duration" and isinstance(value, str | float):
+                parse_duration(value)  # it is converted when a job takes it
+            else:
+                check_system_value(key, value)
+        except BournError as error:
+            raise config.error(where, getattr(error, "reason", error.message)) from None
 
 
 def _first(own: Any, common: Any) -> Any:

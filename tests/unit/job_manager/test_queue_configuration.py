@@ -29,6 +29,8 @@ def queues(*lines: str) -> Queues:
             "queues.q.policy.jobspec.defaults.system.bnak='x'",
             r"queues\.q\.\S+\.bnak: jobs have no such attribute; did you mean 'bank'",
         ),
+        ("queues.q.policy.jobspec.defaults.system.duration='1x'", r"duration: '1x' is not a duration"),
+        ("policy.jobspec.defaults.system.duration=[]", r"duration: must be a number"),
         ("policy.jobspec.defaults.system.bank=3", r"system\.bank: must be"),
         ("policy.jobspec.defaults.system.queue='none'", "'none' is no queue"),
     ],
