@@ -14,7 +14,7 @@ from bourn.config.tables import ResourceTable
 from bourn.errors import BournError
 from bourn.model.idset import IdSet
 from bourn.model.overrides import LABELS, apply_overrides
-from bourn.model.rset import ResourceSet, ending
+from bourn.model.rset import ResourceSet
 from bourn_plugins.sched_graph.engine.allocation import parts_of, rset_of
 from bourn_plugins.sched_graph.engine.policy import PolicyFault
 from bourn_plugins.sched_graph.engine.reasons import Reasons
@@ -49,7 +49,6 @@ class SchedGraph(SchedulerModule):
         super().__init__(ctx)
         self._policies = Policies(ctx)
         self._table = self._policies.table
-        self._rset: dict[str, Any] = {}
         self._estate: Estate | None = None
         self._held_back: list[Callable[[], None]] = []
         """What came while an update of the resources was under way: it is done after that."""
@@ -57,7 +56,6 @@ class SchedGraph(SchedulerModule):
         self._settled = trio.Event()
         self._releases = 0
         self._released = trio.Event()
-        self._end = FOREVER
         self._looking_later = False
         self._requests: dict[str, WeakKeyDictionary[InternedJobspec, Wanted | str]] = {}
         """By match policy: what doesn't fit by one may fit by another."""
@@ -66,9 +64,6 @@ class SchedGraph(SchedulerModule):
 
     def _acquire(self, first: Mapping[str, Any]) -> None:
         """Make the graph and an engine; jobs that an engine before this one has stay where they are."""
-        self._rset = first["resources"]
-        end = self._rset["execution"].get("expiration", 0.0)
-        self._end = end or FOREVER
         before = self._estate
         self._estate = estate = Estate(
             self._graph(first.get("base", self._rset)),
@@ -147,20 +142,13 @@ class SchedGraph(SchedulerModule):
         if self._updating and "updated" not in update:
             self._held_back.append(lambda: self._update(update))
             return
+        if "updated" in update and self._updating:
+            self._updated(update)
+        super()._update(update)
+
+    def _mark(self, ranks: IdSet, up: bool) -> None:
         assert self._estate is not None
-        if "updated" in update:
-            if self._updating:
-                self._updated(update)
-        elif "resources" in update:
-            self._acquire(update)
-        else:
-            for key, up in (("up", True), ("down", False)):
-                if update.get(key):
-                    self._estate.mark(IdSet(update[key]), up)
-            if "expiration" in update:
-                self._end = update["expiration"] or FOREVER
-                self._rset = ending(self._rset, update["expiration"])
-        self.ctx.soon(self._pass)
+        self._estate.mark(ranks, up)
 
     @method(allow=Role.OWNER)
     async def update(self, request: Request) -> dict[str, Any]:
@@ -273,10 +261,10 @@ class SchedGraph(SchedulerModule):
 
     def expiration(self, id: int, t: float) -> str | None:
         """Agree to any end of a running job that lies within the instance's own time."""
-        if self._end != FOREVER and not 0 < t <= self._end:
-            return "the instance ends before that"
-        self._planner.expire(id, t or FOREVER)
-        return None
+        reason = self._too_late(t)
+        if reason is None:
+            self._planner.expire(id, t or FOREVER)
+        return reason
 
     def feasibility(self, jobspec: dict[str, Any]) -> str | None:
         """Say why `jobspec` could never run here, or None."""

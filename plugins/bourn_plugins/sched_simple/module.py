@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from bourn.broker.module import Request, Role, method
 from bourn.broker.scheduler import SchedulerModule
 from bourn.model.counts import jobspec_counts
+from bourn.model.idset import IdSet
 from bourn.model.overrides import LABELS, apply_overrides
-from bourn.model.rset import ending
 from bourn_plugins.sched_simple.backlog import Backlog, Waiting
 from bourn_plugins.sched_simple.compile import ask_of, nodes_of, rset_of, shares_of
 from bourn_plugins.sched_simple.config import SimpleTable
@@ -31,36 +32,20 @@ class SchedSimple(SchedulerModule):
         super().__init__(ctx)
         self._fit = ctx.config.table("sched-simple", SimpleTable).fit
         self._pool = Pool([])
-        self._rset: dict[str, Any] = {}
-        self._expiration = 0.0
         self._backlog = Backlog()
         self._asks: WeakKeyDictionary[InternedJobspec, Ask | str] = WeakKeyDictionary()
         self._told: dict[int, str] = {}
 
     def _acquire(self, first: Mapping[str, Any]) -> None:
-        from bourn.model.idset import IdSet
-
-        self._rset = first["resources"]
-        self._expiration = self._rset["execution"].get("expiration", 0.0)
+        held = self._pool.held()
         self._pool = Pool(nodes_of(self._rset), self._fit)
-        self._pool.set_up(IdSet(first["up"]), True)
+        self._mark(IdSet(first["up"]), True)
+        self._asks.clear()
+        for jobid, shares in held.items():
+            self._hold(jobid, shares)
 
-    def _update(self, update: Mapping[str, Any]) -> None:
-        from bourn.model.idset import IdSet
-
-        if "resources" in update:
-            held = self._pool.held()
-            self._acquire(update)
-            self._asks.clear()
-            for jobid, shares in held.items():
-                self._hold(jobid, shares)
-        else:
-            self._pool.set_up(IdSet(update.get("up", "")), True)
-            self._pool.set_up(IdSet(update.get("down", "")), False)
-            if "expiration" in update:
-                self._expiration = update["expiration"]
-                self._rset = ending(self._rset, self._expiration)
-        self.ctx.soon(self._pass)
+    def _mark(self, ranks: IdSet, up: bool) -> None:
+        self._pool.set_up(ranks, up)
 
     def _claim(self, job: HelloJob) -> None:
         self._hold(job.id, shares_of(job.R))
@@ -109,9 +94,7 @@ class SchedSimple(SchedulerModule):
 
     def expiration(self, id: int, t: float) -> str | None:
         """Agree to any end of a running job that lies within the instance's own time."""
-        if self._expiration and not 0 < t <= self._expiration:
-            return "the instance ends before that"
-        return None
+        return self._too_late(t)
 
     def feasibility(self, jobspec: dict[str, Any]) -> str | None:
         """Say why `jobspec` could never run here, or None."""
@@ -149,10 +132,8 @@ class SchedSimple(SchedulerModule):
             nodes = self._pool.nodes
             granted = []
             for job, shares in result.granted:
-                end = now + job.duration if job.duration else self._expiration
-                if self._expiration:
-                    end = min(end, self._expiration)
-                granted.append((job.id, rset_of(shares, nodes, now, end), None))
+                end = min(now + job.duration if job.duration else math.inf, self._end)
+                granted.append((job.id, rset_of(shares, nodes, now, 0.0 if end == math.inf else end), None))
                 self._told.pop(job.id, None)
             self._client.alloc_success(granted)
         news = []
