@@ -28,11 +28,10 @@ class Joining:
 
     def __init__(self, invitation: Mapping[str, Any], task: int, tasks: int, uri: str, job: str) -> None:
         self.rank = int(invitation["rank"]) + task
-        parents = [*invitation["parents"], *[0] * tasks]
-        self.size = len(parents)
+        self.size = int(invitation["rank"]) + tasks
         self.attributes: Mapping[str, str] = {
             "instance-id": str(invitation["instance"]),
-            "tbon.topo": "custom:" + ",".join(map(str, parents[1:])),
+            "tbon.topo": "kary:0",  # what matters of it: rank 0 is the parent
         }
         self._root: Mapping[str, Any] = invitation["root"]
         self._uri = uri

@@ -26,6 +26,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from tests.soak.report import report
+
 import bourn
 from bourn.errors import BournError
 from tests.bench.instance import drain
@@ -42,7 +44,6 @@ from tests.soak.broker_kills import (
     left_behind,
     submit_until_killed,
 )
-from tests.soak.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

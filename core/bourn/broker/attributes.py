@@ -43,8 +43,12 @@ class Attributes:
             self._fixed.add(name)
 
     def renew(self, name: str, value: object) -> None:
-        """Set `name` though it is fixed: what the broker says of itself has changed."""
-        self._values[name] = str(value)
+        """Set `name`, fixed, or anew: what the broker says of itself has changed. Where a user has said
+        something else, that stays.
+        """
+        if name not in self._values or name in self._fixed:
+            self._values[name] = str(value)
+            self._fixed.add(name)
 
     def remove(self, name: str) -> None:
         """Remove `name`; ENOENT where there is none, EPERM where it is fixed."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import errno
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from bourn.broker.growth import growth_of
+from bourn.broker.members import Members
 from bourn.broker.overlay.certs import load_authority, make_identity
 from bourn.broker.overlay.interface import own_address
 from bourn.broker.overlay.machines import Machine
@@ -18,10 +19,11 @@ from bourn.broker.overlay.tls import TlsNetwork, Trust
 from bourn.broker.overlay.topology import parse_topology
 from bourn.broker.settings import TbonTable
 from bourn.errors import BournError
+from bourn.model.hostlist import Hostlist
 from bourn.model.idset import parse_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from bourn.broker.broker import Broker
     from bourn.broker.overlay.topology import Topology
@@ -60,56 +62,75 @@ async def build_overlay(
 
 async def _build(broker: Broker, session: BootSession, more: dict[str, Any]) -> Overlay:
     rank = session.rank
-    table = broker.config.table("tbon", TbonTable)
-    topology = parse_topology(session.attributes.get(TOPOLOGY) or table.topology, session.size)
-    path = session.attributes.get(AUTHORITY)
-    authority = load_authority(Path(path)) if path else None
-    identity = make_identity(rank, authority)
-    network = TlsNetwork(identity, user_timeout=table.user_timeout)
+    topology = shape_of(broker, session)
+    network = network_of(broker, session.attributes)
     card: dict[str, Any] = {
         "rank": rank,
         "hostname": broker.attrs["hostname"],
-        "cert": "" if authority else base64.b64encode(identity.cert_der).decode(),
-        "R": (found := machine_resources(broker)),
+        "cert": network.cert,
+        "R": (machine := machine_resources(broker)),
         **more,
     }
-    if topology.children[rank]:
-        host, _, port = session.attributes.get(BIND, "").rpartition(":")
-        card["host"], card["port"] = network.bind(
-            host.strip("[]") or own_address(table.interface), int(port or 0)
-        )
-    relatives = await session.exchange(card, _relatives(topology, rank))
-    if authority is not None:
-        trust = Trust(authority=authority.cert_pem)
-    else:
-        trust = Trust({other: base64.b64decode(found["cert"]) for other, found in relatives.items()})
-    network.trust(trust, {r: (c["host"], c["port"]) for r, c in relatives.items() if "port" in c})
+    try:
+        if topology.children[rank]:
+            card |= network.card()
+        relatives = await session.exchange(card, _relatives(topology, rank))
+    except BaseException:
+        network.close()
+        raise
+    network.know(
+        {other: (found["host"], found["port"]) for other, found in relatives.items() if "port" in found},
+        {other: base64.b64decode(found["cert"]) for other, found in relatives.items() if found["cert"]},
+    )
+    hosts: Iterable[str] = ()
     if rank == 0:
         broker.cards = {**relatives, 0: card}
-    for name, value in (
-        (TOPOLOGY, topology.name),
-        ("tbon.level", topology.level(rank)),
-        ("tbon.maxlevel", topology.depth()),
-        ("tbon.descendants", sum(1 for _ in topology.subtree(rank)) - 1),
-        ("tbon.fingerprint", identity.fingerprint),
-    ):
-        broker.attrs.set(name, value, fixed=True)
-    overlay = Overlay(broker, topology, network, table, session.attributes.get(INSTANCE, ""))
-    if found is not None:
-        overlay.machines.note(rank, machine_of(broker, found))
-
-    def listen(grown: BootSession) -> None:
-        host, _, port = grown.attributes.get(BIND, "").rpartition(":")
-        network.bind(host.strip("[]") or own_address(table.interface), int(port or 0))
-
-    def shape(grown: BootSession) -> str:
-        return grown.attributes.get(TOPOLOGY) or table.topology
-
-    broker.growth = growth_of(broker, overlay, session, network, listen, shape)
-    overlay.may_grow = broker.growth is not None
+        given = session.attributes.get("hostlist")
+        hosts = Hostlist(given) if given else [broker.cards[r]["hostname"] for r in range(session.size)]
+    broker.become(
+        Members(topology, session.attributes.get(INSTANCE, ""), tuple(hosts), first_version(broker))
+    )
+    overlay = overlay_of(broker, network, machine)
     if TOGETHER in session.attributes:
         overlay.rejoin_timeout = min(REJOIN_SECONDS, overlay.rejoin_timeout)
     return overlay
+
+
+def shape_of(broker: Broker, session: BootSession) -> Topology:
+    """Return the tree of a session's brokers."""
+    table = broker.config.table("tbon", TbonTable)
+    return parse_topology(session.attributes.get(TOPOLOGY) or table.topology, session.size)
+
+
+def network_of(broker: Broker, attributes: Mapping[str, str]) -> TlsNetwork:
+    """Return what links a broker with others, by what a session says of it."""
+    table = broker.config.table("tbon", TbonTable)
+    path = attributes.get(AUTHORITY)
+    authority = load_authority(Path(path)) if path else None
+    identity = make_identity(broker.rank, authority)
+    broker.attrs.renew("tbon.fingerprint", identity.fingerprint)
+    host, _, port = attributes.get(BIND, "").rpartition(":")
+    return TlsNetwork(
+        identity,
+        Trust(authority=None if authority is None else authority.cert_pem),
+        lambda: (host.strip("[]") or own_address(table.interface), int(port or 0)),
+        user_timeout=table.user_timeout,
+    )
+
+
+def overlay_of(broker: Broker, network: TlsNetwork, machine: Mapping[str, Any] | None) -> Overlay:
+    """Return the overlay of a broker, by whose R of one machine others hear of that."""
+    overlay = Overlay(broker, network, broker.config.table("tbon", TbonTable))
+    if machine is not None:
+        overlay.machines.note(broker.rank, machine_of(broker, machine))
+    return overlay
+
+
+def first_version(broker: Broker) -> int:
+    """Return the version of what a broker knows of the members at first. What rank 0 knows comes before what
+    others suppose, and before what others have heard of a rank 0 that was there before.
+    """
+    return 0 if broker.rank else int(time() * 1000)
 
 
 async def _give_up(broker: Broker) -> None:

@@ -18,6 +18,7 @@ from bourn.broker.configsync import fetch
 from bourn.broker.connector import Connector
 from bourn.broker.events import EventBus
 from bourn.broker.host import ModuleHost
+from bourn.broker.members import Members
 from bourn.broker.message import NODE_ANY, NORESPONSE
 from bourn.broker.order import choose, only_records, start_order
 from bourn.broker.request import Nowhere, Request
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
-    from bourn.broker.growth import Growth
     from bourn.broker.logring import LogRing
     from bourn.broker.overlay.overlay import Overlay
     from bourn.broker.session import Session
     from bourn.config import Config
+    from bourn.hookspecs.boot import BootSession
     from bourn.hookspecs.modules import ModuleSpec
     from bourn.plugins import PluginManager
 
@@ -78,7 +79,8 @@ class Broker:
         tables: Mapping[str, Any] | None = None,
     ) -> None:
         self.rank = rank
-        self.size = size
+        self.members = Members.flat(size)
+        """Who belongs to the instance, as far as this broker knows; see `become`."""
         self.owner = os.getuid() if owner is None else owner
         self.config = config
         self.plugins = plugins
@@ -93,7 +95,7 @@ class Broker:
         self.turn = Turn()
         self.events = EventBus(rank)
         self.services = ServiceTable()
-        self.router = Router(rank, size)
+        self.router = Router(rank, self.members)
         self.host = ModuleHost(self)
         self.sessions: dict[str, Session] = {}
         self.states = StateMachine(time())
@@ -105,8 +107,8 @@ class Broker:
         self.watchers: list[Callable[[], None]] = []
         """Called, once a turn, when it has changed who is there."""
         self._core: trio.Nursery | None = None
-        self.growth: Growth | None = None
-        """How there may be more brokers than there were at the start."""
+        self.session: BootSession | None = None
+        """How this broker was started with others, or in a list to which others may be added."""
         self.stopping = trio.Event()
         self.stop_reason = ""
 
@@ -234,7 +236,7 @@ class Broker:
         with trio.move_on_after(QUORUM_WARNING) as limit:
             await overlay.wait_for(settled)
         if limit.cancelled_caught:
-            missing = mask_text(((1 << self.size) - 1) & ~self.online)
+            missing = mask_text(self.members.mask & ~self.online)
             log.warning("waiting for rank %s to come online", missing)
             await overlay.wait_for(settled)
         if self.stopping.is_set():
@@ -308,7 +310,6 @@ class Broker:
         """Take a configuration; where a module objects, or it is wrong, the old one stays."""
         if self._tables is not None:
             config.check(self._tables)
-        grow = None if self.growth is None else self.growth.plan(config)
         before, self.config = self.config, config
         try:
             self.host.reconfigure()
@@ -316,8 +317,6 @@ class Broker:
             self.config = before
             self.host.reconfigure()
             raise
-        if grow is not None:
-            grow()
 
     async def join(self, overlay: Overlay) -> None:
         """Have an overlay, of which this broker is the root, though the instance started without."""
@@ -326,11 +325,17 @@ class Broker:
         await self._core.start(overlay.run)
         overlay.online()
 
-    def resize(self, size: int, hostlist: str) -> None:
-        """Have so many brokers in the instance from now on."""
-        self.size = self.router.size = size
-        self.attrs.renew("size", size)
-        self.attrs.renew("hostlist", hostlist)
+    @property
+    def size(self) -> int:
+        """How many brokers belong to the instance."""
+        return self.members.size
+
+    def become(self, members: Members) -> None:
+        """Take note of who belongs to the instance from now on."""
+        self.members = self.router.members = members
+        self.attrs.renew("size", members.size)
+        if members.hosts:
+            self.attrs.renew("hostlist", members.hostlist)
 
     def _make_connector(self) -> Connector:
         access = self.config.table("access", AccessTable)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from bourn.broker.growth import plan
 from bourn.config import Config
 from bourn.errors import BournError, RPCError
 
@@ -66,19 +67,25 @@ class Distribution:
         self._lock = trio.Lock()
 
     async def spread(self, config: Config) -> None:
-        """Have all ranks take a configuration. If one refuses, all go back to the old one, and BournError
-        says which and why.
+        """Have all ranks take a configuration, and the instance get the brokers that it names. If one
+        refuses, all go back to the old one, and BournError says which and why.
         """
         async with self._lock:
-            before = self._broker.config
-            self._broker.adopt(config)
-            others = [rank for rank in range(1, self._broker.size) if self._broker.online >> rank & 1]
-            self._behind = set(range(1, self._broker.size)) - set(others)
+            broker = self._broker
+            before, grow = broker.config, plan(broker, config)
+            broker.adopt(config)
+            others = [rank for rank in broker.members.ranks if rank and broker.online >> rank & 1]
+            self._behind = {*broker.members.ranks} - {0, *others}
             refused = await self._tell(others, config)
-            if refused:
-                self._broker.adopt(before)
+            reasons = "; ".join(f"rank {rank}: {text}" for rank, text in sorted(refused.items()))
+            if grow is not None and not refused:
+                try:
+                    await grow()
+                except BournError as error:
+                    reasons = error.message
+            if reasons:
+                broker.adopt(before)
                 await self._tell([rank for rank in others if rank not in refused], before)
-                reasons = "; ".join(f"rank {rank}: {text}" for rank, text in sorted(refused.items()))
                 raise BournError(f"{reasons}; all ranks keep the old configuration")
 
     def returned(self, online: int) -> bool:

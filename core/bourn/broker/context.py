@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bourn.broker.attributes import Attributes
     from bourn.broker.broker import Broker
     from bourn.broker.events import Event
+    from bourn.broker.members import Members
     from bourn.broker.request import Origin
     from bourn.config import Config
     from bourn.plugins import PluginManager
@@ -59,6 +60,11 @@ class ModuleContext:
     def size(self) -> int:
         """How many brokers the instance has."""
         return self._broker.size
+
+    @property
+    def members(self) -> Members:
+        """Who belongs to the instance, as far as this broker knows."""
+        return self._broker.members
 
     @property
     def cards(self) -> Mapping[int, Mapping[str, Any]]:

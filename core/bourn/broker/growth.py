@@ -1,91 +1,99 @@
-"""An instance that gets more brokers while it runs: what each of them makes of a longer list of hosts."""
+"""Rank 0's part in an instance that gets more brokers while it runs, or loses some for good."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
+import base64
+import os
+from typing import TYPE_CHECKING, Any
 
-from bourn.broker.overlay.topology import parse_topology
-from bourn.errors import ConfigError
+from attrs import evolve
+
+from bourn.errors import BournError
 from bourn.hookspecs.boot import GrowingSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from bourn.broker.broker import Broker
     from bourn.broker.overlay.overlay import Overlay
-    from bourn.broker.overlay.tls import TlsNetwork
     from bourn.config import Config
 
-log = logging.getLogger("bourn.broker")
 
+def plan(broker: Broker, config: Config) -> Callable[[], Awaitable[None]] | None:
+    """Return what makes the instance as large as a configuration says, None where it is already.
 
-class Growth:
-    """Knows the boot session that stands for the configuration of now.
-
-    Args:
-        broker: this one.
-        session: how it was started.
-        network: of its overlay.
-        listen: has the network listen where a session says, once this broker is to have its first children.
-        topology: the shape of the tree of a session.
+    Raises ConfigError where the brokers of now would get other ranks, addresses or parents.
     """
-
-    def __init__(
-        self,
-        broker: Broker,
-        overlay: Overlay,
-        session: GrowingSession,
-        network: TlsNetwork,
-        listen: Callable[[GrowingSession], object],
-        topology: Callable[[GrowingSession], str],
-    ) -> None:
-        self._broker = broker
-        self._overlay = overlay
-        self._session = session
-        self._network = network
-        self._listen = listen
-        self._topology = topology
-
-    def plan(self, config: Config) -> Callable[[], None] | None:
-        """Return what makes the instance as large as a configuration says, None where it is already.
-
-        Raises ConfigError where the brokers of now would get other ranks, addresses or parents.
-        """
-        session = self._session.grown(config)
-        if session is None:
-            return None
-        tree = parse_topology(self._topology(session), session.size)
-        before = self._overlay.topology
-        if tree.parents[: before.size] != before.parents:
-            raise ConfigError(f"topology '{tree.name}': brokers that run would get other parents")
-        rank = self._broker.rank
-
-        def become() -> None:
-            if tree.children[rank] and not before.children[rank]:
-                self._listen(session)
-            relatives = {*tree.ancestors(rank), *tree.subtree(rank)} - {rank}
-            cards = session.cards(relatives)
-            self._network.learn({r: (c["host"], c["port"]) for r, c in cards.items()})
-            if rank == 0:
-                self._broker.cards = {**self._broker.cards, **cards}
-            self._broker.resize(tree.size, session.attributes["hostlist"])
-            self._overlay.grow(tree, session.attributes["instance-id"])
-            self._session = session
-            log.info("the instance has ranks 0-%d now", tree.size - 1)
-
-        return become
-
-
-def growth_of(
-    broker: Broker,
-    overlay: Overlay,
-    session: object,
-    network: TlsNetwork,
-    listen: Callable[[GrowingSession], object],
-    topology: Callable[[GrowingSession], str],
-) -> Growth | None:
-    """Return how an instance grows; None where its boot method has nothing to say to that."""
-    if not isinstance(session, GrowingSession):
+    session = broker.session
+    if broker.rank or not isinstance(session, GrowingSession):
         return None
-    return Growth(broker, overlay, session, network, listen, topology)
+    longer = session.grown(config)
+    if longer is None:
+        return None
+    from bourn.broker.boot import shape_of
+    from bourn.model.hostlist import Hostlist
+
+    tree = shape_of(broker, longer)
+    hosts = list(Hostlist(longer.attributes["hostlist"]))
+    broker.members.grown(tree, hosts[broker.members.next :])
+
+    async def grow() -> None:
+        overlay = broker.overlay or await _found(broker, longer.attributes)
+        overlay.learn(broker.members.grown(tree, hosts[broker.members.next :]))
+        broker.session = longer
+
+    return grow
+
+
+async def invite(broker: Broker) -> dict[str, Any]:
+    """Return what brokers have to know that are to be the next ranks, children of rank 0.
+
+    `{rank, instance, root}`: the first rank that is free, the instance, and where rank 0 listens. An
+    instance of one broker gets its overlay by this.
+    """
+    if isinstance(broker.session, GrowingSession):
+        raise BournError("the brokers of this instance stand in a list of hosts, which has to get longer")
+    overlay = broker.overlay or await _found(broker, {"instance-id": os.urandom(16).hex()})
+    members = broker.members
+    return {"rank": members.next, "instance": members.instance, "root": _network(overlay).card()}
+
+
+def take(broker: Broker, cards: Mapping[int, Mapping[str, Any]]) -> None:
+    """Have those take part whose cards these are, the ranks after those that there are."""
+    overlay, members = broker.overlay, broker.members
+    ranks = sorted(cards)
+    if overlay is None or ranks != list(range(members.next, members.next + len(cards))):
+        raise BournError(f"the next rank is {members.next}, not {', '.join(map(str, ranks))}")
+    _network(overlay).know({}, {rank: base64.b64decode(cards[rank]["cert"]) for rank in ranks})
+    tree = members.topology.with_children(0, len(ranks))
+    overlay.learn(members.grown(tree, [str(cards[rank]["hostname"]) for rank in ranks]))
+
+
+def release(broker: Broker, ranks: Iterable[int]) -> None:
+    """Have ranks leave the instance for good; their brokers end. One that has left already may again."""
+    gone = [rank for rank in ranks if not broker.members.left >> rank & 1]
+    if gone:
+        members = broker.members.without(gone)
+        assert broker.overlay is not None
+        broker.overlay.learn(members)
+
+
+async def _found(broker: Broker, attributes: Mapping[str, str]) -> Overlay:
+    """Give an instance of one broker an overlay, of which it is the root."""
+    from bourn.broker.boot import INSTANCE, first_version, machine_resources, network_of, overlay_of
+
+    network = network_of(broker, attributes)
+    network.bind()
+    hosts = (broker.attrs["hostname"],)
+    version = first_version(broker)
+    broker.become(evolve(broker.members, instance=attributes[INSTANCE], hosts=hosts, version=version))
+    overlay = overlay_of(broker, network, machine_resources(broker))
+    await broker.join(overlay)
+    return overlay
+
+
+def _network(overlay: Overlay) -> Any:
+    from bourn.broker.overlay.tls import TlsNetwork
+
+    assert isinstance(overlay.network, TlsNetwork)
+    return overlay.network

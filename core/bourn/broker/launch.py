@@ -12,6 +12,7 @@ import trio
 
 from bourn.broker.failure import leaves
 from bourn.errors import BournError, ConfigError, suggest
+from bourn.hookspecs.boot import GrowingSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -32,14 +33,15 @@ def open_session(
 ) -> BootSession | None:
     """Return the session of the boot method `wanted`, by default of that which this process was started by.
 
-    None for an instance of one broker. Raises BournError.
+    None for an instance of one broker that stays alone. Raises BournError.
     """
     methods = {method.name: method for _, method in plugins.collect("bourn_boot_methods")}
     if wanted and wanted not in methods:
         raise ConfigError(f"there is no boot method '{wanted}'{suggest(wanted, methods)}")
     chosen = methods[wanted] if wanted else _detected(list(methods.values()), environ, config)
     session = chosen.open(environ, config) if chosen is not None else None
-    return session if session is not None and session.size > 1 else None
+    alone = session is None or (session.size == 1 and not isinstance(session, GrowingSession))
+    return None if alone else session
 
 
 def _detected(methods: list[BootMethod], environ: Mapping[str, str], config: Config) -> BootMethod | None:
@@ -62,6 +64,7 @@ async def linked(
     affair as well: the other brokers would wait for this one.
     """
     closed = session is None
+    broker.session = session
 
     async def up() -> None:
         nonlocal closed
@@ -70,7 +73,7 @@ async def linked(
             await session.close()
 
     try:
-        if session is not None:
+        if session is not None and session.size > 1:
             await _link(broker, session, parent)
         if parent is not None and broker.rank == 0:
             parent.keep(broker)
@@ -81,6 +84,9 @@ async def linked(
         if session is None or closed or error.errnum == errno.EINTR:
             raise error from None  # nobody waits for us, or the launcher ends us already
         raise await _give_up(session, error) from None
+    finally:
+        if broker.overlay is not None:
+            broker.overlay.network.close()
 
 
 async def _link(broker: Broker, session: BootSession, parent: Parent | None) -> None:
@@ -89,9 +95,6 @@ async def _link(broker: Broker, session: BootSession, parent: Parent | None) -> 
 
     more = {} if parent is None else {NODE: parent.node}
     broker.overlay = await build_overlay(broker, session, more)
-    if broker.rank == 0 and "hostlist" not in broker.attrs:
-        hosts = ",".join(str(broker.cards[rank]["hostname"]) for rank in range(broker.size))
-        broker.attrs.set("hostlist", hosts, fixed=True)
 
 
 @asynccontextmanager

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from bourn.broker.message import NODE_ANY, NODE_UPSTREAM
 from bourn.errors import BournError
+
+if TYPE_CHECKING:
+    from bourn.broker.members import Members
 
 
 class Router:
@@ -15,11 +19,12 @@ class Router:
     both change as brokers come, go, and are taken in by an ancestor of a parent that was lost.
     """
 
-    __slots__ = ("_below", "_via", "rank", "size", "uplink")
+    __slots__ = ("_below", "_via", "members", "rank", "uplink")
 
-    def __init__(self, rank: int, size: int) -> None:
+    def __init__(self, rank: int, members: Members) -> None:
         self.rank = rank
-        self.size = size
+        self.members = members
+        """Who belongs to the instance; replaced when that changes."""
         self.uplink: int | None = None
         """The rank above, while there is a link to it."""
         self._below: dict[int, frozenset[int]] = {}
@@ -58,8 +63,8 @@ class Router:
             if self.rank == 0:
                 raise BournError("rank 0 has no broker upstream", errno.EHOSTUNREACH)
             return self._up()
-        if not 0 <= nodeid < self.size:
-            raise BournError(f"no rank {nodeid}; the instance has {self._ranks()}", errno.EHOSTUNREACH)
+        if nodeid not in self.members:
+            raise BournError(str(self.members.objection(nodeid)), errno.EHOSTUNREACH)
         if nodeid == self.rank:
             return self.rank
         hop = self._via.get(nodeid)
@@ -73,6 +78,3 @@ class Router:
         if self.uplink is None:
             raise BournError(f"rank {self.rank} has no link to a parent at present", errno.EHOSTUNREACH)
         return self.uplink
-
-    def _ranks(self) -> str:
-        return "rank 0 only" if self.size == 1 else f"ranks 0-{self.size - 1}"

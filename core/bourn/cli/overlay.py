@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+LEFT = -2
+"""In place of the parent of a rank that has left the instance for good."""
+
 
 def main(argv: list[str]) -> int:
     """Run the sub-command."""
@@ -61,8 +64,8 @@ def _status(h: Handle, args: argparse.Namespace) -> None:
         return
     from bourn.model.idset import IdSet
 
-    parents = _topology(h)["parents"]
-    hosts = _hosts(h, len(parents))
+    tree = _topology(h)
+    parents, hosts = tree["parents"], _hosts(tree)
     states = {rank: state for state, ranks in status["statuses"].items() for rank in IdSet(ranks)}
     torpid = IdSet(status["torpid"])
     children: dict[int, list[int]] = {}
@@ -83,11 +86,12 @@ def _status(h: Handle, args: argparse.Namespace) -> None:
     print("\n".join(lines)) if lines else None
 
 
-def _hosts(h: Handle, size: int) -> list[str]:
+def _hosts(tree: dict[str, Any]) -> list[str]:
+    """Return the host of each rank, "" of one that has left."""
     from bourn.model.hostlist import Hostlist
 
-    hosts = list(Hostlist(h.rpc("attr.get", {"name": "hostlist"}, nodeid=0).get()["value"]))
-    return hosts if len(hosts) == size else [*hosts, *["?"] * (size - len(hosts))]
+    parents, hosts = tree["parents"], list(Hostlist(tree["hosts"]))
+    return ["" if parent == LEFT else hosts[rank] if hosts else "?" for rank, parent in enumerate(parents)]
 
 
 def _errors(h: Handle, args: argparse.Namespace) -> None:
@@ -101,11 +105,11 @@ def _lookup(h: Handle, args: argparse.Namespace) -> None:
     from bourn.model.hostlist import Hostlist
     from bourn.model.idset import IdSet
 
-    hosts = _hosts(h, len(_topology(h)["parents"]))
+    hosts = _hosts(_topology(h))
     if args.targets[:1].isdigit() or args.targets[:1] == "[":
         ranks = IdSet(args.targets)
-        if ranks and ranks.last() >= len(hosts):
-            raise BournError(f"no rank {ranks.last()}; there are 0-{len(hosts) - 1}")
+        for rank in ranks:
+            _check(rank, hosts)
         print(Hostlist([hosts[rank] for rank in ranks]))
         return
     wanted = Hostlist(args.targets)
@@ -120,12 +124,18 @@ def _parent(h: Handle, args: argparse.Namespace) -> None:
 
 
 def _above(h: Handle, rank: int) -> int:
-    parents: list[int] = _topology(h)["parents"]
-    if not 0 <= rank < len(parents):
-        raise BournError(f"no rank {rank}; there are 0-{len(parents) - 1}")
+    tree = _topology(h)
+    _check(rank, _hosts(tree))
     if rank == 0:
         raise BournError("rank 0 is the root and has no parent")
-    return parents[rank]
+    return int(tree["parents"][rank])
+
+
+def _check(rank: int, hosts: list[str]) -> None:
+    if not 0 <= rank < len(hosts):
+        raise BournError(f"no rank {rank}; there are 0-{len(hosts) - 1}")
+    if not hosts[rank]:
+        raise BournError(f"rank {rank} has left the instance for good")
 
 
 def _disconnect(h: Handle, args: argparse.Namespace) -> None:

@@ -46,17 +46,17 @@ class BootSession(Protocol):
 
 @runtime_checkable
 class GrowingSession(BootSession, Protocol):
-    """The session of a method that lets an instance have more brokers than it began with."""
+    """The session of a method that lets an instance have more brokers than it began with, of however few.
+
+    Rank 0's is asked; the other brokers learn from rank 0 who belongs to the instance.
+    """
 
     def grown(self, config: Config) -> GrowingSession | None:
         """Return the session that a new configuration stands for; None where it has no more brokers.
 
-        Raises `BournError` where brokers that there are would become others.
+        Its attribute ``hostlist`` names all hosts. Raises `BournError` where brokers that there are would
+        become others.
         """
-        ...
-
-    def cards(self, wanted: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
-        """Return cards as `exchange` does, at once."""
         ...
 
 

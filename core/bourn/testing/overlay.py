@@ -18,6 +18,7 @@ from trio.testing import memory_stream_pair
 
 from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
+from bourn.broker.members import Members
 from bourn.broker.overlay.overlay import Overlay
 from bourn.broker.overlay.topology import parse_topology
 from bourn.broker.settings import TbonTable
@@ -108,6 +109,9 @@ class _Port:
         """Everybody here is who he says he is."""
         return None
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
 
 class MemoryInstance:
     """Running brokers by rank."""
@@ -160,8 +164,9 @@ class MemoryInstance:
 
     async def _run(self, rank: int, instance: str, *, task_status: trio.TaskStatus[None]) -> None:
         attrs = Attributes()
-        for name, value in (("rank", rank), ("size", self.size), ("broker.quorum", "1")):
-            attrs.set(name, value)
+        for name, value in (("rank", rank), ("size", self.size), ("hostname", f"n{rank}")):
+            attrs.set(name, value, fixed=True)
+        attrs.set("broker.quorum", "1")
         gone = self._gone[rank] = trio.Event()
         try:
             with tempfile.TemporaryDirectory(prefix="bourn-test-") as folder:
@@ -175,8 +180,10 @@ class MemoryInstance:
                     size=self.size,
                 )
                 table = broker.config.table("tbon", TbonTable)
-                topology = parse_topology(table.topology, self.size)
-                broker.overlay = Overlay(broker, topology, self.network.of(rank), table, instance)
+                tree = parse_topology(table.topology, self.size)
+                hosts = tuple(f"n{rank}" for rank in range(self.size)) if rank == 0 else ()
+                broker.become(Members(tree, instance, hosts, version=0 if rank else 1))
+                broker.overlay = Overlay(broker, self.network.of(rank), table)
                 async with broker.running(self._modules, listen=False):
                     self._brokers[rank] = MemoryBroker(broker)
                     task_status.started()

@@ -75,7 +75,8 @@ class Listed:
             raise ConfigError(f"[bootstrap] authority = '{path}': must be an absolute path")
         bind = hosts.bind[self.rank]
         attributes = {
-            "instance-id": hashlib.sha256("\n".join(hosts.names).encode()).hexdigest(),
+            # Lists of more and fewer hosts are those of one instance, which its rank 0 makes what it is.
+            "instance-id": hashlib.sha256(_text(hosts.entries()[0]).encode()).hexdigest(),
             "tbon.bind": f"{bind[0]}:{bind[1]}",
             "tbon.authority": str(path),
             "hostlist": str(Hostlist(hosts.names)),
@@ -89,10 +90,6 @@ class Listed:
     async def exchange(
         self, card: Mapping[str, Any], wanted: Collection[int]
     ) -> Mapping[int, Mapping[str, Any]]:
-        """Return what the list says."""
-        return self.cards(wanted)
-
-    def cards(self, wanted: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
         """Return what the list says."""
         return {rank: self._card(rank) for rank in wanted}
 

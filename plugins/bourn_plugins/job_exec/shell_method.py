@@ -337,11 +337,10 @@ class ShellMethod:
         shares = split_job(
             request.R, request.jobspec.counts, options.get("per-resource") if options else None
         )
-        size = self._port.ctx.size
+        members = self._port.ctx.members
         for share in shares:
-            if share.rank >= size:
-                there = "rank 0 only" if size == 1 else f"ranks 0-{size - 1}"
-                raise BournError(f"rank {share.rank} can't be reached: the instance has {there}")
+            if (objection := members.objection(share.rank)) is not None:
+                raise BournError(objection)
         placed = self._jobs[request.id] = Placed(request, shares)
         return placed
 

@@ -52,7 +52,7 @@ class Resource(Module):
             raise BournError(f"the resource eventlog is corrupt: {error}", errno.EIO) from None
         ranks = self._inventory.rset.ranks
         alone = not self.ctx.cards
-        self._members = IdSet(range(self.ctx.size) if alone else (self.ctx.rank,))
+        self._members = IdSet(self.ctx.members.ranks if alone else (self.ctx.rank,))
         context = {
             "ranks": str(ranks),
             "online": str(self._present()),
@@ -62,8 +62,7 @@ class Resource(Module):
         await self._record("resource-define", {"method": self._method()})
         if self._table.verify:
             await self._verify()
-        # Brokers may yet come to a nested instance, of however few.
-        if not self._table.assume_up and not (alone and read_allotment(self.ctx.rundir) is None):
+        if not self._table.assume_up:  # brokers may yet come to an instance of one
             self.ctx.nursery.start_soon(self._follow_brokers)
         task_status.started()
         await trio.sleep_forever()

@@ -45,9 +45,8 @@ class Parent:
 
 @asynccontextmanager
 async def parent(trust: Trust, identity: certs.Identity) -> AsyncIterator[Parent]:
-    network = TlsNetwork(identity)
-    found = Parent(network, network.bind("127.0.0.1"))
-    network.trust(trust, {})
+    network = TlsNetwork(identity, trust)
+    found = Parent(network, network.bind())
     async with trio.open_nursery() as nursery:
         await nursery.start(network.serve, found.admit)
         yield found
@@ -64,8 +63,8 @@ async def talk(network: TlsNetwork) -> bytes:
 
 
 def child(identity: certs.Identity, trust: Trust, at: Parent) -> TlsNetwork:
-    network = TlsNetwork(identity)
-    network.trust(trust, {0: at.address})
+    network = TlsNetwork(identity, trust)
+    network.know({0: at.address}, {})
     return network
 
 
@@ -209,8 +208,8 @@ def test_an_expired_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 def test_nobody_there() -> None:
     async def main() -> None:
-        network = TlsNetwork(ONE)
-        network.trust(Trust(PINS), {0: ("127.0.0.1", 1)})
+        network = TlsNetwork(ONE, Trust(PINS))
+        network.know({0: ("127.0.0.1", 1)}, {})
         with pytest.raises(BournError, match=r"rank 0 at 127\.0\.0\.1:1 can't be reached") as caught:
             await network.dial(0)
         assert not isinstance(caught.value, Refused)

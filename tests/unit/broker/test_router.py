@@ -4,13 +4,14 @@ import errno
 
 import pytest
 
+from bourn.broker.members import Members
 from bourn.broker.message import NODE_ANY, NODE_UPSTREAM
 from bourn.broker.router import Router
 from bourn.errors import BournError
 
 
 def router(rank: int, size: int, uplink: int | None = None, **below: list[int]) -> Router:
-    made = Router(rank, size)
+    made = Router(rank, Members.flat(size))
     made.uplink = uplink
     for child, ranks in below.items():
         made.learn(int(child[1:]), frozenset(ranks))

@@ -351,7 +351,7 @@ async def test_silent_neighbours_are_torpid_and_given_up_in_the_end() -> None:
 
 async def greet(instance: MemoryInstance, changes: dict[str, Any]) -> str:
     """Say hello to rank 2 as rank 6 would, but for some changes; return the refusal."""
-    hello = {"version": __version__, "instance": "i", "rank": 6, "size": 8, "seq": 0}
+    hello = {"version": __version__, "instance": "i", "rank": 6, "host": "n6", "seq": 0}
     hello["report"] = {"linked": "6", "left": "", "groups": {}}
     stream = await instance.network.connect(99, 2)
     await stream.send_all(control("hello", {**hello, **changes}))
@@ -365,8 +365,7 @@ async def greet(instance: MemoryInstance, changes: dict[str, Any]) -> str:
     [
         ({"version": "0.0.1"}, f"it is Bourn 0.0.1, this is Bourn {__version__}"),
         ({"instance": "other"}, "rank 6 is of another instance"),
-        ({"size": 9}, "rank 6 is of another instance"),
-        ({"rank": 8}, "there is no rank 8"),
+        ({"host": "m"}, "rank 6 is host 'n6' here, not 'm'"),
         ({"rank": "x"}, "there is no rank 'x'"),
         ({"seq": "x"}, "rank 6 sends no number of an event"),
         ({"rank": 4}, "rank 4 doesn't belong below rank 2"),
@@ -381,6 +380,11 @@ async def test_who_is_refused_is_told_why_in_one_line_that_is_logged(
         assert reason in await greet(instance, changes)
         assert any(text.startswith("refused memory: ") and reason in text for text in instance.log)
         assert (await instance[0].rpc("where.am", nodeid=6))[0] == 6
+
+
+async def test_a_rank_that_may_come_to_belong_is_told_to_try_again() -> None:
+    async with EIGHT() as instance:
+        assert await greet(instance, {"rank": 8}) == "there is no rank 8 in this instance yet"
 
 
 async def test_a_report_that_is_none_is_refused() -> None:
@@ -432,16 +436,48 @@ def test_there_is_room_for_the_events_of_a_short_loss() -> None:
     assert overlay.EVENTS_KEPT >= 100
 
 
+def grow(instance: MemoryInstance, shape: str, count: int) -> None:
+    """Have rank 0 learn of more ranks."""
+    broker = instance[0].broker
+    assert broker.overlay is not None
+    hosts = [f"n{rank}" for rank in range(broker.size, count)]
+    broker.overlay.learn(broker.members.grown(parse_topology(shape, count), hosts))
+    instance.size = count
+
+
 async def test_ranks_beyond_those_of_the_start() -> None:
     async with memory_instance(2, topology="kary:1") as instance:
-        tree = parse_topology("kary:1", 3)
-        for rank in range(2):
-            broker = instance[rank].broker
-            assert broker.overlay is not None
-            broker.resize(3, "a,b,c")
-            broker.overlay.grow(tree, "i")
+        instance[0].broker.overlay.learn(
+            instance[0].broker.members.grown(parse_topology("kary:1", 3), ["n2"])
+        )
         instance.size = 3
         await instance.start(2)
         await instance.until(lambda: instance[0].broker.online == 7)
         assert (await instance[2].rpc("attr.get", {"name": "size"}, nodeid=0))["value"] == "3"
         assert (await instance[0].rpc("attr.get", {"name": "rank"}, nodeid=2))["value"] == "2"
+
+
+async def test_who_was_cut_off_while_the_instance_grew_learns_it_when_it_is_linked_again() -> None:
+    async with memory_instance(4, topology="kary:1") as instance:
+        for rank in (1, 2, 3):  # so that no link passes anything on
+            await instance.network.silence(rank)
+        grow(instance, "kary:1", 5)
+        assert [instance[rank].broker.size for rank in range(4)] == [5, 4, 4, 4]
+        for rank in (1, 2, 3):
+            instance.network.restore(rank)
+        await instance.until(lambda: all(instance[rank].broker.size == 5 for rank in range(4)))
+        await instance.start(4)
+        await instance.until(lambda: instance[0].broker.online == 31)
+        assert (await instance[3].rpc("attr.get", {"name": "hostlist"}))["value"] == "n[0-4]"
+
+
+async def test_who_is_started_while_the_instance_grows_learns_what_it_is_now() -> None:
+    async with memory_instance(3, topology="kary:1") as instance:
+        await instance.stop(2)
+        grow(instance, "kary:1", 5)
+        instance.size = 3  # it knows no more than the others did at their start
+        await instance.start(2)
+        assert instance[2].broker.members == instance[0].broker.members
+        instance.size = 5
+        await instance.start(3, 4)
+        await instance.until(lambda: instance[0].broker.online == 31)

@@ -7,6 +7,7 @@ from math import inf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bourn.broker.members import Members
 from bourn.broker.overlay.census import ONLINE, Census, Report
 from bourn.broker.overlay.health import ASTRAY, DEGRADED, FULL, LOST, OFFLINE, PARTIAL, statuses
 from bourn.broker.overlay.topology import Topology, custom
@@ -27,7 +28,7 @@ class Instance:
 
     def start(self, rank: int) -> None:
         """Start a broker; the nearest live ancestor takes it in."""
-        self.routers[rank] = Router(rank, self.tree.size)
+        self.routers[rank] = Router(rank, Members(self.tree))
         self.censuses[rank] = Census(rank)
         self.censuses[rank].join(ONLINE)
         self.link(rank)

@@ -72,5 +72,5 @@ class GroupsModule(Builtin):
         if name not in known and not missing_ok:
             raise BournError(f"no group '{name}'{suggest(name, known)}", errno.ENOENT)
         if overlay is None:
-            return self.broker.online if name == ONLINE else 0
+            return self.broker.members.mask if name == ONLINE else 0
         return overlay.census.group(name)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bourn.broker.builtins.base import Builtin
+from bourn.broker.growth import invite, release, take
 from bourn.broker.module import ANYONE, LATER, method
 from bourn.broker.overlay.census import TORPID
 from bourn.broker.overlay.health import statuses
-from bourn.broker.overlay.topology import Topology
-from bourn.broker.recruit import GROWN, grow, invite, take
 from bourn.errors import BournError
-from bourn.model.idset import mask_text
+from bourn.model.idset import IdSet, mask_text
 
 if TYPE_CHECKING:
     from bourn.broker.request import Later, Request
@@ -23,16 +22,9 @@ if TYPE_CHECKING:
 class OverlayModule(Builtin):
     """Answers for this broker and those below it; rank 0 knows all."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """On ranks other than 0 take note of new ranks."""
-        if self.broker.rank:
-            self.broker.events.subscribe(GROWN, lambda event: grow(self.broker, event.payload))
-        task_status.started()
-        await trio.sleep_forever()
-
     @method()
     async def invite(self, request: Request) -> dict[str, Any]:
-        """-> what further brokers have to know to be the next ranks, see `recruit.invite`. Rank 0."""
+        """-> what further brokers have to know to be the next ranks, see `growth.invite`. Rank 0."""
         return await invite(self.broker)
 
     @method()
@@ -45,18 +37,24 @@ class OverlayModule(Builtin):
                 raise BournError(f"{request.topic}: '{rank}' has no card of a broker: {card!r:.60}")
         take(self.broker, {int(rank): card for rank, card in cards.items()})
 
+    @method()
+    def release(self, request: Request) -> None:
+        """`{ranks}`, an idset: have brokers end and leave the instance for good. Rank 0."""
+        release(self.broker, IdSet(request.get("ranks", str)))
+
     @method(allow=ANYONE)
     def topology(self, request: Request) -> dict[str, Any]:
-        """-> `{topology, parents: [parent of each rank, -1 for rank 0]}`."""
-        tree = self._tree
-        return {"topology": tree.name, "parents": [*tree.parents]}
+        """-> `{version, instance, topology, parents, hosts}`: the parent of each rank, -1 for rank 0 and -2
+        for one that has left; the host of each, as a hostlist.
+        """
+        return self.broker.members.payload()
 
     @method(allow=ANYONE)
     def status(self, request: Request) -> dict[str, Any]:
         """-> `{rank, status, statuses: {state: idset}, torpid, online, astray, lost}`; see
         `health.statuses`.
         """
-        tree, overlay = self._tree, self.broker.overlay
+        tree, overlay = self.broker.members.topology, self.broker.overlay
         online = self.broker.online
         lost = 0 if overlay is None else overlay.census.lost
         astray = 0 if overlay is None else overlay.census.astray
@@ -78,8 +76,9 @@ class OverlayModule(Builtin):
     def where(self, request: Request) -> dict[str, str]:
         """`{rank}` -> `{state}`: "linked", "astray" (it may be reached another way soon) or "gone"."""
         rank, overlay = request.get("rank", int), self.broker.overlay
-        if not 0 <= rank < self.broker.size:
-            raise BournError(f"overlay.where: no rank {rank}; there are 0-{self.broker.size - 1}")
+        objection = self.broker.members.objection(rank)
+        if objection is not None:
+            raise BournError(f"overlay.where: {objection}")
         mask = 1 << rank
         linked = 1 << self.broker.rank if overlay is None else overlay.census.linked
         if linked & mask:
@@ -130,8 +129,3 @@ class OverlayModule(Builtin):
         """Return the links."""
         overlay = self.broker.overlay
         return {} if overlay is None else overlay.stats()
-
-    @property
-    def _tree(self) -> Topology:
-        overlay = self.broker.overlay
-        return Topology((-1, *[0] * (self.broker.size - 1))) if overlay is None else overlay.topology

@@ -51,6 +51,7 @@ class Census:
         """Ranks that went astray here, and until when they are given."""
         self._seen = self.me
         self._left = 0
+        self._out = 0
 
     def join(self, group: str) -> None:
         """Put this rank into a group."""
@@ -90,13 +91,17 @@ class Census:
         """Note whether a child is silent."""
         self._torpid = self._torpid | 1 << child if torpid else self._torpid & ~(1 << child)
 
+    def leave_out(self, ranks: int) -> None:
+        """Say nothing more of ranks: they have left for good."""
+        self._out = ranks
+
     @property
     def linked(self) -> int:
         """This rank and all that are reached through it."""
         mask = self.me
         for report in self._reports.values():
             mask |= report.linked
-        return mask
+        return mask & ~self._out
 
     @property
     def astray(self) -> int:
@@ -106,12 +111,12 @@ class Census:
             mask |= ranks
         for report in self._reports.values():
             mask |= report.groups.get(ASTRAY, 0)
-        return mask & ~self.linked
+        return mask & ~self.linked & ~self._out
 
     @property
     def lost(self) -> int:
         """Ranks that were linked, are no more, aren't just astray, and didn't say goodbye."""
-        return self._seen & ~self.linked & ~self._left & ~self.astray
+        return self._seen & ~self.linked & ~self._left & ~self.astray & ~self._out
 
     @property
     def names(self) -> set[str]:
@@ -127,13 +132,13 @@ class Census:
             mask |= self._torpid
         for report in self._reports.values():
             mask |= report.groups.get(name, 0)
-        return mask
+        return mask & ~self._out
 
     def payload(self) -> dict[str, Any]:
         """Return the report for the parent."""
         groups = {name: self.group(name) for name in self.names}
         return {
             "linked": mask_text(self.linked),
-            "left": mask_text(self._left),
+            "left": mask_text(self._left & ~self._out),
             "groups": {name: mask_text(mask) for name, mask in sorted(groups.items()) if mask},
         }

@@ -33,11 +33,18 @@ class Network(Protocol):
         self,
         admit: Callable[[trio.abc.Stream, str], Awaitable[None]],
         *,
-        task_status: trio.TaskStatus[None],
+        task_status: trio.TaskStatus[None] = ...,
     ) -> None:
-        """Call `admit(stream, address)` as a task for whoever connects and proves to be of this instance."""
+        """Call `admit(stream, address)` as a task for whoever connects and proves to be of this instance.
+
+        Raises BournError where this broker can't listen.
+        """
         ...
 
     def vouch(self, stream: trio.abc.Stream, rank: int) -> str | None:
         """Say why the other end of an admitted stream can't be the rank that it says it is, or None."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening, whether anybody was served or not."""
         ...

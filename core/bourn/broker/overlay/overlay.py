@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -12,6 +13,7 @@ import trio
 from bourn._version import __version__
 from bourn.broker.events import Event
 from bourn.broker.framing import ProtocolError
+from bourn.broker.members import Members
 from bourn.broker.message import NORESPONSE, PRIVATE
 from bourn.broker.overlay.census import ONLINE, Census, Report
 from bourn.broker.overlay.link import run_link
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from bourn.broker.broker import Broker
     from bourn.broker.overlay.network import Network
-    from bourn.broker.overlay.topology import Topology
     from bourn.broker.overlay.wire import Packet
     from bourn.broker.settings import TbonTable
 
@@ -53,18 +54,10 @@ _NOT_LOCAL = ~int(Role.LOCAL)
 class Overlay:
     """The tree as this broker sees it. `run` serves until cancelled; `join` comes first, on ranks but 0."""
 
-    def __init__(
-        self, broker: Broker, topology: Topology, network: Network, table: TbonTable, instance: str
-    ) -> None:
+    def __init__(self, broker: Broker, network: Network, table: TbonTable) -> None:
         self.broker = broker
         self.rank = broker.rank
-        self.topology = topology
         self.table = table
-        self.instance = instance
-        self.instances = {topology.size: instance}
-        """What the instance was called when it had so many ranks: brokers may come who know no more."""
-        self.may_grow = False
-        """Whether brokers may come who know of more ranks than this one yet."""
         self.parent: Peer | None = None
         self.peers: dict[int, Peer] = {}
         """Every neighbour with a live link, the parent included."""
@@ -83,11 +76,12 @@ class Overlay:
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=EVENTS_KEPT)
         self._came_by: dict[str, Peer] = {}
         self._went_to: dict[str, set[int]] = {}
-        self._below = frozenset(topology.subtree(broker.rank)) - {broker.rank}
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._serving = False
         self.later = broker.turn.soon
         broker.events.subscribe("", self._pass_down)
+        self._say_where()
 
     # Life.
 
@@ -96,13 +90,17 @@ class Overlay:
 
         Raises BournError where the parent refuses this broker, or can't be reached in time.
         """
-        async with trio.open_nursery() as nursery:
-            if self.rank:
-                await nursery.start(self._keep_uplink)
-            await nursery.start(self._serve)
-            nursery.start_soon(self._watch)
-            self._nursery = nursery
-            task_status.started()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                if self.rank:
+                    await nursery.start(self._keep_uplink)
+                if self._may_serve():
+                    await nursery.start(partial(self.network.serve, self.admit))
+                nursery.start_soon(self._watch)
+                task_status.started()
+        finally:
+            self.network.close()
 
     def online(self) -> None:
         """This broker's modules are up."""
@@ -114,15 +112,33 @@ class Overlay:
         self.census.leave(ONLINE)
         self.changed()
 
-    def grow(self, topology: Topology, instance: str) -> None:
-        """Take a tree of more ranks; those that there were keep their places in it."""
-        served = bool(self.topology.children[self.rank])
-        self.topology, self.instance = topology, instance
-        self.instances[topology.size] = instance
-        self._below = frozenset(topology.subtree(self.rank)) - {self.rank}
-        if topology.children[self.rank] and not served and self._nursery is not None:
-            self._nursery.start_soon(self._serve_more)
+    def learn(self, members: Members) -> None:
+        """Take note of who belongs to the instance, if that is news, and tell those below."""
+        broker = self.broker
+        if members.version <= broker.members.version:
+            return
+        broker.become(members)
+        self._say_where()
+        self.census.leave_out(members.left)
+        frame = control("members", members.payload())
+        for peer in self._children():
+            peer.push(frame)
+        if self.rank not in members:
+            broker.stop(f"rank {self.rank} has left the instance for good")
+        elif self._nursery is not None and self._may_serve():
+            self._nursery.start_soon(self._serve_from_now_on)
         self.changed()
+
+    def _say_where(self) -> None:
+        """Give this broker's place in the tree as attributes."""
+        tree = self.broker.members.topology
+        for name, value in (
+            ("tbon.topo", tree.name),
+            ("tbon.level", tree.level(self.rank)),
+            ("tbon.maxlevel", tree.depth()),
+            ("tbon.descendants", sum(1 for _ in tree.subtree(self.rank)) - 1),
+        ):
+            self.broker.attrs.renew(name, value)
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until something is true of the census."""
@@ -215,7 +231,7 @@ class Overlay:
 
     async def _find_parent(self, first: bool) -> tuple[Peer, trio.abc.Stream, bytes]:
         """Be taken in by the parent or, where that is gone, by the nearest ancestor that will."""
-        ranks = list(self.topology.ancestors(self.rank))[: 1 if first else None]
+        ranks = list(self.broker.members.topology.ancestors(self.rank))[: 1 if first else None]
         delay, reason = 0.05, BournError(f"rank {ranks[0]} hasn't answered")
         seconds = self.table.connect_timeout if first else self.rejoin_timeout
         with trio.move_on_after(seconds):
@@ -246,9 +262,9 @@ class Overlay:
         try:
             hello = {
                 "version": __version__,
-                "instance": self.instance,
+                "instance": self.broker.members.instance,
                 "rank": self.rank,
-                "size": self.broker.size,
+                "host": self.broker.attrs.get("hostname", ""),
                 "seq": self.broker.events.seq if self._joined else None,
                 "machines": self.machines.all(self.census.linked),
                 "report": self.census.payload(),
@@ -263,8 +279,7 @@ class Overlay:
                 raise ProtocolError(f"rank {rank} answers with '{packet.topic:.40}'")
             if not self._joined:
                 self._joined, self.broker.events.seq = True, int(welcome.get("seq", 0))
-                if "hostlist" not in self.broker.attrs:
-                    self.broker.attrs.set("hostlist", welcome.get("hostlist", ""), fixed=True)
+            self.learn(_members_of(welcome.get("members")))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             await trio.aclose_forcefully(stream)
             reason, hopeless = explain(error)
@@ -289,11 +304,18 @@ class Overlay:
 
     # Links from children.
 
-    async def _serve(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await self.network.serve(self.admit, task_status=task_status)
+    def _may_serve(self) -> bool:
+        """Whether to begin to listen: there are to be children, and nobody has begun yet."""
+        if self._serving or not self.broker.members.topology.children[self.rank]:
+            return False
+        self._serving = True
+        return True
 
-    async def _serve_more(self) -> None:
-        await self.network.serve(self.admit, task_status=trio.TASK_STATUS_IGNORED)
+    async def _serve_from_now_on(self) -> None:
+        try:
+            await self.network.serve(self.admit)
+        except BournError as error:
+            log.error("rank %d can't take in the brokers below it: %s", self.rank, error.message)
 
     async def admit(self, stream: trio.abc.Stream, address: str) -> None:
         """Hear out who has connected; serve it as a child until it goes, or refuse it."""
@@ -324,23 +346,26 @@ class Overlay:
         if packet.topic != "hello" or not isinstance(hello, dict):
             return BournError("a broker says hello first", errno.EPROTO)
         rank, version, seq = hello.get("rank"), hello.get("version"), hello.get("seq")
+        members, host = self.broker.members, hello.get("host")
         if version != __version__:
             return BournError(f"it is Bourn {version}, this is Bourn {__version__}", errno.EPROTONOSUPPORT)
-        size = hello.get("size")
-        if self.may_grow and isinstance(size, int) and size > self.broker.size:
-            more = f"it knows of {size} ranks, here are {self.broker.size}"
-            return BournError(f"{more}: `bourn config reload` at rank 0 makes them known", errno.EAGAIN)
-        if not isinstance(rank, int) or not 0 <= rank < self.broker.size:
+        if not isinstance(rank, int) or rank < 0:
             return BournError(f"there is no rank {rank!r} in this instance", errno.EINVAL)
         if not isinstance(seq, int | None):
             return BournError(f"rank {rank} sends no number of an event", errno.EPROTO)
-        if size not in self.instances or hello.get("instance") != self.instances[size]:
+        if hello.get("instance") != members.instance:
             return BournError(f"rank {rank} is of another instance", errno.EPERM)
+        if rank >= members.next:
+            return BournError(f"there is no rank {rank} in this instance yet", errno.EAGAIN)
+        if rank not in members:
+            return BournError(str(members.objection(rank)), errno.EINVAL)
         text = self.network.vouch(stream, rank)
         if text is not None:
             return BournError(text, errno.EPERM)
-        if rank not in self._below:
+        if rank == self.rank or self.rank not in members.topology.ancestors(rank):
             return BournError(f"rank {rank} doesn't belong below rank {self.rank}", errno.EINVAL)
+        if members.hosts and members.hosts[rank] != host:
+            return BournError(f"rank {rank} is host '{members.hosts[rank]}' here, not '{host}'", errno.EPERM)
         if self.ending:
             return BournError("this broker ends", errno.EAGAIN)
         old = self.peers.get(rank)
@@ -365,8 +390,12 @@ class Overlay:
     def _adopt(self, hello: dict[str, Any], address: str) -> Peer:
         rank, seq = int(hello["rank"]), hello.get("seq")
         peer = self.peers[rank] = self._peer(rank, address)
-        hosts = self.broker.attrs.get("hostlist", "")
-        peer.push(control("welcome", {"rank": self.rank, "seq": self.broker.events.seq, "hostlist": hosts}))
+        welcome = {
+            "rank": self.rank,
+            "seq": self.broker.events.seq,
+            "members": self.broker.members.payload(),
+        }
+        peer.push(control("welcome", welcome))
         for number, frame in self._recent:
             if seq is not None and number > seq:
                 peer.push(frame)
@@ -394,7 +423,7 @@ class Overlay:
             self.broker.router.forget(peer.rank)
             until = trio.current_time() + self.table.rejoin_grace
             self.census.drop(peer.rank, left=peer.leaving, until=until)
-        if not (peer.leaving or self.ending):
+        if not (peer.leaving or self.ending or peer.rank not in self.broker.members):
             log.error("the link to rank %d was lost: %s", peer.rank, peer.reason)
             self.errors.append((trio.current_time(), peer.rank, peer.reason))
         for client in [client for client, via in self._came_by.items() if via is peer]:
@@ -519,6 +548,8 @@ class Overlay:
                 except (ValueError, BournError) as error:
                     raise ProtocolError(f"a bad report: {error}") from None
                 self._take_report(peer, report)
+            case "members" if peer is self.parent:
+                self.learn(_members_of(value_of(packet.payload)))
             case "machines" if peer is not self.parent:
                 try:
                     self.machines.take(list(from_payload(value_of(packet.payload))))
@@ -557,6 +588,13 @@ class Overlay:
             "parent": None if self.parent is None else self.parent.rank,
             "links": [_row(peer, now) for peer in self.peers.values()],
         }
+
+
+def _members_of(payload: Any) -> Members:
+    try:
+        return Members.from_payload(payload)
+    except (ValueError, BournError) as error:
+        raise ProtocolError(f"a bad list of members: {error}") from None
 
 
 def _row(peer: Peer, now: float) -> dict[str, Any]:

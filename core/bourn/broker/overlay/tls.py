@@ -6,13 +6,14 @@ fingerprint); otherwise those that the instance's authority signed, with the ran
 
 from __future__ import annotations
 
+import base64
 import errno
 import logging
 import os
 import socket
 import ssl
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -59,59 +60,74 @@ class Trust:
 
 
 class TlsNetwork:
-    """Connections over TCP."""
+    """Connections over TCP.
 
-    def __init__(self, identity: Identity, *, user_timeout: float = 20.0) -> None:
+    Args:
+        identity: what this broker proves itself by.
+        trust: who is accepted.
+        listen_at: where to listen, should there be children; port 0: any.
+        user_timeout: how long data may stay unacknowledged, in seconds.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        trust: Trust,
+        listen_at: Callable[[], tuple[str, int]] = lambda: ("127.0.0.1", 0),
+        *,
+        user_timeout: float = 20.0,
+    ) -> None:
         self._identity = identity
+        self._listen_at = listen_at
         self._user_timeout = user_timeout
-        self._trust = Trust()
-        self._addresses: Mapping[int, tuple[str, int]] = {}
+        self._trust = trust
+        self._addresses: dict[int, tuple[str, int]] = {}
         self._listener: socket.socket | None = None
-        self._serving = False
         self._contexts: dict[bool, ssl.SSLContext] = {}
 
-    def bind(self, host: str, port: int = 0) -> tuple[str, int]:
+    def bind(self) -> tuple[str, int]:
         """Listen; return the address. Those that connect before `serve` wait."""
-        try:
-            family, kind, proto, _, address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            self._listener = socket.socket(family, kind, proto)
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind(address)
-            self._listener.listen(1024)
-        except OSError as error:
-            raise BournError(
-                f"can't listen at {host}:{port}: {error.strerror or error}", error.errno
-            ) from None
+        if self._listener is None:
+            host, port = self._listen_at()
+            try:
+                family, kind, proto, _, address = socket.getaddrinfo(
+                    host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                )[0]
+                self._listener = socket.socket(family, kind, proto)
+                self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self._listener.bind(address)
+                self._listener.listen(1024)
+            except OSError as error:
+                self.close()
+                reason = error.strerror or error
+                raise BournError(f"can't listen at {host}:{port}: {reason}", error.errno) from None
         name = self._listener.getsockname()
         return name[0], name[1]
 
-    def unbind(self) -> None:
-        """Stop listening where nobody serves."""
+    def close(self) -> None:
+        """Stop listening; see `Network`."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
 
-    def __del__(self) -> None:
-        """Let go of the port of a network that was never served, as where a broker ends while it starts."""
-        self.unbind()
+    def know(self, addresses: Mapping[int, tuple[str, int]], certs: Mapping[int, bytes]) -> None:
+        """Learn where further ranks listen, and their certificates (DER form) if no authority vouches for
+        them.
+        """
+        self._addresses.update(addresses)
+        self._trust.pins.update(certs)
+        for context in self._contexts.values() if certs else ():
+            context.load_verify_locations(cadata=b"".join(certs.values()))
 
-    def trust(self, trust: Trust, addresses: Mapping[int, tuple[str, int]]) -> None:
-        """Learn who is accepted, and where ranks listen."""
-        self._trust = trust
-        self._addresses = addresses
-        self._contexts.clear()
+    @property
+    def cert(self) -> str:
+        """This broker's certificate, in DER form and base64; "" where an authority vouches for it."""
+        return "" if self._trust.authority else base64.b64encode(self._identity.cert_der).decode()
 
-    def learn(
-        self, addresses: Mapping[int, tuple[str, int]], certs: Mapping[int, bytes] | None = None
-    ) -> None:
-        """Learn where further ranks listen, and their certificates if no authority vouches for them."""
-        self._addresses = {**self._addresses, **addresses}
-        for rank, cert in (certs or {}).items():
-            self._trust.pins[rank] = cert
-            for context in self._contexts.values():
-                context.load_verify_locations(cadata=cert)
+    def card(self) -> dict[str, Any]:
+        """Listen, and return what others have to know to connect: `{host, port, cert}`."""
+        host, port = self.bind()
+        return {"host": host, "port": port, "cert": self.cert}
 
     async def dial(self, rank: int) -> trio.abc.Stream:
         """Connect to a rank; see `Network`."""
@@ -150,10 +166,8 @@ class TlsNetwork:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept neighbours below; see `Network`."""
-        if self._listener is None or self._serving:
-            task_status.started()
-            return
-        self._serving = True
+        self.bind()
+        assert self._listener is not None
         self._listener.setblocking(False)
         listener = trio.socket.from_stdlib_socket(self._listener)
         strangers = trio.CapacityLimiter(MAX_STRANGERS)

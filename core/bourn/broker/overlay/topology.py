@@ -12,29 +12,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+LEFT = -2
+"""In place of its parent: a rank that has left for good, and is no part of the tree."""
+
+
 @frozen
 class Topology:
     """A tree over the ranks 0 to size - 1, rank 0 being the root.
 
     Attributes:
-        parents: the parent of each rank; -1 for rank 0.
+        parents: the parent of each rank; -1 for rank 0, `LEFT` for one that has no place any more.
         name: how it was asked for.
     """
 
     parents: tuple[int, ...]
     name: str = "custom"
     children: tuple[tuple[int, ...], ...] = field(init=False, repr=False)
+    mask: int = field(init=False, repr=False)
+    """The ranks that are in the tree, as a bit mask."""
 
     @children.default
     def _children(self) -> tuple[tuple[int, ...], ...]:
         below: list[list[int]] = [[] for _ in self.parents]
         for rank, parent in enumerate(self.parents[1:], start=1):
-            below[parent].append(rank)
+            if parent != LEFT:
+                below[parent].append(rank)
         return tuple(tuple(ranks) for ranks in below)
+
+    @mask.default
+    def _mask(self) -> int:
+        return sum(1 << rank for rank, parent in enumerate(self.parents) if parent != LEFT)
 
     @property
     def size(self) -> int:
-        """How many ranks there are."""
+        """How many ranks have ever been given."""
         return len(self.parents)
 
     def parent(self, rank: int) -> int | None:
@@ -43,8 +54,7 @@ class Topology:
 
     def ancestors(self, rank: int) -> Iterator[int]:
         """Yield the ranks above, nearest first."""
-        while rank:
-            rank = self.parents[rank]
+        while rank > 0 and (rank := self.parents[rank]) != LEFT:
             yield rank
 
     def subtree(self, rank: int) -> Iterator[int]:
@@ -58,6 +68,10 @@ class Topology:
     def level(self, rank: int) -> int:
         """Return the number of links between a rank and rank 0."""
         return sum(1 for _ in self.ancestors(rank))
+
+    def with_children(self, rank: int, count: int) -> Topology:
+        """Return the tree with so many ranks more, all right below one rank."""
+        return Topology((*self.parents, *[rank] * count))
 
     def depth(self) -> int:
         """Return the highest level."""
