@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bourn._late import late
 from bourn._version import __version__
 
 if TYPE_CHECKING:
@@ -27,24 +28,24 @@ if TYPE_CHECKING:
     from bourn.model import Hostlist, IdSet, JobID, Jobspec, ResourceSet
 
 _WHERE = {
-    "BournError": "errors:BournError",
-    "Executor": "client.executor:Executor",
-    "Handle": "client.handle:Handle",
-    "Hostlist": "model:Hostlist",
-    "IdSet": "model:IdSet",
-    "JobArray": "client.array:JobArray",
-    "JobException": "client.executor:JobException",
-    "JobID": "model:JobID",
-    "JobInfo": "client.jobfields:JobInfo",
-    "JobList": "client.joblist:JobList",
-    "Jobspec": "model:Jobspec",
-    "JournalConsumer": "client.journal:JournalConsumer",
-    "RPCError": "errors:RPCError",
-    "ResourceSet": "model:ResourceSet",
-    "WorkerLost": "client.futures:WorkerLost",
-    "job": "client.job",
-    "kvs": "client.kvs",
-    "resource": "client.resource",
+    "BournError": "errors",
+    "Executor": "client.executor",
+    "Handle": "client.handle",
+    "Hostlist": "model",
+    "IdSet": "model",
+    "JobArray": "client.array",
+    "JobException": "client.executor",
+    "JobID": "model",
+    "JobInfo": "client.jobfields",
+    "JobList": "client.joblist",
+    "Jobspec": "model",
+    "JournalConsumer": "client.journal",
+    "RPCError": "errors",
+    "ResourceSet": "model",
+    "WorkerLost": "client.futures",
+    "job": "client",
+    "kvs": "client",
+    "resource": "client",
 }
 
 __all__ = [
@@ -70,17 +71,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    where = _WHERE.get(name)
-    if where is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    module_name, _, attribute = where.partition(":")
-    module = import_module(f"{__name__}.{module_name}")
-    value = getattr(module, attribute) if attribute else module
-    globals()[name] = value
-    return value
+__getattr__ = late(globals(), _WHERE)
 
 
 def __dir__() -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bourn._late import late
 from bourn.client.submission import DEBUG, NOVALIDATE, WAITABLE, Submission
 from bourn.model.jobid import JobID
 
@@ -56,17 +57,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # What the command line's fast path doesn't need is imported when it is used.
-    if name in ("ArrayResult", "JobArray", "submit_array"):
-        from bourn.client import array
-
-        return getattr(array, name)
-    if name == "resubmit":
-        from bourn.client.resubmit import resubmit
-
-        return resubmit
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# What the command line's fast path doesn't need is imported when it is used.
+__getattr__ = late(
+    globals(),
+    {"ArrayResult": "array", "JobArray": "array", "resubmit": "resubmit", "submit_array": "array"},
+)
 
 
 class JobResult(NamedTuple):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bourn._late import late
+
 if TYPE_CHECKING:
     from bourn.model.constraint import Constraint, parse_requires
     from bourn.model.counts import Counts, jobspec_counts
@@ -78,15 +80,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    module = _WHERE.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = late(globals(), _WHERE)
 
 
 def __dir__() -> list[str]:

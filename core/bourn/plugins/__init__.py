@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bourn._late import late
 from bourn.plugins.discovery import EntryPoint, scan, third_party
 
 if TYPE_CHECKING:
@@ -33,12 +34,7 @@ _LATE = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _LATE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+__getattr__ = late(globals(), _LATE)
 
 
 def cli_scan() -> list[EntryPoint]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bourn._late import late
+
 if TYPE_CHECKING:
     from bourn.testing.broker import MemoryBroker, memory_broker
     from bourn.testing.distributions import fake_distribution
@@ -139,9 +141,4 @@ CHECKS = {
 """The conformance check of each hook; schedulers, which are modules, have `check_scheduler` besides."""
 
 
-def __getattr__(name: str) -> object:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+__getattr__ = late(globals(), _WHERE)
