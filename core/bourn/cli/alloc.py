@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bourn.cli import jobspec_args, nest, options
+from bourn.cli import nest, options
 from bourn.cli.extend import PluginOptions
 from bourn.cli.parser import Parser
-from bourn.client.submission import Submission
+from bourn.cli.sending import prepare
 from bourn.model.jobspec_build import set_shell_option
 
 if TYPE_CHECKING:
@@ -48,11 +47,9 @@ def main(argv: list[str]) -> int:
     if not args.bg and args.input is None:
         set_shell_option(obj, "input.stdin", {"type": "service", "ranks": "0"})
         terminal = _ask_for_terminal(obj)
-    if args.dry_run:
-        print(json.dumps(obj, ensure_ascii=False))
+    submission = prepare(args, obj)
+    if submission is None:
         return 0
-    submission = Submission()
-    submission.add(obj, urgency=jobspec_args.urgency(args), flags=jobspec_args.flags(args))
     from bourn.client.handle import Handle
 
     with Handle() as h:

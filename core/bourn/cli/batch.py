@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from bourn.cli import jobspec_args, nest
 from bourn.cli.extend import PluginOptions
 from bourn.cli.parser import Parser
-from bourn.client.submission import Submission
+from bourn.cli.sending import prepare
 from bourn.errors import BournError
 from bourn.model import jobspec_build as build
 
@@ -53,11 +52,9 @@ def main(argv: list[str]) -> int:
         lambda extra: build.from_batch_command(script, name, words, **nest.shape(args), **extra),
     )
     obj = plugins.apply(args, obj)
-    if args.dry_run:
-        print(json.dumps(obj, ensure_ascii=False))
+    submission = prepare(args, obj)
+    if submission is None:
         return 0
-    submission = Submission()
-    submission.add(obj, urgency=jobspec_args.urgency(args), flags=jobspec_args.flags(args))
     from bourn.client.handle import Handle
 
     with Handle() as h:

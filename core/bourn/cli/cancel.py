@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from bourn.cli.each import each
 from bourn.cli.parser import Parser
 from bourn.cli.select import add_selection, selected
 from bourn.client import job
 from bourn.client.handle import Handle
 from bourn.errors import BournError
-from bourn.model.jobid import JobID
 
 
 def main(argv: list[str]) -> int:
@@ -22,7 +22,11 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     with Handle() as h:
         if args.jobids:
-            return _cancel_each(h, args.jobids, args.message)
+            return each(
+                "bourn-cancel",
+                args.jobids,
+                lambda id: job.raise_async(h, id, "cancel", 0, args.message),
+            )
         if not (args.all or args.states or args.user or args.queue or args.name):
             raise BournError("name jobs, or --all, --user, --states, --queue or --name")
         ids = selected(h, args)
@@ -34,17 +38,3 @@ def main(argv: list[str]) -> int:
         if not args.quiet:
             print(f"Canceled {len(ids)} jobs", file=sys.stderr)
     return 0
-
-
-def _cancel_each(h: Handle, words: list[str], message: str) -> int:
-    """Cancel jobs one by one, so that one that is gone doesn't save the others."""
-    ids = [JobID.parse(word) for word in words]
-    futures = [job.raise_async(h, id, "cancel", 0, message) for id in ids]
-    status = 0
-    for future in futures:
-        try:
-            future.get()
-        except BournError as error:
-            print(f"bourn-cancel: error: {error.message}", file=sys.stderr)
-            status = 1
-    return status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from bourn.cli.each import each
 from bourn.client import job
 from bourn.client.handle import Handle
 from bourn.errors import BournError
@@ -12,10 +13,8 @@ from bourn.model.jobid import JobID
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
     from bourn.cli.parser import Commands
-    from bourn.client.handle import Future
 
 
 def add_commands(commands: Commands) -> None:
@@ -91,23 +90,13 @@ def _urgency(args: argparse.Namespace) -> int:
     return 0
 
 
-def _each(words: list[str], send: Callable[[JobID], Future]) -> int:
-    """Do something to each job; one that fails doesn't keep it from the others."""
-    ids = [JobID.parse(word) for word in words]
-    futures = [send(id) for id in ids]
-    status = 0
-    for future in futures:
-        try:
-            future.get()
-        except BournError as error:
-            print(f"bourn-job: error: {error.message}", file=sys.stderr)
-            status = 1
-    return status
-
-
 def _raise(args: argparse.Namespace) -> int:
     with Handle() as h:
-        return _each(args.jobids, lambda id: job.raise_async(h, id, args.type, args.severity, args.message))
+        return each(
+            "bourn-job",
+            args.jobids,
+            lambda id: job.raise_async(h, id, args.type, args.severity, args.message),
+        )
 
 
 def _kill(args: argparse.Namespace) -> int:
@@ -115,7 +104,7 @@ def _kill(args: argparse.Namespace) -> int:
 
     signum = parse_signal(args.signal)
     with Handle() as h:
-        return _each(args.jobids, lambda id: job.kill_async(h, id, signum))
+        return each("bourn-job", args.jobids, lambda id: job.kill_async(h, id, signum))
 
 
 def _many(h: Handle, args: argparse.Namespace, what: str) -> list[JobID]:
@@ -146,7 +135,7 @@ def _kill_all(args: argparse.Namespace) -> int:
     if args.states == "active":
         args.states = "running"
     with Handle() as h:
-        return _each([str(id) for id in _many(h, args, "signal")], lambda id: job.kill_async(h, id, signum))
+        return each("bourn-job", _many(h, args, "signal"), lambda id: job.kill_async(h, id, signum))
 
 
 def _purge(args: argparse.Namespace) -> int:

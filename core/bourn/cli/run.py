@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 from bourn.cli import jobspec_args, options
 from bourn.cli.extend import PluginOptions
 from bourn.cli.parser import Parser
-from bourn.client.submission import Submission
+from bourn.cli.sending import prepare
 from bourn.model.jobspec_build import set_shell_option
 
 
@@ -38,11 +37,9 @@ def main(argv: list[str]) -> int:
     if stdin_ranks is not None:
         set_shell_option(obj, "input.stdin", {"type": "service", "ranks": stdin_ranks})
     terminal = _terminal(obj)
-    if args.dry_run:
-        print(json.dumps(obj, ensure_ascii=False))
+    submission = prepare(args, obj)
+    if submission is None:
         return 0
-    submission = Submission()
-    submission.add(obj, urgency=jobspec_args.urgency(args), flags=jobspec_args.flags(args))
     from bourn.cli.attach import Attach
     from bourn.client.handle import Handle
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bourn.cli import jobspec_args
 from bourn.client.submission import WAITABLE, Submission, member_ids
 from bourn.model.jobid import MAX_MEMBERS, JobID
 
@@ -26,6 +28,16 @@ class Item(NamedTuple):
     settings: dict[str, Any] | None = None
     number: int | None = None
     """Its `cc`, if it is told apart from the others of its jobspec by that alone."""
+
+
+def prepare(args: Namespace, jobspec: dict[str, Any]) -> Submission | None:
+    """Return one job, ready to be sent; with --dry-run print its jobspec instead."""
+    if args.dry_run:
+        print(json.dumps(jobspec, ensure_ascii=False))
+        return None
+    submission = Submission()
+    submission.add(jobspec, urgency=jobspec_args.urgency(args), flags=jobspec_args.flags(args))
+    return submission
 
 
 class Sent(NamedTuple):

@@ -68,12 +68,8 @@ def log_text(h: Handle, id: JobID | int, path: str = "eventlog") -> Iterator[str
     """Yield what a log holds now as text, whole lines, piece by piece however long it is."""
     future = watch_log_async(h, id, path, follow=False)
     try:
-        while True:
-            yield future.get()["event"]
-            future.reset()
-    except RPCError as error:
-        if error.errnum != errno.ENODATA:
-            raise
+        for reply in future:
+            yield reply["event"]
     finally:
         if future.error is None:
             future.cancel()
