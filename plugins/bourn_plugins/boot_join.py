@@ -70,4 +70,4 @@ def _open(environ: Mapping[str, str], config: Config) -> Joining:
 @hookimpl
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register `join`."""
-    yield BootMethod("join", _detect, _open, priority=100)
+    yield BootMethod("join", _detect, _open, priority=100, needs=(JOIN,))

@@ -39,6 +39,13 @@ def open_session(
     if wanted and wanted not in methods:
         raise ConfigError(f"there is no boot method '{wanted}'{suggest(wanted, methods)}")
     chosen = methods[wanted] if wanted else _detected(list(methods.values()), environ, config)
+    if chosen is not None:
+        missing = [name for name in chosen.needs if name not in environ]
+        if missing:
+            raise ConfigError(
+                f"boot method '{chosen.name}': {', '.join(missing)} isn't set; whoever starts brokers this way "
+                "sets it, so this one was started another way"
+            )
     session = chosen.open(environ, config) if chosen is not None else None
     alone = session is None or (session.size == 1 and not isinstance(session, GrowingSession))
     return None if alone else session

@@ -74,6 +74,9 @@ class BootMethod:
     """Of those that detect themselves the highest wins."""
     attributes: Mapping[str, str] = Factory(dict)
     """Broker attributes to set by default with this method."""
+    needs: tuple[str, ...] = ()
+    """Environment variables that whoever starts brokers this way sets. A method that is named without them is
+    refused; `open` finds them."""
 
 
 @hookspec

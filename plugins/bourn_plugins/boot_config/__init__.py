@@ -72,4 +72,4 @@ def _number(environ: Mapping[str, str], name: str) -> int:
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register `config` and `kubernetes`."""
     yield BootMethod("config", _listed, _open_listed)
-    yield BootMethod("kubernetes", _in_pod, _open_in_pod, priority=5)
+    yield BootMethod("kubernetes", _in_pod, _open_in_pod, priority=5, needs=(INDEX, SIZE))

@@ -25,7 +25,7 @@ class Hosts:
         parents: dict[str, str] = {}
         for place, entry in enumerate(table.hosts):
             where = f"bootstrap.hosts[{place}]"
-            for host in Hostlist(entry.host):
+            for host in _names(entry.host, where):
                 if host in self.names:
                     raise ConfigError(f"{where}: host '{host}' is in the list already")
                 self.names.append(host)
@@ -122,11 +122,18 @@ def _text(entry: tuple[str, tuple[str, int]]) -> str:
     return f"'{name}' at {host}:{port}"
 
 
+def _names(text: str, where: str) -> Hostlist:
+    try:
+        return Hostlist(text)
+    except BournError as error:
+        raise ConfigError(f"{where}.host: {error.message}") from None
+
+
 def _address(text: str, host: str, port: int, where: str) -> tuple[str, int]:
     """Return (host, port) of ``tcp://HOST:PORT``, in which %h is the host's name and %p the default port."""
     full = text.removeprefix("tcp://").replace("%h", host).replace("%p", str(port))
     name, colon, number = full.rpartition(":")
-    if not colon or not name or not number.isdigit() or not 0 < int(number) < 65536:
+    if not colon or not name or "/" in name or not number.isdigit() or not 0 < int(number) < 65536:
         raise ConfigError(
             f"{where}: '{text}' must be tcp://HOST:PORT (%h: the host's name, %p: default-port)"
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bourn.config import Config
     from bourn_plugins.boot_pmi.wire import Wire
 
+NEEDS = ("PMI_FD", "PMI_RANK", "PMI_SIZE")
 FENCE_SECONDS = 300.0
 """How long all brokers may take to get as far as the exchange of their cards."""
 
@@ -78,13 +79,13 @@ class Launched:
 
 
 def _detect(environ: Mapping[str, str], config: Config) -> bool:
-    return "PMI_FD" in environ and "PMI_RANK" in environ and "PMI_SIZE" in environ
+    return all(name in environ for name in NEEDS)
 
 
 def _open(environ: Mapping[str, str], config: Config) -> Launched:
     numbers = {}
-    for name in ("PMI_FD", "PMI_RANK", "PMI_SIZE"):
-        text = environ.get(name, "")
+    for name in NEEDS:
+        text = environ[name]
         if not text.isdecimal():
             raise BournError(f"{name}={text}: must be a number, set by the process manager")
         numbers[name] = int(text)
@@ -97,4 +98,4 @@ def _open(environ: Mapping[str, str], config: Config) -> Launched:
 @hookimpl
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register `pmi`."""
-    yield BootMethod("pmi", _detect, _open, priority=10)
+    yield BootMethod("pmi", _detect, _open, priority=10, needs=NEEDS)

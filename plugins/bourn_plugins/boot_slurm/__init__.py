@@ -70,4 +70,4 @@ def _beside(environ: Mapping[str, str]) -> str:
 @hookimpl
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register `slurm`, which leaves tasks that have PMI to that."""
-    yield BootMethod("slurm", _detect, _open, priority=5)
+    yield BootMethod("slurm", _detect, _open, priority=5, needs=("SLURM_JOB_ID",))

@@ -30,7 +30,10 @@ def _never(environ: Mapping[str, str], config: Config) -> bool:
 
 def _open_root(environ: Mapping[str, str], config: Config) -> Root:
     table = config.table("bootstrap", BootstrapTable)
-    hosts = [host for entry in table.hosts for host in Hostlist(entry.host)]
+    try:
+        hosts = [host for entry in table.hosts for host in Hostlist(entry.host)]
+    except BournError as error:
+        raise ConfigError(f"[bootstrap] hosts: {error.message}") from None
     if not hosts:
         raise ConfigError("[bootstrap] hosts is empty: it names the hosts that get a broker each")
     twice = {host for host in hosts if hosts.count(host) > 1}
@@ -60,4 +63,4 @@ def _open_member(environ: Mapping[str, str], config: Config) -> Member:
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register `ssh`, which has to be named, and `ssh-member`, which is what it starts."""
     yield BootMethod("ssh", _never, _open_root)
-    yield BootMethod("ssh-member", _is_member, _open_member, priority=100)
+    yield BootMethod("ssh-member", _is_member, _open_member, priority=100, needs=(MEMBER,))

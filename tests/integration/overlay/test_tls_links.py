@@ -237,3 +237,15 @@ def test_keys_are_in_files_that_nobody_else_reads(tmp_path: Path) -> None:
         os.chown(path, 12345, 12345)
         with pytest.raises(BournError, match="belongs to user 12345"):
             load_authority(path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a file of root's needs root")
+def test_root_may_give_a_key_to_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(make_authority("x"))
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    path.chmod(0o440)
+    assert load_authority(path).path == str(path)
+    path.chmod(0o460)
+    with pytest.raises(BournError, match="others can read it \\(mode 460\\)"):
+        load_authority(path)

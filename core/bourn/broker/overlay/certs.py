@@ -91,12 +91,13 @@ def load_authority(path: Path) -> Authority:
             status = os.fstat(file.fileno())
             content = file.read(1 << 20)
     except OSError as error:
-        raise BournError(f"{path}: {error.strerror}", error.errno) from None
+        raise BournError(f"the authority, {path}: {error.strerror}", error.errno) from None
     if not stat.S_ISREG(status.st_mode):
         raise BournError(f"{path}: not a file")
     if status.st_uid not in (os.geteuid(), 0):
         raise BournError(f"{path}: belongs to user {status.st_uid}; must be yours")
-    if status.st_mode & 0o077:
+    # Root lets others read a file of its own by their group, as the secret that is mounted for a pod's user.
+    if status.st_mode & (0o077 if status.st_uid == os.geteuid() else 0o037):
         raise BournError(f"{path}: others can read it (mode {status.st_mode & 0o777:03o}); must be 600")
     try:
         key = serialization.load_pem_private_key(content, None)
