@@ -7,9 +7,11 @@ is what tells the others that rank 0 has gone, however it went.
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from bourn.broker.star import meet_members, meet_root
+from bourn.broker.star import RootGone, meet_members, meet_root
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bourn.broker")
 
+FILES_EACH, FILES_MORE = 3, 32
+"""How many files rank 0 has open for each other broker: its socket, its process, its link; and for itself."""
 END_SECONDS = 5.0
 """How long brokers have to end after rank 0 before they are killed."""
 
@@ -37,11 +41,14 @@ END_SECONDS = 5.0
 class Member:
     """The boot session of a rank that was forked."""
 
-    def __init__(self, rank: int, size: int, sock: socket.socket, attributes: Mapping[str, str]) -> None:
+    def __init__(
+        self, rank: int, size: int, sock: socket.socket, attributes: Mapping[str, str], timeout: float
+    ) -> None:
         self.rank = rank
         self.size = size
         self.attributes = attributes
         self._sock = sock
+        self._timeout = timeout
         self._stream: trio.SocketStream
 
     async def exchange(
@@ -49,7 +56,7 @@ class Member:
     ) -> Mapping[int, Mapping[str, Any]]:
         """Send rank 0 this rank's card, and whose it wants; receive those."""
         self._stream = _stream(self._sock)
-        return await meet_root(self._stream, card, wanted)
+        return await meet_root(self._stream, card, wanted, self._timeout)
 
     async def watch(self, broker: Broker) -> None:
         """Stop the broker when rank 0 has gone."""
@@ -68,9 +75,10 @@ class Brood:
 
     rank = 0
 
-    def __init__(self, size: int, attributes: Mapping[str, str]) -> None:
+    def __init__(self, size: int, attributes: Mapping[str, str], timeout: float) -> None:
         self.size = size
         self.attributes = attributes
+        self._timeout = timeout
         self._socks: dict[int, socket.socket] = {}
         self._streams: dict[int, trio.SocketStream] = {}
         self.pids: dict[int, int] = {}
@@ -78,25 +86,47 @@ class Brood:
     def fork(self, run: Callable[[Member], int]) -> None:
         """Fork the others, each of which ends with the status that `run` returns.
 
-        To be called while the process has one thread and no loop.
+        To be called while the process has one thread and no loop. Raises BournError where the machine doesn't
+        let this user have so many.
         """
+        self._have_files()
         gc.collect()
         gc.freeze()  # so that collections don't touch, and thereby copy, what is shared
         for rank in range(1, self.size):
             ours, theirs = socket.socketpair()
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                ours.close()
+                theirs.close()
+                self.kill()
+                self.finish()
+                raise BournError(
+                    f"--test-size {self.size}: only {rank} brokers could be started: {error.strerror}",
+                    error.errno,
+                ) from None
             if pid == 0:
                 _become(rank, [ours, *self._socks.values()])
-                _run(run, Member(rank, self.size, theirs, self.attributes))
+                _run(run, Member(rank, self.size, theirs, self.attributes, self._timeout))
             theirs.close()
             self._socks[rank], self.pids[rank] = ours, pid
+
+    def _have_files(self) -> None:
+        bound = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        room = (bound - FILES_MORE) // FILES_EACH
+        if bound != resource.RLIM_INFINITY and self.size > room:
+            raise BournError(
+                f"--test-size {self.size}: this process may have {bound} open files, which is enough for "
+                f"{max(1, room)} brokers; see `ulimit -Hn`",
+                errno.EMFILE,
+            )
 
     async def exchange(
         self, card: Mapping[str, Any], wanted: Collection[int]
     ) -> Mapping[int, Mapping[str, Any]]:
         """Collect the cards of all and give each those that it wants."""
         self._streams = {rank: _stream(sock) for rank, sock in self._socks.items()}
-        return await meet_members(self._streams, card, wanted)
+        return await meet_members(self._streams, card, wanted, self._timeout)
 
     async def watch(self, broker: Broker) -> None:
         """Note the end of processes; one that ends before it was ever online ends the instance."""
@@ -170,7 +200,9 @@ def _run(run: Callable[[Member], int], member: Member) -> NoReturn:
     try:
         status = run(member)
     except BournError as error:
-        os.write(2, f"bourn-start: error: rank {member.rank}: {error.message}\n".encode())
+        # That rank 0 has gone, or has told us to end, is for rank 0 to say, once.
+        if not (isinstance(error, RootGone) or error.errnum == errno.EINTR):
+            os.write(2, f"bourn-start: error: rank {member.rank}: {error.message}\n".encode())
     except BaseException:
         log.critical("rank %d failed", member.rank, exc_info=True)
     finally:

@@ -43,8 +43,8 @@ def open_session(
         missing = [name for name in chosen.needs if name not in environ]
         if missing:
             raise ConfigError(
-                f"boot method '{chosen.name}': {', '.join(missing)} isn't set; whoever starts brokers this way "
-                "sets it, so this one was started another way"
+                f"boot method '{chosen.name}': {', '.join(missing)} isn't set; whoever starts brokers "
+                "this way sets it, so this one was started another way"
             )
     session = chosen.open(environ, config) if chosen is not None else None
     alone = session is None or (session.size == 1 and not isinstance(session, GrowingSession))

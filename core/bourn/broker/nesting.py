@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from bourn.broker.broker import Broker
     from bourn.broker.initial import InitialProgram
-    from bourn.broker.signals import Signals
     from bourn.model.rset import ResourceSet
 
 log = logging.getLogger("bourn.broker")
@@ -97,15 +96,12 @@ class Parent:
 
 
 @asynccontextmanager
-async def as_job(
-    parent: Parent | None, broker: Broker, program: InitialProgram, signals: Signals
-) -> AsyncIterator[None]:
+async def as_job(parent: Parent | None, broker: Broker, program: InitialProgram) -> AsyncIterator[None]:
     """Be a job of the parent, if there is one, while the initial program runs."""
     if parent is None:
         yield
         return
     program.term_seconds = TERM_SECONDS
-    signals.forward(program.signal)
     async with trio.open_nursery() as beside:
         beside.start_soon(parent.announce, remote_uri(broker.attrs.get("local-uri") or ""), broker.size)
         yield

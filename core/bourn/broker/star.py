@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import struct
 from contextlib import suppress
@@ -10,32 +11,36 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bourn.errors import BournError
+from bourn.model.idset import IdSet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     Cards = Mapping[int, Mapping[str, Any]]
 
-BOOT_SECONDS = 60.0
-"""How long the brokers may take to exchange their cards."""
 _LENGTH = struct.Struct(">I")
 
 
-async def meet_root(stream: trio.abc.Stream, card: Mapping[str, Any], wanted: Collection[int]) -> Cards:
-    """Send rank 0 this rank's card, and whose it wants; receive those."""
-    with trio.move_on_after(BOOT_SECONDS):
-        await _send(stream, [card, list(wanted)])
+async def meet_root(
+    stream: trio.abc.Stream, card: Mapping[str, Any], wanted: Collection[int], seconds: float
+) -> Cards:
+    """Send rank 0 this rank's card, and whose it wants; receive those, which may take `seconds`."""
+    with trio.move_on_after(seconds):
+        try:
+            await _send(stream, [card, list(wanted)])
+        except trio.BrokenResourceError:
+            raise RootGone from None
         found = await _receive(stream)
         if found is None:
-            raise BournError("rank 0 ended before this rank came up")
+            raise RootGone
         return {int(rank): card for rank, card in found.items()}
-    raise BournError(f"rank 0 hasn't sent the others' cards within {BOOT_SECONDS:g} s")
+    raise BournError(f"rank 0 hasn't sent the others' cards within {seconds:g} s ([bootstrap] timeout)")
 
 
 async def meet_members(
-    streams: Mapping[int, trio.abc.Stream], card: Mapping[str, Any], wanted: Collection[int]
+    streams: Mapping[int, trio.abc.Stream], card: Mapping[str, Any], wanted: Collection[int], seconds: float
 ) -> Cards:
-    """Collect the cards of all, on rank 0, and give each those that it wants.
+    """Collect the cards of all, on rank 0, within `seconds`, and give each those that it wants.
 
     Raises BournError, with `Gone` for a rank whose stream ended.
     """
@@ -48,20 +53,37 @@ async def meet_members(
             raise Gone(rank)
         cards[rank], wants[rank] = found
 
-    with trio.move_on_after(BOOT_SECONDS):
+    with trio.move_on_after(seconds):
         try:
             async with trio.open_nursery() as nursery:
                 for rank in streams:
                     nursery.start_soon(collect, rank)
         except* BournError as group:
             raise group.exceptions[0] from None
-    missing = ", ".join(str(rank) for rank in streams if rank not in cards)
+    missing = IdSet(streams) - IdSet(cards)
     if missing:
-        raise BournError(f"rank {missing} didn't come up within {BOOT_SECONDS:g} s")
+        raise Missing(missing, seconds)
     for rank, stream in streams.items():
         with suppress(trio.BrokenResourceError):
             await _send(stream, {str(other): cards[other] for other in wants[rank]})
     return {other: cards[other] for other in wanted}
+
+
+class Missing(BournError):
+    """Ranks have said nothing in time."""
+
+    def __init__(self, ranks: IdSet, timeout: float) -> None:
+        super().__init__(
+            f"rank {ranks} hasn't come within {timeout:g} s ([bootstrap] timeout)", errno.ETIMEDOUT
+        )
+        self.ranks = ranks
+
+
+class RootGone(BournError):
+    """Rank 0 ended before it had sent the cards."""
+
+    def __init__(self) -> None:
+        super().__init__("rank 0 ended before this rank came up")
 
 
 class Gone(BournError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -18,7 +19,7 @@ from bourn._version import __version__
 from bourn.allocation import allocation
 from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
-from bourn.broker.failure import one_line
+from bourn.broker.failure import leaves, one_line
 from bourn.broker.initial import InitialProgram, StartFailed, environment
 from bourn.broker.launch import Told, linked, open_session, serve
 from bourn.broker.logring import LogRing
@@ -134,11 +135,24 @@ def _run(options: StartOptions, statedir: Path | None) -> int:
             )
         with Signals(at_once=partial(clean, at_once=True)) as signals:
             broker = broker_of(session, rundir)
-            return trio.run(_instance, broker, specs, program, signals, made, session, parent)
+            try:
+                return trio.run(_instance, broker, specs, program, signals, made, session, parent)
+            except BaseException as error:
+                stopped = _stopped(error)
+                if stopped is None or signals.received is None:
+                    raise
+                print(f"bourn-start: error: {stopped.message}", file=sys.stderr, flush=True)
+                return 128 + signals.received
     except Told:
         return 1
     finally:
         clean()
+
+
+def _stopped(error: BaseException) -> BournError | None:
+    """Return what is to be said of a broker that was told to end before it was up."""
+    found = [cause for cause in leaves(error) if isinstance(cause, BournError)]
+    return next((cause for cause in found if cause.errnum == errno.EINTR), None)
 
 
 async def _instance(
@@ -151,6 +165,7 @@ async def _instance(
     parent: Parent | None,
 ) -> int:
     signals.connect(trio.lowlevel.current_trio_token(), broker.stop)
+    signals.forward(program.signal)
     if session is not None and broker.rank:
         async with linked(broker, session, parent) as up, broker.running(specs):
             if broker.statedir is not None and made:
@@ -160,7 +175,7 @@ async def _instance(
     async with (
         linked(broker, session, parent) as up,
         broker.running(specs),
-        as_job(parent, broker, program, signals),
+        as_job(parent, broker, program),
     ):
         await up()
         if broker.statedir is not None and made:
@@ -217,6 +232,7 @@ def _fork_others(
     from bourn.broker.brood import Brood
     from bourn.broker.order import choose
     from bourn.broker.overlay.topology import parse_topology
+    from bourn.config.tables import BootstrapTable
 
     # What all would complain of is said once.
     parse_topology(config.table("tbon", TbonTable).topology, options.test_size)
@@ -245,7 +261,7 @@ def _fork_others(
     for spec in specs:
         if spec.ranks == "all":
             spec.preload()
-    brood = Brood(options.test_size, attributes)
+    brood = Brood(options.test_size, attributes, config.table("bootstrap", BootstrapTable).timeout)
     brood.fork(run)
     return brood
 

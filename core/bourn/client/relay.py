@@ -9,15 +9,17 @@ import socket
 import subprocess
 from contextlib import suppress
 
+from bourn.client.ssh import SSH, ssh_command
 from bourn.errors import BournError
 
-SSH = "BOURN_SSH"
-"""Environment variable: the command that runs another one on a host, `ssh` by default."""
 READY = b"bourn-relay ready\n"
 """What the relay says first, once it has reached the instance."""
 FAILED = b"bourn-relay error: "
 """What it says, to the end of the line, where it hasn't."""
-GREETING_MAX = 4096
+GREETING_MAX = 65536
+"""How many bytes may come before that: a shell's start-up files may print something."""
+NOT_FOUND = 127
+"""A shell's status for a command that isn't there."""
 END_SECONDS = 2.0
 
 
@@ -28,7 +30,7 @@ class Relay:
         host, slash, path = uri.removeprefix("ssh://").partition("/")
         if not host or not slash or host.startswith("-"):
             raise BournError(f"'{uri}' is no address of an instance; one has the form ssh://HOST/PATH")
-        command = shlex.split(os.environ.get(SSH) or "ssh")
+        command = ssh_command()
         self.socket, theirs = socket.socketpair()
         errors = os.memfd_create("bourn-ssh", os.MFD_CLOEXEC)
         try:
@@ -66,21 +68,33 @@ class Relay:
             self._process.wait()
 
     def _greet(self, uri: str, errors: int) -> None:
+        left, noise = GREETING_MAX, b""
+        while left > 0 and (said := self._line()):
+            if said == READY:
+                return
+            if said.startswith(FAILED):
+                reason = said.removeprefix(FAILED).decode(errors="replace").strip()
+                raise BournError(f"{uri}: {reason}", errno.ENOENT)
+            left -= len(said)
+            noise = said.strip() or noise
+        self.socket.close()
+        if left <= 0:
+            self._process.kill()
+        status = self._process.wait()
+        os.lseek(errors, 0, os.SEEK_SET)
+        # A login that isn't allowed says so on standard output.
+        said = os.read(errors, GREETING_MAX).strip() or noise
+        reason = said.decode(errors="replace").splitlines()[-1].strip() if said else ""
+        if status == NOT_FOUND:
+            reason += "; `bourn` must be on the PATH that ssh gives"
+        raise BournError(f"{uri}: {reason or f'ssh ended with status {status}'}", errno.EHOSTUNREACH)
+
+    def _line(self) -> bytes:
         said = b""
         while not said.endswith(b"\n") and len(said) < GREETING_MAX:
-            # Byte by byte: what follows the line is the instance's.
+            # Byte by byte: what follows the greeting is the instance's.
             byte = self.socket.recv(1)
             if not byte:
                 break
             said += byte
-        if said == READY:
-            return
-        if said.startswith(FAILED):
-            reason = said.removeprefix(FAILED).decode(errors="replace").strip()
-            raise BournError(f"{uri}: {reason}", errno.ENOENT)
-        self.socket.close()
-        self._process.wait()
-        os.lseek(errors, 0, os.SEEK_SET)
-        lines = os.read(errors, 65536).decode(errors="replace").strip().splitlines()
-        reason = lines[-1].strip() if lines else f"ssh ended with status {self._process.returncode}"
-        raise BournError(f"{uri}: {reason}", errno.EHOSTUNREACH)
+        return said

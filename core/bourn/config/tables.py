@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any, Literal
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen, validators
 
 from bourn.config.types import Seconds  # noqa: TC001
 
@@ -76,6 +76,9 @@ class BootstrapTable:
 
     method: str = ""
     """Name of the boot method; by default whichever finds that it was used."""
+    timeout: Seconds = field(default=300.0, validator=validators.gt(0))
+    """How long brokers that one launcher starts wait until all have come. For those of a list of hosts
+    ``[tbon] connect-timeout`` counts."""
     ssh: str = ""
     """The command, with options, by which the method ``ssh`` runs another one on a host; by default what
     BOURN_SSH says, else ``ssh``."""

@@ -65,3 +65,7 @@ class Gathering:
         for node in sorted(parts):
             merged.update(parts[node])
         return merged
+
+    def came(self) -> set[int]:
+        """Return the nodes that wait for others in an exchange."""
+        return {nodeid for parts in self._parts.values() for nodeid in parts}

@@ -7,15 +7,19 @@ each link is made with exactly those.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from bourn.config.tables import BootstrapTable
 from bourn.errors import BournError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.boot import BootMethod
+from bourn.model.idset import IdSet
 from bourn_plugins.boot_pmi.cards import get_card, put_card
 from bourn_plugins.boot_pmi.client import PmiClient
+from bourn_plugins.boot_pmi.missing import missing_ranks
 from bourn_plugins.boot_pmi.pmi1 import OtherVersion, Pmi1
 from bourn_plugins.boot_pmi.pmi2 import Pmi2
 
@@ -26,31 +30,36 @@ if TYPE_CHECKING:
     from bourn_plugins.boot_pmi.wire import Wire
 
 NEEDS = ("PMI_FD", "PMI_RANK", "PMI_SIZE")
-FENCE_SECONDS = 300.0
-"""How long all brokers may take to get as far as the exchange of their cards."""
+AFTER_ROOT_SECONDS = 2.0
+"""How much longer others wait than rank 0, so that one says for all who is missing."""
 
 
 class Launched:
     """A broker's part."""
 
-    def __init__(self, rank: int, size: int, fd: int, jobid: str) -> None:
+    def __init__(self, rank: int, size: int, fd: int, jobid: str, timeout: float) -> None:
         self.rank = rank
         self.size = size
         self.attributes: Mapping[str, str] = {"boot.together": "1", "instance-id": ""}
         self._fd = fd
         self._jobid = jobid
+        self._timeout = timeout
         self._client: PmiClient | None = None
 
     async def exchange(
         self, card: Mapping[str, Any], wanted: Collection[int]
     ) -> Mapping[int, Mapping[str, Any]]:
         """Offer this rank's card and, when all ranks have, get those that are wanted."""
-        with trio.move_on_after(FENCE_SECONDS):
+        with trio.move_on_after(self._timeout + (AFTER_ROOT_SECONDS if self.rank else 0)):
             client = await self._meet()
             await client.hold(put_card(client.wire, self.rank, card))
             await client.hold(client.wire.fence())
             return {rank: await client.hold(get_card(client.wire, rank)) for rank in wanted}
-        raise BournError(f"not all of the {self.size} brokers were started within {FENCE_SECONDS:g} s")
+        missing = IdSet() if self._client is None else await missing_ranks(self._client, self.size)
+        who = f"not all of {f'rank {missing}' if missing else f'the {self.size} brokers'} have"
+        if len(missing) == 1:
+            who = f"rank {missing} hasn't"
+        raise BournError(f"{who} come within {self._timeout:g} s (PMI; [bootstrap] timeout)", errno.ETIMEDOUT)
 
     async def close(self, error: BournError | None = None) -> None:
         """Take leave, or where this broker can't start have the others ended as well."""
@@ -92,7 +101,8 @@ def _open(environ: Mapping[str, str], config: Config) -> Launched:
     rank, size = numbers["PMI_RANK"], numbers["PMI_SIZE"]
     if rank >= size:
         raise BournError(f"PMI_RANK={rank}: must be below PMI_SIZE={size}")
-    return Launched(rank, size, numbers["PMI_FD"], environ.get("PMI_JOBID", ""))
+    timeout = config.table("bootstrap", BootstrapTable).timeout
+    return Launched(rank, size, numbers["PMI_FD"], environ.get("PMI_JOBID", ""), timeout)
 
 
 @hookimpl

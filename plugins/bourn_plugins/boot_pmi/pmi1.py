@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bourn_plugins.boot_pmi.wire import PmiRefused
+from bourn_plugins.boot_pmi.wire import NoSuchKey, PmiRefused
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -39,7 +39,11 @@ class Pmi1:
     def get(self, key: str) -> Generator[bytes, bytes, str]:
         """Return the value of a key."""
         request = f"cmd=get kvsname={self.jobid} key={key}\n"
-        return fields((yield request.encode()), "get_result").get("value", "")
+        reply = yield request.encode()
+        words = parse(reply)
+        if words.get("cmd") == "get_result" and words.get("rc", "0") != "0":
+            raise NoSuchKey(f"the process manager has no key {key}: {words.get('msg') or words}")
+        return fields(reply, "get_result").get("value", "")
 
     def fence(self) -> Generator[bytes, bytes, None]:
         """Wait until all tasks are here."""

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bourn_plugins.boot_pmi.pmi1 import INIT, agree, take_line
-from bourn_plugins.boot_pmi.wire import PmiRefused
+from bourn_plugins.boot_pmi.wire import NoSuchKey, PmiRefused
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -46,7 +46,7 @@ class Pmi2:
         """Return the value of a key."""
         found = yield from self._ask("kvs-get", {"jobid": self.jobid, "srcid": "-1", "key": key})
         if found.get("found", "TRUE").upper() != "TRUE":
-            raise PmiRefused(f"the process manager has no key {key}")
+            raise NoSuchKey(f"the process manager has no key {key}")
         return found.get("value", "")
 
     def fence(self) -> Generator[bytes, bytes, None]:

@@ -17,6 +17,10 @@ class PmiRefused(BournError):
     """The process manager answers a request with an error, or with what is no answer."""
 
 
+class NoSuchKey(PmiRefused):
+    """There is no value of this key, or none yet."""
+
+
 class Wire(Protocol):
     """A version of the protocol. `init` comes first."""
 

@@ -42,7 +42,7 @@ def _open(environ: Mapping[str, str], config: Config) -> Shared:
         remark = _beside(environ)
         if remark:
             print(f"bourn-start: warning: {remark}", file=sys.stderr)
-        return Shared(0, 1, Path())
+        return Shared(0, 1, Path(), 0)
     numbers = {}
     for name in ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
         text = environ.get(name, "")
@@ -54,7 +54,7 @@ def _open(environ: Mapping[str, str], config: Config) -> Shared:
     if not home.is_absolute():
         raise BournError(f"[bootstrap] directory = '{table.directory}': must be an absolute path")
     name = ".".join(["slurm", *(environ.get(variable, "0") for variable in _OF_A_LAUNCH)])
-    return Shared(numbers["SLURM_PROCID"], numbers["SLURM_STEP_NUM_TASKS"], home / name)
+    return Shared(numbers["SLURM_PROCID"], numbers["SLURM_STEP_NUM_TASKS"], home / name, table.timeout)
 
 
 def _beside(environ: Mapping[str, str]) -> str:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-MEET_SECONDS = 300.0
-"""How long the brokers may take to come."""
 FIRST_LOOK, LAST_LOOK = 0.02, 0.5
 """How long to wait before looking again, at first and in the end (seconds)."""
 
@@ -28,11 +26,12 @@ FIRST_LOOK, LAST_LOOK = 0.02, 0.5
 class Shared:
     """A broker's part. `folder` is of this launch alone, and goes when all have read what they need."""
 
-    def __init__(self, rank: int, size: int, folder: Path) -> None:
+    def __init__(self, rank: int, size: int, folder: Path, timeout: float) -> None:
         self.rank = rank
         self.size = size
         self.attributes: Mapping[str, str] = {"boot.together": "1", "instance-id": folder.name}
         self._folder = folder
+        self._timeout = timeout
 
     async def exchange(
         self, card: Mapping[str, Any], wanted: Collection[int]
@@ -57,7 +56,7 @@ class Shared:
     async def _until(self, kind: str, ranks: Collection[int]) -> None:
         """Wait until each of these ranks has written a file of a kind."""
         delay, missing = FIRST_LOOK, IdSet(ranks)
-        with trio.move_on_after(MEET_SECONDS):
+        with trio.move_on_after(self._timeout):
             while True:
                 missing = self._missing(kind, missing)
                 if not missing:
@@ -65,8 +64,8 @@ class Shared:
                 await trio.sleep(delay)
                 delay = min(1.5 * delay, LAST_LOOK)
         raise BournError(
-            f"rank {missing} hasn't come within {MEET_SECONDS:g} s; do all hosts see {self._folder.parent}? "
-            "[bootstrap] directory names another directory",
+            f"rank {missing} hasn't come within {self._timeout:g} s ([bootstrap] timeout); do all hosts see "
+            f"{self._folder.parent}? [bootstrap] directory names another directory",
             errno.ETIMEDOUT,
         )
 

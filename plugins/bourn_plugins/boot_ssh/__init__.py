@@ -7,9 +7,9 @@ exchanged there, and a broker whose channel ends stops.
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
+from bourn.client.ssh import ssh_command
 from bourn.config.tables import BootstrapTable
 from bourn.errors import BournError, ConfigError
 from bourn.hookspecs import hookimpl
@@ -42,8 +42,7 @@ def _open_root(environ: Mapping[str, str], config: Config) -> Root:
     odd = [host for host in hosts if host.startswith("-")]
     if odd:
         raise ConfigError(f"[bootstrap] hosts: '{odd[0]}' is no name of a host")
-    ssh = shlex.split(table.ssh or environ.get("BOURN_SSH") or "ssh")
-    return Root(hosts, ssh, config.raw)
+    return Root(hosts, ssh_command(table.ssh, may_ask=False), config.raw, table.timeout)
 
 
 def _is_member(environ: Mapping[str, str], config: Config) -> bool:
@@ -54,7 +53,8 @@ def _open_member(environ: Mapping[str, str], config: Config) -> Member:
     os.environ.pop(MEMBER, None)  # it is no affair of the shell hosts
     try:
         rank, size, instance = environ[MEMBER].split(":")
-        return Member(int(rank), int(size), instance)
+        timeout = config.table("bootstrap", BootstrapTable).timeout
+        return Member(int(rank), int(size), instance, timeout)
     except ValueError:
         raise BournError(f"{MEMBER}={environ[MEMBER]}: must be RANK:SIZE:ID; rank 0 sets it") from None
 

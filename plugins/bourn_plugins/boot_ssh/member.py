@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bourn.broker.star import meet_root
+from bourn_plugins.boot_ssh.far import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,9 +24,10 @@ MEMBER = "BOURN_BOOT_MEMBER"
 class Member:
     """Its part."""
 
-    def __init__(self, rank: int, size: int, instance: str) -> None:
+    def __init__(self, rank: int, size: int, instance: str, timeout: float) -> None:
         self.rank = rank
         self.size = size
+        self._timeout = timeout
         self.attributes: Mapping[str, str] = {"boot.together": "1", "instance-id": instance}
         # What else reads or writes these two, programs that it starts, mustn't disturb the channel.
         self._in, self._out = os.dup(0), os.dup(1)
@@ -40,7 +42,9 @@ class Member:
         """Send rank 0 this rank's card; receive those that are wanted."""
         out, into = trio.lowlevel.FdStream(self._out), trio.lowlevel.FdStream(self._in)
         self._stream = trio.StapledStream(out, into)
-        return await meet_root(self._stream, card, wanted)
+        with suppress(trio.BrokenResourceError):  # that rank 0 has gone, `meet_root` finds out as well
+            await out.send_all(MARK)
+        return await meet_root(self._stream, card, wanted, self._timeout)
 
     async def watch(self, broker: Broker) -> None:
         """Stop the broker when rank 0 has gone."""

@@ -151,6 +151,16 @@ class JobExec(Module):
         self.when_committed(request.respond)
         return LATER
 
+    @method(allow=Role.OWNER | Role.USER)
+    def awaited(self, request: Request) -> dict[str, str]:
+        """Say which tasks may be missing in an exchange of a running parallel program: {id} -> {tasks}.
+
+        They are those of all nodes but the ones whose tasks have all come to it.
+        """
+        id, job = self._running(request)
+        take = getattr(job.method, "awaited", None)
+        return {"tasks": str(take(id)) if take is not None else ""}
+
     def stats(self) -> dict[str, object]:
         """Return how many jobs run, by method, and counts since the start."""
         return {"running": len(self._jobs), "methods": sorted(self._methods), **self._counts}

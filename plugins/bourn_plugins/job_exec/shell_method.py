@@ -13,7 +13,7 @@ from bourn.errors import BournError
 from bourn.hookspecs.exec_method import Usage
 from bourn.hookspecs.store import PARTS
 from bourn.model.duration import format_duration
-from bourn.model.idset import mask_text
+from bourn.model.idset import IdSet, mask_text
 from bourn.shell import stdio
 from bourn.shell.fences import Gathering
 from bourn.shell.waitstatus import worse
@@ -308,6 +308,15 @@ class ShellMethod:
             if merged is not None:
                 for rank in placed.working:
                     self._manager.fenced(rank, placed.request.userid, id, key, merged)
+
+    def awaited(self, id: int) -> IdSet:
+        """Return the tasks on nodes that aren't in an exchange among a job's nodes, though others may be."""
+        placed = self._jobs.get(id)
+        if placed is None:
+            return IdSet()
+        came = placed.gathering.came() if placed.gathering is not None else set()
+        shares = [share for nodeid, share in enumerate(placed.shares) if nodeid not in came]
+        return IdSet(task for share in shares for task in range(share.first, share.first + share.ntasks))
 
     def host_lost(self, jobs: Sequence[int], reason: str, rank: int, *, node: bool) -> None:
         """Fail the jobs of a host that died. They are over when their other nodes have ended them."""

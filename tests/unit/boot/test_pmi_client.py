@@ -78,7 +78,7 @@ def test_pmi1_against_our_server() -> None:
     ask(put_card(wire, 0, card))
     ask(wire.fence())
     assert ask(get_card(wire, 0)) == card
-    with pytest.raises(PmiRefused, match="key_nothing_not_found"):
+    with pytest.raises(PmiRefused, match="no key nothing: key_nothing_not_found"):
         ask(wire.get("nothing"))
     ask(wire.finalize())
     assert tasks.server.request(0, wire.abort("no\nway ").removesuffix(b"\n")) == b""
@@ -171,7 +171,7 @@ async def test_a_descriptor_that_is_none() -> None:
     read, write = os.pipe()
     try:
         with pytest.raises(BournError, match=f"PMI_FD={read} is no connection to a process manager"):
-            await Launched(0, 2, read, "").exchange({}, [])
+            await Launched(0, 2, read, "", 60).exchange({}, [])
     finally:
         os.close(read)
         os.close(write)
@@ -179,7 +179,7 @@ async def test_a_descriptor_that_is_none() -> None:
 
 async def test_a_process_manager_that_hangs_up() -> None:
     ours, theirs = socket.socketpair()
-    session = Launched(0, 2, ours.detach(), "")
+    session = Launched(0, 2, ours.detach(), "", 60)
     with theirs:
         theirs.shutdown(socket.SHUT_WR)
         with pytest.raises(BournError, match="the process manager has hung up") as caught:
@@ -208,7 +208,7 @@ async def test_two_brokers_exchange_their_cards() -> None:
                 await stream.send_all(data)
 
     async def broker(rank: int) -> None:
-        session = Launched(rank, 2, pairs[rank][0].detach(), "")
+        session = Launched(rank, 2, pairs[rank][0].detach(), "", 60)
         found[rank] = await session.exchange({"rank": rank}, [1 - rank])
         assert session.attributes["instance-id"] == "k1"
         await session.close()
@@ -221,6 +221,27 @@ async def test_two_brokers_exchange_their_cards() -> None:
             nursery.start_soon(broker, rank)
     assert found == {0: {1: {"rank": 1}}, 1: {0: {"rank": 0}}}
     assert not tasks.server.joined
+
+
+async def test_who_does_not_come_is_named() -> None:
+    tasks = Tasks(3)
+    ours, theirs = socket.socketpair()
+    session = Launched(1, 3, ours.detach(), "", 60)
+
+    async def serve(stream: trio.SocketStream) -> None:
+        tasks.answer(0, b"cmd=put kvsname=k1 key=bourn.0.0 value=" + pack({}, 100)[0].encode())
+        async for data in stream:
+            for line in data.splitlines():
+                reply = tasks.answer(1, line)
+                if reply:
+                    await stream.send_all(reply)
+
+    async with trio.open_nursery() as nursery, trio.SocketStream(_trio(theirs)) as stream:
+        nursery.start_soon(serve, stream)
+        with pytest.raises(BournError, match=r"rank 2 hasn't come within 60 s \(PMI; \[boot"):
+            await session.exchange({"rank": 1}, [0])
+        await session.close()
+        nursery.cancel_scope.cancel()
 
 
 def _trio(sock: socket.socket) -> trio.socket.SocketType:
