@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +12,18 @@ from bourn.hookspecs.store import EVENTLOG, RESOURCE_SET, SIGNED_JOBSPEC
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_decode = msgspec.json.Decoder().decode
-_EVENT = re.compile(
-    r'^\{"timestamp":([-+.e\d]+),"name":"(alloc|start|finish|exception|memo|clean|invalidate)".*$',
-    re.MULTILINE,
-).finditer
-"""What is said of a job upwards, in lines as the job manager writes them."""
-
 Report = dict[str, Any]
 """`seq`, and some of `alloc` [[id, time, R]], `events` [[id, name, context, time]], `over` [[id, time, type
 of the exception that ended the job or "", note]], `deny` [[id, reason]], `logs` [[id, log, lines]]."""
+
+
+class _Line(msgspec.Struct, gc=False):
+    timestamp: float
+    name: str
+    context: dict[str, Any] = {}
+
+
+_lines = msgspec.json.Decoder(_Line).decode_lines
 
 
 class Mirrored:
@@ -31,7 +32,7 @@ class Mirrored:
     __slots__ = ("R", "kind", "note")
 
     def __init__(self) -> None:
-        self.R: Any = None
+        self.R = msgspec.Raw()
         self.kind = ""
         self.note = ""
 
@@ -67,7 +68,7 @@ class Mirror:
             if name == EVENTLOG:
                 self._events(id, job, text)
             elif name == RESOURCE_SET:
-                job.R = _decode(text)
+                job.R = msgspec.Raw(text.encode())
             elif name != SIGNED_JOBSPEC:
                 report.setdefault("logs", []).append((id, name, text))
         return bool(report)
@@ -100,17 +101,17 @@ class Mirror:
 
     def _events(self, id: int, job: Mirrored, text: str) -> None:
         report = self._report
-        for found in _EVENT(text):
-            name, t = found[2], float(found[1])
-            if name == "alloc":
-                report.setdefault("alloc", []).append((id, t, job.R))
-            elif name == "start":
-                report.setdefault("events", []).append((id, name, {}, t))
+        for line in _lines(text):
+            name = line.name
+            if name in ("start", "finish", "memo"):
+                report.setdefault("events", []).append((id, name, line.context, line.timestamp))
+            elif name == "alloc":
+                report.setdefault("alloc", []).append((id, line.timestamp, job.R))
             elif name in ("clean", "invalidate"):
-                report.setdefault("over", []).append((id, t, job.kind, job.note))
+                report.setdefault("over", []).append((id, line.timestamp, job.kind, job.note))
                 self.jobs.pop(id, None)
-            else:
-                context = _decode(found[0])["context"]
-                if name == "exception" and context["severity"] == 0 and not job.kind:
+            elif name == "exception":
+                context = line.context
+                if context["severity"] == 0 and not job.kind:
                     job.kind, job.note = context["type"], context.get("note", "")
-                report.setdefault("events", []).append((id, name, context, t))
+                report.setdefault("events", []).append((id, name, context, line.timestamp))

@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import trio
 
 from bourn.broker.nesting import remote_uri
 from bourn.client.aio import Handle
+from bourn.client.transport import Encoded
 from bourn.errors import BournError, RPCError
 from bourn.model.interned import INTERNED, IngestedJob, InternedJobspec
 from bourn.model.jobid import JobID
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bourn.broker.module import ModuleContext
+    from bourn_plugins.hierarchy.mirror import Report
     from bourn_plugins.job_manager.engine import Engine
     from bourn_plugins.job_manager.module import JobManager
 
 log = logging.getLogger("bourn.hierarchy")
+
+_encode = msgspec.json.Encoder().encode
 
 PACE = 0.01
 """Seconds between reports while there is much to report; the first of a burst goes at once."""
@@ -82,7 +87,7 @@ class Uplink:
             welcome = await anext(stream)
             self._specs.clear()
             for report in self._mirror.again(welcome["seen"]):
-                handle.post("hierarchy.report", {"child": self._jobid, **report})
+                handle.post("hierarchy.report", self._encoded(report))
             self._handle = handle
             self._due.set()
             try:
@@ -206,6 +211,9 @@ class Uplink:
         if report is not None:
             self._resting = True
             try:
-                self._handle.post("hierarchy.report", {"child": self._jobid, **report})
+                self._handle.post("hierarchy.report", self._encoded(report))
             except BournError as error:
                 log.info("the parent instance is gone: %s", error.message)
+
+    def _encoded(self, report: Report) -> Encoded:
+        return Encoded(_encode({"child": self._jobid, **report}).decode())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
 from bourn.model.rset import ResourceSet
 from bourn_plugins.hierarchy.jobspec import child_configuration, handed_down, localize, overrides_down
 from bourn_plugins.hierarchy.mirror import Mirror
@@ -37,11 +39,11 @@ def test_the_life_of_a_job():
         ]
     )
     first = mirror.collect()
-    assert first == {
+    assert json.loads(msgspec.json.encode(first)) == {
         "seq": 1,
-        "alloc": [(7, 2.5, R.to_dict())],
-        "events": [(7, "start", {}, 2.75)],
-        "logs": [(7, "guest.output", "line\n")],
+        "alloc": [[7, 2.5, R.to_dict()]],
+        "events": [[7, "start", {}, 2.75]],
+        "logs": [[7, "guest.output", "line\n"]],
     }
     assert mirror.collect() is None
     mirror.rows([(7, "eventlog", event(3.0, "exception", type="timelimit", severity=0, note="over"))])
