@@ -11,3 +11,6 @@ SUBMIT_FLAGS = {"debug": DEBUG, "waitable": WAITABLE, "novalidate": NOVALIDATE}
 
 OWNER_ONLY = WAITABLE | NOVALIDATE
 """Refused to guests: waiting is for the owner's scripts, and validators are the site's rules."""
+
+KEPT_ABOVE = 64
+"""A parent instance handed the job down and keeps what becomes of it; nobody can ask for it."""

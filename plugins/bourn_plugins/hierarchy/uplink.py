@@ -14,6 +14,7 @@ from bourn.broker.nesting import remote_uri
 from bourn.client.aio import Handle
 from bourn.client.transport import Encoded
 from bourn.errors import BournError, RPCError
+from bourn.model.flags import KEPT_ABOVE
 from bourn.model.interned import INTERNED, IngestedJob, InternedJobspec
 from bourn.model.jobid import JobID
 from bourn.model.states import State
@@ -147,7 +148,7 @@ class Uplink:
     def _take(self, jobs: Sequence[Sequence[Any]], again: Sequence[int]) -> None:
         owner = self._ctx.owner
         items = [
-            IngestedJob(id, owner, urgency, flags, t_submit, self._specs[number], overrides)
+            IngestedJob(id, owner, urgency, flags | KEPT_ABOVE, t_submit, self._specs[number], overrides)
             for id, number, urgency, flags, t_submit, overrides in jobs
             if self._mirror.add(id)
         ]

@@ -22,6 +22,6 @@ def bourn_modules() -> Iterable[ModuleSpec]:
 @hookimpl
 def bourn_stores() -> Iterable[StoreBackend]:
     """Register the backends `sqlite` and `memory`."""
-    from .sqlite import BACKENDS
+    from .backends import BACKENDS
 
     return BACKENDS

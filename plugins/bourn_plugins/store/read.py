@@ -91,16 +91,7 @@ class Reader:
     def jobspec(self, jobid: int) -> dict[str, Any] | None:
         """See `Store.jobspec`."""
         row = self.one(JOBSPEC_SQL, jobid)
-        if row is None:
-            return None
-        spec: dict[str, Any] = json.loads(row[0])
-        if row[2]:
-            spec["attributes"]["system"]["environment"] = json.loads(row[2])
-        if row[1]:
-            from bourn.model.overrides import apply_overrides
-
-            spec = apply_overrides(spec, json.loads(row[1]))
-        return spec
+        return None if row is None else decode_jobspec(*row)
 
     def job_by_key(self, userid: int, idem_key: str) -> int | None:
         """See `Store.job_by_key`."""
@@ -324,6 +315,20 @@ class Reader:
 
 
 _T_INACTIVE = JobRecord._fields.index("t_inactive")
+
+
+def decode_jobspec(
+    text: str | bytes, overrides: str | None, environment: str | bytes | None
+) -> dict[str, Any]:
+    """Return a jobspec from the texts that are stored of it."""
+    spec: dict[str, Any] = json.loads(text)
+    if environment:
+        spec["attributes"]["system"]["environment"] = json.loads(environment)
+    if overrides:
+        from bourn.model.overrides import apply_overrides
+
+        spec = apply_overrides(spec, json.loads(overrides))
+    return spec
 
 
 def _paired(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """The stock store: an SQLite database with a write-ahead log.
 
-The "memory" backend is the same code over files in the run directory that are never synced: they live in the
-kernel's cache, which may put them off to the disk when memory is short, and are removed when the broker ends.
+One that isn't durable is the same code over files in the run directory that are never synced: they live in
+the kernel's cache, which may put them off to the disk when memory is short, and go when the broker ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import IO, TYPE_CHECKING, Any
 import trio
 
 from bourn.errors import BournError
-from bourn.hookspecs.store import Batch, StoreBackend, StoreOptions
 
 from .apply import Applier
 from .archive import load_archive, write_archive
@@ -25,6 +24,8 @@ from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from bourn.hookspecs.store import Batch, StoreOptions
 
 SYNCHRONOUS = ("normal", "full", "off")
 
@@ -196,14 +197,3 @@ def _inconsistencies(db: Any) -> list[str]:
 def open_sqlite(options: StoreOptions) -> SqliteStore:
     """Open the store in a state directory."""
     return SqliteStore(options)
-
-
-def open_memory(options: StoreOptions) -> SqliteStore:
-    """Open a store that ends with the broker."""
-    return SqliteStore(options, durable=False)
-
-
-BACKENDS = (
-    StoreBackend("sqlite", open_sqlite, True, "an SQLite database in the state directory"),
-    StoreBackend("memory", open_memory, False, "kept by the kernel's cache until the broker ends"),
-)

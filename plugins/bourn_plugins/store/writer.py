@@ -81,6 +81,11 @@ class Writer:
             raise BournError("the job store is closed", errno.ESHUTDOWN)
         self._enqueue(Waiting(batch, done))
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that was given to it is committed."""
+        return not self._busy and not self._queue
+
     async def run(self, task: Task) -> None:
         """Let the thread do something with the connection, after all that was queued before."""
         finished = trio.Event()
@@ -194,10 +199,7 @@ class Writer:
         self._released()
         for item in group:
             if item.done is not None:
-                try:
-                    item.done(reason)
-                except Exception:
-                    log.exception("job store: a callback failed after its commit")
+                tell(item.done, reason)
 
     def _released(self) -> None:
         self._busy = False
@@ -325,3 +327,11 @@ class Writer:
 
     def _truncate_wal(self) -> None:
         self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def tell(done: Done, error: BournError | None) -> None:
+    """Call who waits for a commit; one that fails must not keep it from the others."""
+    try:
+        done(error)
+    except Exception:
+        log.exception("job store: a callback failed after its commit")

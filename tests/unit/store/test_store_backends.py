@@ -25,8 +25,9 @@ from bourn.hookspecs.store import (
     StoreOptions,
 )
 from bourn.testing import check_store
+from bourn_plugins.store.backends import BACKENDS
 from bourn_plugins.store.schema import DB_NAME
-from bourn_plugins.store.sqlite import BACKENDS, SqliteStore, open_sqlite
+from bourn_plugins.store.sqlite import SqliteStore, open_sqlite
 
 SPEC = b'{"version":1,"attributes":{"system":{"duration":0,"environment":{"A":"1"}}}}'
 HASH = hashlib.sha256(SPEC).digest()
