@@ -60,6 +60,10 @@ def whole(number: int) -> dict[str, Any]:
     return {"type": "node", "count": number, "exclusive": True, "with": [slots(1, 1)]}
 
 
+WHOLE = [request(whole(2 ** (k % 6)), 600 + 60 * k) for k in range(60)]
+PARTS = [request(slots(1 + k * 7 % 16, 1 + k * 5 % 8), 600 + 60 * k) for k in range(60)]
+
+
 def bare(seconds: float = 0.2) -> float:
     """Return how often a second this machine looks up and replaces a dictionary's entry."""
     table = dict.fromkeys(range(1000), 0)
@@ -113,13 +117,12 @@ def reservations(engine: Engine, nodes: int, depth: int = 200) -> float:
     return rate
 
 
-def passes(engine: Engine, policy: str, pending: int = 1000) -> float:
-    """Return passes a second over a full machine with many jobs of many sizes pending."""
+def passes(engine: Engine, policy: str, kinds: Sequence[Request], pending: int = 1000) -> float:
+    """Return passes a second over a full machine with many jobs of many kinds pending."""
     planner, dice = Planner(engine), random.Random(1)
     spec = stock.find("bourn_queue_policies", "queue policy", policy)
     queue = spec.factory({"queue-depth": pending})
     book = Book(planner, lambda name: queue, Reasons(engine).not_now)
-    kinds = [request(whole(2 ** (k % 6)), 600 + 60 * k) for k in range(60)]
     for job in range(2 * pending):
         asked: Any = AllocRequest(job, 16, 0, float(job), None)  # type: ignore[arg-type]
         book.add(asked, dice.choice(kinds))
@@ -169,8 +172,10 @@ def main(argv: Sequence[str] = ()) -> None:
             print(f"{name:<10}", *(f"{f'{rate:,.0f}/s [{unit / rate:,.0f}]':>20}" for rate in rates))
         engine = Engine(graph, Chooser(stock.match_policy("first").factory({})))
         for policy in ("easy", "conservative"):
-            rate = best(partial(passes, engine, policy))
+            rate = best(partial(passes, engine, policy, WHOLE))
             print(f"{policy}, 1,000 pending: {rate:,.1f} passes/s")
+        rate = best(partial(passes, Engine(build(32, 36), engine.chooser), "conservative", PARTS, 200))
+        print(f"conservative, 200 pending for parts of 32 nodes: {rate:,.1f} passes/s")
 
 
 if __name__ == "__main__":

@@ -104,13 +104,15 @@ class Realm:
     # -- what is free --
 
     def free_units(self, type: str) -> int:
-        """Return how many units of a type are free on atoms that are up."""
+        """Return how many units of a type are free on atoms that are up; not to be asked in a what-if."""
         count = self._free.get(type)
         if count is None:
-            count = self._free[type] = sum(
-                cell.state.free_units(type) for cell in self.cells if self.ups[cell.atom]
-            )
+            count = self._free[type] = self.count_units(type)
         return count
+
+    def count_units(self, type: str) -> int:
+        """Return the same by looking at all atoms as they stand."""
+        return sum(cell.state.free_units(type) for cell in self.cells if self.ups[cell.atom])
 
     def units(self, type: str) -> tuple[int, int]:
         """Return how many units of a type there are, in use or not: on atoms that are up, and in all."""
@@ -131,6 +133,27 @@ class Realm:
         self._change(cell, pick, True)
         self.log.append(cell.atom)
         self.busy |= self.order.bit[cell.atom]
+
+    def apply_all(self, cell: Cell, picks: Sequence[Pick]) -> None:
+        """Take several picks of an atom, which may overlap."""
+        self._overlay(cell, picks)
+        self.log.append(cell.atom)
+        self.busy |= self.order.bit[cell.atom]
+
+    def _overlay(self, cell: Cell, picks: Sequence[Pick]) -> None:
+        free = cell.free
+        below: dict[int, list[Pick]] = {}
+        cell.users += len(picks)
+        for pick in picks:
+            if pick.exclusive or pick.whole:
+                cell.taken = True
+            for i, mask in enumerate(pick.leaves):
+                free[i] &= ~mask
+            for place, kid in pick.kids:
+                below.setdefault(place, []).append(kid)
+        for place, kids in below.items():
+            self._overlay(cell.kids[place], kids)
+        cell.state = self.interner.state(cell)
 
     def revert(self, cell: Cell, pick: Pick) -> None:
         """Give a pick of an atom back."""

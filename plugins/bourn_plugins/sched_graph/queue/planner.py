@@ -17,6 +17,7 @@ from attrs import Factory, define
 from bourn_plugins.sched_graph.engine.fit import bits_of
 from bourn_plugins.sched_graph.engine.twins import translate
 from bourn_plugins.sched_graph.queue.profile import FOREVER, Profile
+from bourn_plugins.sched_graph.queue.window import Window
 from bourn_plugins.sched_graph.request import SLOT
 
 if TYPE_CHECKING:
@@ -178,9 +179,9 @@ class Planner:
             version, free = known
             if any(units < request.totals.get(type, 0) for type, units in free.items()):
                 return None
-        with engine.what_if((), [reservation.parts for reservation in partial]) as world:
+        with engine.what_if((), [reservation.parts for reservation in partial]):
             if known is None:
-                self._worlds[key] = (engine.version, {type: world.free_units(type) for type in _LEAVES})
+                self._worlds[key] = (engine.version, {type: engine.count_units(type) for type in _LEAVES})
             else:
                 # It is the same state of affairs as then: what didn't fit doesn't fit now.
                 engine.version = version
@@ -341,18 +342,16 @@ class Planner:
         jobs = self.engine.jobs
         leaving = iter(self._leaving)
         ahead = next(leaving, None)
+        window = Window(self.reservations, duration)
         with self.engine.what_if((), ()) as world:
             for time in times:
+                gone: list[Parts] = []
                 while ahead is not None and ahead[0] <= time:
-                    world.release(jobs[ahead[1]])
-                    self._released += 1
+                    gone.append(jobs[ahead[1]])
                     ahead = next(leaving, None)
-                taken = [r.parts for r in self.reservations if r.start < time + duration and r.end > time]
-                if taken:
-                    with self.engine.what_if((), taken):
-                        parts = self.engine.match(request)
-                else:
-                    parts = self.engine.match(request)
+                self._released += len(gone)
+                world.move(gone, *window.move(time))
+                parts = self.engine.match(request)
                 if parts is not None:
                     return time, parts
         return None
