@@ -37,16 +37,7 @@ class Input(ShellPlugin):
             if not isinstance(path, str) or not path:
                 raise BournError("-o input.stdin.type=file: give input.stdin.path as well")
             templates.check(path, "input.stdin.path")
-        ranks = spec.option("input.stdin.ranks", "all")
-        mask = -1
-        if ranks != "all":
-            from bourn.model.idset import parse_mask
-
-            try:
-                mask = parse_mask(str(ranks))
-            except BournError as error:
-                raise BournError(f"-o input.stdin.ranks: {error.message}") from error
-        spec.data[self.name] = (kind, path, mask)
+        spec.data[self.name] = (kind, path, spec.ranks("input.stdin.ranks"))
 
     def task_init(self, job: ShellJob, task: ShellTask) -> None:
         kind, path, mask = job.spec.data[self.name]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bourn.errors import BournError, suggest
+from bourn.errors import BournError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.shell import stdio, templates
@@ -78,10 +77,7 @@ class _Plan:
         self.path: dict[str, str] = {}
         self.label: dict[str, bool] = {}
         self.lines: dict[str, bool] = {}
-        known = {"mode", "limit", "batch-timeout", *STREAMS}
-        for key in _table(spec, "output", "limit=1G"):
-            if key not in known:
-                raise BournError(f"-o output.{key}: there is no such shell option{suggest(key, known)}")
+        _check_table(spec, "output", ("mode", "limit", "batch-timeout", *STREAMS), "limit=1G")
         for stream in STREAMS:
             self._stream(spec, stream)
         mode = spec.option("output.mode", "truncate")
@@ -93,12 +89,7 @@ class _Plan:
 
     def _stream(self, spec: ShellSpec, stream: str) -> None:
         key = f"output.{stream}"
-        for name in _table(spec, key, "type=file"):
-            if name not in ("type", "path", "label", "buffer"):
-                raise BournError(
-                    f"-o {key}.{name}: there is no such shell option"
-                    + suggest(name, ("type", "path", "label", "buffer.type"))
-                )
+        _check_table(spec, key, ("type", "path", "label", "buffer"), "type=file")
         path = spec.option(f"{key}.path")
         kind = spec.option(f"{key}.type", "file" if path else "kvs")
         if stream == "stderr" and spec.option(key) is None and self.type["stdout"] == "file":
@@ -120,12 +111,12 @@ class _Plan:
         )
 
 
-def _table(spec: ShellSpec, key: str, example: str) -> Mapping[str, Any]:
-    """Return the options below `key`."""
+def _check_table(spec: ShellSpec, key: str, known: tuple[str, ...], example: str) -> None:
+    """Refuse an option below `key` that isn't known, and a value in place of options."""
     found = spec.option(key, {})
-    if not isinstance(found, Mapping):
+    if not isinstance(found, dict):
         raise BournError(f"-o {key}={found}: name an option below it, as -o {key}.{example}")
-    return found
+    spec.table(key, known)
 
 
 class _Store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from bourn.errors import BournError, suggest
+from bourn.errors import BournError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.shell.orphans import signal_session
@@ -38,21 +38,9 @@ class Pty(ShellPlugin):
         return isinstance(given, dict) or (given is not None and spec.switch(self.name))
 
     def validate(self, spec: ShellSpec) -> None:
-        given = spec.option(self.name)
-        if isinstance(given, dict):
-            for key in given:
-                if key not in _KEYS:
-                    raise BournError(f"-o pty.{key}: there is no such shell option{suggest(key, _KEYS)}")
-        interactive = isinstance(given, dict) and spec.switch("pty.interactive")
-        ranks = spec.option("pty.ranks", "0" if interactive else "all")
-        mask = -1
-        if ranks != "all":
-            from bourn.model.idset import parse_mask
-
-            try:
-                mask = parse_mask(str(ranks))
-            except BournError as error:
-                raise BournError(f"-o pty.ranks: {error.message}") from error
+        spec.table(self.name, _KEYS)
+        interactive = spec.switch("pty.interactive")
+        mask = spec.ranks("pty.ranks", "0" if interactive else "all")
         size = [_number(spec, "rows", _ROWS), _number(spec, "columns", _COLUMNS)]
         if interactive and not spec.switch("pty.capture", default=True):
             raise BournError("-o pty.capture=off: a terminal to work in is seen through what is captured")

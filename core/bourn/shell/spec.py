@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError, nearest, suggest
+from bourn.model.idset import parse_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from bourn.hookspecs.shell import ShellPlugin
@@ -106,6 +107,24 @@ class ShellSpec:
         if value in (False, 0, "0", "off", "false", "no"):
             return False
         raise BournError(f"-o {name}={value}: right is on or off")
+
+    def table(self, name: str, known: Collection[str]) -> Mapping[str, Any]:
+        """Return the options below one, none where it is a single value; unknown ones are refused."""
+        found = self.option(name)
+        if not isinstance(found, dict):
+            return {}
+        for key in found:
+            if key not in known:
+                raise BournError(f"-o {name}.{key}: there is no such shell option{suggest(key, known)}")
+        return found
+
+    def ranks(self, name: str, default: str = "all") -> int:
+        """Return the mask of the tasks that an option names; -1 for all of them."""
+        text = self.option(name, default)
+        try:
+            return -1 if text == "all" else parse_mask(str(text))
+        except BournError as error:
+            raise BournError(f"-o {name}: {error.message}") from error
 
     def check_options(self, known: AbstractSet[str]) -> None:
         """Refuse an option that is neither known nor below a known one; of options that are known as

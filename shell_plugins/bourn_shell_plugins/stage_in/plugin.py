@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bourn.errors import BournError, nearest, suggest
+from bourn.errors import BournError, nearest
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.shell import ShellPlugin
 from bourn.shell import templates
@@ -42,10 +42,7 @@ class StageIn(ShellPlugin):
         return isinstance(given, dict) or (given is not None and spec.switch(self.name))
 
     def validate(self, spec: ShellSpec) -> None:
-        given = spec.option(self.name)
-        for key in given if isinstance(given, dict) else ():
-            if key not in _KEYS:
-                raise BournError(f"-o stage-in.{key}: there is no such shell option{suggest(key, _KEYS)}")
+        spec.table(self.name, _KEYS)
         names = spec.option("stage-in.names", "main")
         names = [str(name) for name in names] if isinstance(names, list) else str(names).split(",")
         destination = str(spec.option("stage-in.destination", "{{tmpdir}}"))
