@@ -18,7 +18,7 @@ from bourn.model.rset import ResourceSet
 from bourn.model.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from bourn.broker.module import ModuleContext
     from bourn_plugins.job_manager.engine import Engine
@@ -60,7 +60,16 @@ class Elastic:
 
     async def follow(self) -> None:
         """Take over each new end of our job, until the parent has gone."""
-        watch = {"id": self._jobid, "path": "eventlog", "follow": True}
+
+        async def note(lines: str) -> None:
+            if '"resource-update"' in lines:
+                await self._move_end(lines)
+
+        await self._read_on(self._jobid, note)
+
+    async def _read_on(self, id: int, note: Callable[[str], Awaitable[None]]) -> None:
+        """Hand on what is new in the eventlog of a job of the parent, until the job has ended."""
+        watch = {"id": id, "path": "eventlog", "follow": True}
         while True:
             try:
                 async with (
@@ -68,10 +77,11 @@ class Elastic:
                     handle.stream("job-info.eventlog-watch", watch) as stream,
                 ):
                     async for news in stream:
-                        if '"resource-update"' in news["event"]:
-                            await self._move_end(news["event"])
+                        await note(news["event"])
                 return
             except BournError as error:
+                if error.errnum == errno.ENOENT and isinstance(error, RPCError):
+                    return
                 log.debug("the parent instance isn't there: %s", error.message)
             await trio.sleep(RETRY_SECONDS)
 
@@ -145,6 +155,7 @@ class Elastic:
                 async with self._lock:
                     await self._add(loan)
             except BaseException:
+                self._ctx.post("overlay.release", {"ranks": str(R.ranks)})
                 await _give_back(handle, loan)
                 raise
             await handle.rpc("hierarchy.taken", {"id": loan.id})
@@ -173,6 +184,23 @@ class Elastic:
             await self._ctx.rpc("resource.allot", {"R": before.to_dict()})
             raise
         self._loans.append(loan)
+        self._ctx.nursery.start_soon(self._watch_over, loan)
+
+    async def _watch_over(self, loan: Loan) -> None:
+        """Do without a loan that has ended, though we haven't given it back."""
+
+        async def note(lines: str) -> None:
+            """Whatever becomes of it, until it ends."""
+
+        await self._read_on(loan.id, note)
+        async with self._lock:
+            if loan not in self._loans:
+                return
+            log.warning("the parent instance has ended the loan %s: %s", JobID(loan.id), _what(loan.R))
+            try:
+                await self._drop(loan, wait=False, force=True)
+            except RPCError as error:
+                log.error("loan %s can't be taken out of the resources: %s", JobID(loan.id), error.message)
 
     async def shrink(
         self, cores: int | None, ids: Sequence[int], *, wait: bool, force: bool
@@ -184,16 +212,22 @@ class Elastic:
         async with self._lock:
             chosen = choose(self._loans, cores, ids)
             for loan in chosen:
-                paths = nodes_of(loan.R) if loan.whole else paths_of(loan.R)
-                await self._remove(paths, wait=wait, force=force)
-                before = await self._allotment()
-                after = before.diff(loan.R)
-                after.expiration = before.expiration
-                await self._ctx.rpc("resource.allot", {"R": after.to_dict()})
-                self._loans.remove(loan)
+                await self._drop(loan, wait=wait, force=force)
                 async with Handle(self._parent) as handle:
                     await _give_back(handle, loan)
         return {"ids": [loan.id for loan in chosen], "ncores": sum(loan.R.ncores for loan in chosen)}
+
+    async def _drop(self, loan: Loan, *, wait: bool, force: bool) -> None:
+        """Take a loan out of what we have; the brokers on whole nodes leave the instance for good."""
+        paths = nodes_of(loan.R) if loan.whole else paths_of(loan.R)
+        await self._remove(paths, wait=wait, force=force)
+        before = await self._allotment()
+        after = before.diff(loan.R)
+        after.expiration = before.expiration
+        await self._ctx.rpc("resource.allot", {"R": after.to_dict()})
+        self._loans.remove(loan)
+        if loan.whole:
+            await self._ctx.rpc("overlay.release", {"ranks": str(loan.R.ranks)})
 
     async def _remove(self, paths: Sequence[str], *, wait: bool, force: bool) -> None:
         def changes(op: str, **more: str) -> list[dict[str, str]]:
@@ -261,6 +295,10 @@ def choose(loans: Sequence[Loan], cores: int | None, ids: Sequence[int]) -> list
     if sum(loan.R.ncores for loan in chosen) != cores:
         raise BournError(f"loans are given back whole, and {_cores(cores)} is no sum of the latest: {have}")
     return chosen
+
+
+def _what(R: ResourceSet) -> str:
+    return f"{_cores(R.ncores)} on rank {R.ranks}"
 
 
 def _cores(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -127,6 +128,23 @@ def test_the_end_of_the_job_moves_that_of_the_instance(tmp_path):
         assert child.run("bourn", "update", str(JobID(limited)), "duration=1h").returncode == 0
 
 
+def gone(tree: Tree, rank: int) -> None:
+    """Make sure that nothing is shown of a rank that has left for good."""
+    status = json.loads(tree.run("bourn", "overlay", "status", "--json").stdout)
+    assert set(status["statuses"]) == {"full"}
+    assert (status["lost"], status["astray"]) == ("", "")
+    assert len(tree.run("bourn", "overlay", "status").stdout.splitlines()) == rank
+    rest = "0" if rank == 1 else f"0-{rank - 1}"
+    assert tree.run("bourn", "resource", "list", "-s", "all", "-no", "{ranks}").stdout == f"{rest}\n"
+    assert (
+        tree.run("bourn", "resource", "status", "-s", "offline,drain", "-no", "{ranks}").stdout.split() == []
+    )
+    assert tree.h.rpc("groups.get", {"name": "broker.online"}).get()["members"] == rest
+    unknown = tree.run("bourn", "ping", "-c1", f"{rank}!broker").stderr
+    assert f"rank {rank} has left the instance for good" in unknown
+    assert f"rank {rank} has left" in tree.run("bourn", "overlay", "lookup", str(rank)).stderr
+
+
 @pytest.mark.parametrize("before", [1, 2])
 def test_nodes_are_borrowed_used_and_given_back(tmp_path, before):
     """By an instance of one broker, which has no overlay until then, and by one of several."""
@@ -150,7 +168,10 @@ def test_nodes_are_borrowed_used_and_given_back(tmp_path, before):
         assert child.results([there]) == ["FAILED"]
         assert info(child) == f"{before} Nodes, {2 * before} Cores, 0 GPUs"
         until(lambda: not loans(tree))
-        # Once more; the ranks of before aren't used again.
+        # Nothing is left of them but their numbers, which aren't used again.
+        gone(child, before)
+        assert child.run("bourn", "getattr", "size").stdout == f"{before}\n"
+        assert child.run("bourn", "overlay", "status", "-s").stdout == "full\n"
         assert child.run("bourn", "grow", "-N", "1").returncode == 0
         again = child.submit("true", system={"constraints": {"ranks": [str(before + 1)]}})
         assert child.results(again) == ["COMPLETED"]
@@ -171,8 +192,21 @@ def test_nodes_that_the_parent_takes_back(tmp_path):
         note = bourn.job.job_list_id(child.h, there).exception.note
         assert "rank 1" in note, note
         assert child.results(child.submit("true", 2)) == ["COMPLETED"] * 2
-        assert child.run("bourn", "shrink", loan).returncode == 0
-        assert info(child) == "1 Nodes, 2 Cores, 0 GPUs"
+        until(lambda: info(child) == "1 Nodes, 2 Cores, 0 GPUs")
+        until(lambda: child.run("bourn", "getattr", "size").stdout == "1\n")
+        gone(child, 1)
+        assert "nothing was borrowed" in child.run("bourn", "shrink", loan).stderr
+
+
+def test_cores_that_the_parent_takes_back(tmp_path):
+    with grown(tmp_path, cores="0-3") as tree, nested(tree) as (child, _):
+        loan = child.run("bourn", "grow", "-n", "2").stdout.strip()
+        (there,) = child.submit("sleep 60", num_tasks=4)
+        bourn.job.event_wait(child.h, there, "start")
+        bourn.job.cancel(tree.h, JobID.parse(loan))
+        assert child.results([there]) == ["FAILED"]
+        until(lambda: info(child) == "1 Nodes, 2 Cores, 0 GPUs")
+        assert tree.results(tree.submit("true", num_tasks=2)) == ["COMPLETED"]
 
 
 def test_a_scheduler_that_cannot_grow_leaves_the_parent_its_nodes_and_cores(tmp_path):

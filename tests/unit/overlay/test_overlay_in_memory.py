@@ -481,3 +481,41 @@ async def test_who_is_started_while_the_instance_grows_learns_what_it_is_now() -
         instance.size = 5
         await instance.start(3, 4)
         await instance.until(lambda: instance[0].broker.online == 31)
+
+
+@pytest.mark.parametrize("how", ["there", "shut down", "lost"])
+async def test_who_leaves_for_good_is_counted_no_more(how: str) -> None:
+    async with memory_instance(4, topology="kary:2", config={"tbon": {"rejoin-grace": 1}}) as instance:
+        if how == "shut down":
+            await instance.stop(3)
+        elif how == "lost":
+            await instance.network.silence(3)
+            await instance.until(lambda: instance[0].broker.online == 7)
+        await instance[0].rpc("overlay.release", {"ranks": "3"})
+        await instance[0].rpc("overlay.release", {"ranks": "3"})
+        status = await instance[0].rpc("overlay.status")
+        assert (status["status"], status["statuses"], status["lost"]) == ("full", {"full": "0-2"}, "")
+        assert (status["online"], status["astray"]) == ("0-2", "")
+        await instance.until(lambda: instance[1].broker.size == 3)
+        assert (await instance[1].rpc("attr.get", {"name": "hostlist"}))["value"] == "n[0-2]"
+        for start in (0, 1, 2):
+            with pytest.raises(RPCError, match="rank 3 has left the instance for good"):
+                await instance[start].rpc("attr.get", {"name": "rank"}, nodeid=3)
+        if how == "there":
+            await instance.until(lambda: 3 not in instance[1].broker.overlay.peers)
+            assert instance[3].broker.stop_reason == "rank 3 has left the instance for good"
+        assert not any("the link to rank 3" in text for text in instance.log if how != "lost")
+        instance[3].broker.stop("the test is over")
+        instance.network.restore(3)
+        with pytest.raises(ExceptionGroup) as caught:
+            await instance.start(3)
+        assert caught.group_contains(BournError, match="rank 3 has left", depth=None)
+
+
+async def test_who_may_not_leave() -> None:
+    async with EIGHT() as instance:
+        for ranks, reason in (("0", "rank 0 can't leave"), ("3", "rank 7 is below it"), ("9", "no rank 9")):
+            with pytest.raises(RPCError, match=reason):
+                await instance[0].rpc("overlay.release", {"ranks": ranks})
+        await instance[0].rpc("overlay.release", {"ranks": "3,7"})
+        await instance.until(lambda: instance[4].broker.size == 6)
