@@ -1,26 +1,22 @@
 """Boot method `join`: a broker that a running instance has had started, to take part in it as a further rank.
 
-It is a task of a job of the parent instance: what it has to know is in its environment, and its certificate
-goes to the instance by way of the parent.
+It is a task of a job of the parent instance: what it has to know, which `overlay.invite` says, is in its
+environment, and its certificate goes to the instance by way of the parent.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
 from bourn.hookspecs import hookimpl
-from bourn.hookspecs.boot import BootMethod
+from bourn.hookspecs.boot import LAUNCHER, BootMethod
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from bourn.config import Config
-
-JOIN = "BOURN_BOOT_JOIN"
-"""Environment variable: what `overlay.invite` says, in JSON."""
 
 
 class Joining:
@@ -53,21 +49,22 @@ class Joining:
         """Nobody waits to be told: the end of the job says it."""
 
 
-def _detect(environ: Mapping[str, str], config: Config) -> bool:
-    return JOIN in environ
+def _never(environ: Mapping[str, str], config: Config) -> bool:
+    return False
 
 
 def _open(environ: Mapping[str, str], config: Config) -> Joining:
-    text = environ[JOIN]
-    os.environ.pop(JOIN, None)  # it is no affair of what this broker starts
     try:
         task, tasks = int(environ["BOURN_TASK_RANK"]), int(environ["BOURN_JOB_SIZE"])
-        return Joining(json.loads(text), task, tasks, environ["BOURN_URI"], environ["BOURN_JOB_ID"])
+        invitation = json.loads(environ[LAUNCHER])
+        return Joining(invitation, task, tasks, environ["BOURN_URI"], environ["BOURN_JOB_ID"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BournError(f"{JOIN}: it isn't what `bourn grow` sets, for a task of a job: {error!r}") from None
+        raise BournError(
+            f"{LAUNCHER}: it isn't what `bourn grow` sets, for a task of a job: {error!r}"
+        ) from None
 
 
 @hookimpl
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register `join`."""
-    yield BootMethod("join", _detect, _open, priority=100, needs=(JOIN,))
+    yield BootMethod("join", _never, _open, needs=(LAUNCHER,))

@@ -12,7 +12,7 @@ import trio
 
 from bourn.broker.failure import leaves
 from bourn.errors import BournError, ConfigError, suggest
-from bourn.hookspecs.boot import GrowingSession
+from bourn.hookspecs.boot import LAUNCHER, GrowingSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -31,11 +31,17 @@ GOODBYE_SECONDS = 1.0
 def open_session(
     wanted: str, environ: Mapping[str, str], config: Config, plugins: PluginManager
 ) -> BootSession | None:
-    """Return the session of the boot method `wanted`, by default of that which this process was started by.
+    """Return the session of the boot method that a launcher named in the environment, or else of `wanted`, by
+    default of that which this process was started by.
 
     None for an instance of one broker that stays alone. Raises BournError.
     """
     methods = {method.name: method for _, method in plugins.collect("bourn_boot_methods")}
+    told, _, text = environ.get(LAUNCHER, "").partition(":")
+    if told:
+        if told not in methods:
+            raise ConfigError(f"{LAUNCHER}: there is no boot method '{told}'{suggest(told, methods)}")
+        wanted, environ = told, {**environ, LAUNCHER: text}
     if wanted and wanted not in methods:
         raise ConfigError(f"there is no boot method '{wanted}'{suggest(wanted, methods)}")
     chosen = methods[wanted] if wanted else _detected(list(methods.values()), environ, config)

@@ -28,6 +28,7 @@ from bourn.broker.rundir import leave, make_rundir, succeed
 from bourn.broker.settings import ConnectorTable, TbonTable
 from bourn.broker.signals import Signals
 from bourn.errors import BournError
+from bourn.hookspecs.boot import LAUNCHER
 from bourn.model.jobid import JobID
 
 if TYPE_CHECKING:
@@ -199,9 +200,16 @@ def _session(options: StartOptions, config: Config, plugins: PluginManager) -> B
     """Return the session of the boot method that this process was started by, None for a single broker."""
     from bourn.config.tables import BootstrapTable
 
+    environ = dict(os.environ)
+    told = os.environ.pop(LAUNCHER, "")
+    for name in ("test-size", "broker.recovery", "broker.boot-method"):
+        if told and (name in options.attrs or (name == "test-size" and options.test_size > 1)):
+            raise BournError(
+                f"{LAUNCHER} is set: a launcher has this broker start by boot method "
+                f"'{told.partition(':')[0]}', and {name} says otherwise"
+            )
     if options.test_size > 1 or "broker.recovery" in options.attrs:
         return None
-    environ = dict(os.environ)
     if "hostname" in options.attrs:
         environ["BOURN_HOSTNAME"] = options.attrs["hostname"]
     wanted = options.attrs.get("broker.boot-method") or config.table("bootstrap", BootstrapTable).method

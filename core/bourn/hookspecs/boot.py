@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from bourn.config import Config
     from bourn.errors import BournError
 
-__all__ = ["BootMethod", "BootSession", "GrowingSession", "bourn_boot_methods"]
+__all__ = ["LAUNCHER", "BootMethod", "BootSession", "GrowingSession", "bourn_boot_methods"]
+
+LAUNCHER = "BOURN_BOOT"
+"""Environment variable ``METHOD:TEXT``: by which method a broker has to start, whatever its configuration and
+the rest of its environment say. The method finds the text in it; what the broker starts doesn't get it."""
 
 
 @runtime_checkable
@@ -85,8 +89,8 @@ def bourn_boot_methods() -> Iterable[BootMethod]:
 
     Called: once, before the broker is made; not with ``--test-size``, which is a method of its own.
     Process: broker, every rank.
-    Order: a method that is named (``[bootstrap] method``) is taken; else of those whose `BootMethod.detect`
-    says yes the highest priority.
+    Order: a method that is named (in the environment, see `LAUNCHER`; ``-S broker.boot-method``;
+    ``[bootstrap] method``) is taken; else of those whose `BootMethod.detect` says yes the highest priority.
     Errors: an exception leaves this plugin's methods out; a named method that is missing, or one that fails,
     ends the start with the reason.
     Since: 0.1

@@ -6,16 +6,15 @@ exchanged there, and a broker whose channel ends stops.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from bourn.client.ssh import ssh_command
 from bourn.config.tables import BootstrapTable
 from bourn.errors import BournError, ConfigError
 from bourn.hookspecs import hookimpl
-from bourn.hookspecs.boot import BootMethod
+from bourn.hookspecs.boot import LAUNCHER, BootMethod
 from bourn.model.hostlist import Hostlist
-from bourn_plugins.boot_ssh.member import MEMBER, Member
+from bourn_plugins.boot_ssh.member import Member
 from bourn_plugins.boot_ssh.root import Root
 
 if TYPE_CHECKING:
@@ -45,22 +44,17 @@ def _open_root(environ: Mapping[str, str], config: Config) -> Root:
     return Root(hosts, ssh_command(table.ssh, may_ask=False), config.raw, table.timeout)
 
 
-def _is_member(environ: Mapping[str, str], config: Config) -> bool:
-    return MEMBER in environ
-
-
 def _open_member(environ: Mapping[str, str], config: Config) -> Member:
-    os.environ.pop(MEMBER, None)  # it is no affair of the shell hosts
     try:
-        rank, size, instance = environ[MEMBER].split(":")
+        rank, size, instance = environ[LAUNCHER].split(":")
         timeout = config.table("bootstrap", BootstrapTable).timeout
         return Member(int(rank), int(size), instance, timeout)
     except ValueError:
-        raise BournError(f"{MEMBER}={environ[MEMBER]}: must be RANK:SIZE:ID; rank 0 sets it") from None
+        raise BournError(f"{LAUNCHER}: '{environ[LAUNCHER]}' must be RANK:SIZE:ID; rank 0 sets it") from None
 
 
 @hookimpl
 def bourn_boot_methods() -> Iterable[BootMethod]:
     """Register `ssh`, which has to be named, and `ssh-member`, which is what it starts."""
     yield BootMethod("ssh", _never, _open_root)
-    yield BootMethod("ssh-member", _is_member, _open_member, priority=100, needs=(MEMBER,))
+    yield BootMethod("ssh-member", _never, _open_member, needs=(LAUNCHER,))

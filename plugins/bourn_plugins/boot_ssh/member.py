@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from bourn.broker.broker import Broker
     from bourn.errors import BournError
 
-MEMBER = "BOURN_BOOT_MEMBER"
-"""Environment variable: RANK:SIZE:ID of the instance."""
-
 
 class Member:
     """Its part."""

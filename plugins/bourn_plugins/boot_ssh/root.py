@@ -13,8 +13,8 @@ import trio
 
 from bourn.broker.star import Gone, Missing, meet_members
 from bourn.errors import BournError
+from bourn.hookspecs.boot import LAUNCHER
 from bourn_plugins.boot_ssh.far import Far
-from bourn_plugins.boot_ssh.member import MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -126,7 +126,13 @@ class Root:
 
 def member_command(member: str, conf: Mapping[str, Any], timeout: float) -> str:
     """Return the command line, for another host's shell, that starts a broker with this configuration."""
-    words = ["env", f"{MEMBER}={member}", "bourn", "start", f"--conf=bootstrap.timeout={timeout}"]
+    words = [
+        "env",
+        f"{LAUNCHER}=ssh-member:{member}",
+        "bourn",
+        "start",
+        f"--conf=bootstrap.timeout={timeout}",
+    ]
     for name, table in conf.items():
         if name != "bootstrap":
             words.append(f"--conf={json.dumps(name)}={_toml(table)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bourn.errors import BournError
+from bourn.hookspecs.boot import LAUNCHER
 from bourn.model.jobid import JobID
 from bourn.model.jobspec_build import from_command, from_nest_command, set_attr
 from bourn.model.states import State
@@ -165,7 +166,7 @@ def nodes_jobspec(borrower: int, nodes: int, invitation: Mapping[str, Any]) -> d
     """Return the jobspec of a loan of whole nodes, on each of which a broker of the borrower runs."""
     if nodes < 1:
         raise BournError(f"{nodes} nodes: ask for 1 at least")
-    environment = {**os.environ, "BOURN_BOOT_JOIN": json.dumps(invitation)}
+    environment = {**os.environ, LAUNCHER: f"join:{json.dumps(invitation)}"}
     spec: dict[str, Any] = from_nest_command(
         [], nodes, 1, None, nodes, exclusive=True, environment=environment, name="loan"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.instance import BIN
+from tests.integration.instance import BIN, BOURN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,3 +158,22 @@ def test_a_host_that_is_not_in_the_list(site: Site) -> None:
 def test_a_boot_method_that_is_none(site: Site) -> None:
     site.write("method.toml", more='method = "pmy"')
     assert "there is no boot method 'pmy'; did you mean 'pmi'?" in site.fails("method.toml", 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--test-size=2"], "has this broker start by boot method 'join', and test-size says otherwise"),
+        (["-Sbroker.boot-method=single"], "by boot method 'join', and broker.boot-method says otherwise"),
+        (["--conf=plugins.disable=['boot-join']"], "BOURN_BOOT: there is no boot method 'join'"),
+        (["--conf=bootstrap.method='single'"], "BOURN_BOOT: it isn't what `bourn grow` sets"),
+    ],
+)
+def test_a_launchers_word_that_was_copied_elsewhere(words: list[str], said: str) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("BOURN")}
+    command = [BOURN, "start", *words, "true"]
+    env["BOURN_BOOT"] = 'join:{"rank": 1}'
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith("bourn-start: error: BOURN_BOOT")
+    assert said in done.stderr

@@ -170,7 +170,13 @@ def test_the_configuration_survives_the_command_line() -> None:
     }
     found: dict[str, object] = {}
     words = shlex.split(member_command("1:2:x", conf, 90.0))
-    assert words[:5] == ["env", "BOURN_BOOT_MEMBER=1:2:x", "bourn", "start", "--conf=bootstrap.timeout=90.0"]
+    assert words[:5] == [
+        "env",
+        "BOURN_BOOT=ssh-member:1:2:x",
+        "bourn",
+        "start",
+        "--conf=bootstrap.timeout=90.0",
+    ]
     for word in words[5:]:
         found |= parse_override(word.removeprefix("--conf=")).tree
     assert found == {name: table for name, table in conf.items() if name != "bootstrap"}
