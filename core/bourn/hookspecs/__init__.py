@@ -24,10 +24,10 @@ module                 what it adds                                        calle
 `store`                where rank 0 keeps durable state                    broker, rank 0
 `modules`              services                                            broker, every rank
 `resource_io`          formats of resources: readers and writers           broker, command line
-`signing`              how a submission proves who made it                 client, broker, shell host
+`signing`              how a submission proves who made it                 broker, rank 0
 `ingest`               defaults for, and refusal of, submitted jobs        broker
 `job_plugins`          what happens in a job's life                        broker, rank 0
-`accounting`           who may use how much                                broker, rank 0
+`accounting`           who may use how much                                not in this version
 `priority`             which job is more urgent                            broker, rank 0
 `queue_policy`         which jobs are tried, which get a reservation       broker, rank 0; simulator
 `match_policy`         which resources a job gets                          broker, rank 0; simulator

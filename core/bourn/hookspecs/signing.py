@@ -63,8 +63,9 @@ class SigningMechanism:
 def bourn_signers() -> Iterable[SigningMechanism]:
     """Register mechanisms that sign submissions.
 
-    Called: once, when the first job is signed or verified.
-    Process: client (sign), broker (verify at ingest), shell host (verify again, as the user).
+    Called: when ingest meets the first job of a mechanism.
+    Process: broker, rank 0, which verifies. In this version whoever signs does so by himself, and shell hosts
+    believe their broker.
     Order: ``[signing] allowed`` names those to accept; a signature says which one it is of.
     Errors: an exception leaves this plugin's mechanisms out; jobs signed by a mechanism that is missing are
     refused.
