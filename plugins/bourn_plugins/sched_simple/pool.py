@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import define, field, frozen
 
+from bourn.model.bits import lowest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -76,16 +78,6 @@ class Share:
     rank: int
     cores: int
     gpus: int
-
-
-def lowest(mask: int, count: int) -> int:
-    """Return the `count` lowest set bits of `mask`."""
-    taken = 0
-    for _ in range(count):
-        bit = mask & -mask
-        taken |= bit
-        mask ^= bit
-    return taken
 
 
 class Pool:

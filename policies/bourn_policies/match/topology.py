@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import ConfigError, suggest
+from bourn.model.bits import lowest
+from bourn.model.idset import mask_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,13 +68,12 @@ def make_topology(options: Mapping[str, Any]) -> TopologyPolicy:
 
 def contiguous(mask: int, count: int) -> int:
     """Return `count` bits of `mask` from the shortest run that has them, or from the longest runs."""
-    runs = _runs(mask)
+    runs = [(first, last - first + 1) for first, last in mask_ranges(mask)]
     enough = [run for run in runs if run[1] >= count]
     if enough:
         start, _ = min(enough, key=lambda run: (run[1], run[0]))
         return ((1 << count) - 1) << start
-    chosen = left = 0
-    left = count
+    chosen, left = 0, count
     for start, length in sorted(runs, key=lambda run: (-run[1], run[0])):
         length = min(length, left)
         chosen |= ((1 << length) - 1) << start
@@ -80,27 +81,3 @@ def contiguous(mask: int, count: int) -> int:
         if not left:
             break
     return chosen
-
-
-def lowest(mask: int, count: int) -> int:
-    """Return the lowest `count` bits of a mask."""
-    chosen = 0
-    for _ in range(count):
-        bit = mask & -mask
-        chosen |= bit
-        mask ^= bit
-    return chosen
-
-
-def _runs(mask: int) -> list[tuple[int, int]]:
-    """Return (start, length) of each run of set bits."""
-    runs = []
-    bits = bin(mask)[:1:-1]
-    start = bits.find("1")
-    while start >= 0:
-        end = bits.find("0", start)
-        if end < 0:
-            end = len(bits)
-        runs.append((start, end - start))
-        start = bits.find("1", end)
-    return runs

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from bourn.model.bits import bits_of
 from bourn.model.hostlist import Hostlist
 from bourn.model.idset import IdSet, mask_text, parse_mask
-from bourn_plugins.sched_graph.engine.fit import Pick, bits_of
+from bourn_plugins.sched_graph.engine.fit import Pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

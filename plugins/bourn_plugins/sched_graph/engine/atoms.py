@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bourn_plugins.sched_graph.engine.fit import Fitter, Pick, bits_of, lowest
+from bourn.model.bits import bits_of, lowest
+from bourn_plugins.sched_graph.engine.fit import Fitter, Pick
 from bourn_plugins.sched_graph.engine.index import Index, Order
 from bourn_plugins.sched_graph.engine.policy import PolicyFault
 from bourn_plugins.sched_graph.engine.realm import Realm

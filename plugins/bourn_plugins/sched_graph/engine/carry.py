@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bourn.model.bits import bits_of
 from bourn_plugins.sched_graph.engine.engine import Engine
-from bourn_plugins.sched_graph.engine.fit import Pick, bits_of
+from bourn_plugins.sched_graph.engine.fit import Pick
 from bourn_plugins.sched_graph.resources.merge import find_path
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bourn.model.bits import bits_of, lowest
 from bourn_plugins.sched_graph.engine.states import State
 from bourn_plugins.sched_graph.request import SLOT, orders, repeated, rounds
 
@@ -382,28 +383,6 @@ def join(*picks: Pick) -> Pick:
         tuple(sorted(kids.items(), key=_place)),
         filled,
     )
-
-
-def bits_of(mask: int) -> list[int]:
-    """Return the places of the set bits, lowest first."""
-    places = []
-    while mask:
-        low = mask & -mask
-        places.append(low.bit_length() - 1)
-        mask ^= low
-    return places
-
-
-def lowest(mask: int, count: int) -> int:
-    """Return the `count` lowest set bits of a mask that has as many."""
-    if mask.bit_count() == count:
-        return mask
-    taken = 0
-    for _ in range(count):
-        low = mask & -mask
-        taken |= low
-        mask ^= low
-    return taken
 
 
 def take(free: int, sizes: tuple[int, ...], need: Need) -> int | None:

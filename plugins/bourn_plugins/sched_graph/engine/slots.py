@@ -5,8 +5,9 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
+from bourn.model.bits import bits_of
 from bourn_plugins.sched_graph.engine.atoms import AtomMatcher
-from bourn_plugins.sched_graph.engine.fit import Pick, bits_of
+from bourn_plugins.sched_graph.engine.fit import Pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

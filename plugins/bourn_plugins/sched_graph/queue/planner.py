@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define
 
-from bourn_plugins.sched_graph.engine.fit import bits_of
+from bourn.model.bits import bits_of
 from bourn_plugins.sched_graph.engine.twins import translate
 from bourn_plugins.sched_graph.queue.profile import FOREVER, Profile
 from bourn_plugins.sched_graph.queue.window import Window
