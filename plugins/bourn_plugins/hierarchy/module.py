@@ -349,9 +349,13 @@ class Hierarchy(Module):
         self.ctx.soon(self._turn)
 
     def _turn(self) -> None:
-        if self._overseer is not None:
-            self._overseer.turn()
-            self._wake.set()
+        from bourn_plugins.hierarchy.roster import settled
+
+        overseer = self._overseer
+        if overseer is not None:
+            overseer.turn()
+            if overseer.own or self._own_since is not None or not settled(overseer.distributor):
+                self._wake.set()
 
     async def _tend(self) -> None:
         """Raise and end children."""

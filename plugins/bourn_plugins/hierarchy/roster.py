@@ -32,6 +32,11 @@ class Decisions:
         self.wake = min(self.wake, t)
 
 
+def settled(distributor: Distributor) -> bool:
+    """Say whether there's nothing to decide, whatever the time is: all children are up and have jobs."""
+    return all(child.state is ChildState.UP and child.jobs for child in distributor.children)
+
+
 def decide(
     distributor: Distributor,
     table: HierarchyTable,

@@ -33,8 +33,11 @@ log = logging.getLogger("bourn.hierarchy")
 
 _encode = msgspec.json.Encoder().encode
 
-PACE = 0.01
-"""Seconds between reports while there is much to report; the first of a burst goes at once."""
+PACE, BUSY_PACE = 0.01, 0.03
+"""Seconds between reports while there is something to report, and while there's much; the first of a burst goes
+at once."""
+MUCH = 10
+"""Jobs that ended since the last report."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between attempts to reach a parent that is gone."""
 
@@ -54,6 +57,7 @@ class Uplink:
         self._statedir = ctx.attrs.get(STATEDIR)
         self._due = trio.Event()
         self._resting = True
+        self._pause = PACE
 
     async def run(self) -> None:
         """Follow the parent."""
@@ -200,7 +204,7 @@ class Uplink:
         while True:
             await self._due.wait()
             self._due = trio.Event()
-            await trio.sleep(PACE)
+            await trio.sleep(self._pause)
             self._resting = False
             self._send()
 
@@ -211,6 +215,7 @@ class Uplink:
         report = self._mirror.collect()
         if report is not None:
             self._resting = True
+            self._pause = BUSY_PACE if len(report.get("over", ())) >= MUCH else PACE
             try:
                 self._handle.post("hierarchy.report", self._encoded(report))
             except BournError as error:
