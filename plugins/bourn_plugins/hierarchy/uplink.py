@@ -34,10 +34,10 @@ log = logging.getLogger("bourn.hierarchy")
 _encode = msgspec.json.Encoder().encode
 
 PACE, BUSY_PACE = 0.01, 0.03
-"""Seconds between reports while there is something to report, and while there's much; the first of a burst goes
-at once."""
+"""Seconds between reports while there is something to report, and while there is much; the first of a burst
+goes at once."""
 MUCH = 10
-"""Jobs that ended since the last report."""
+"""Jobs that ended since the report before."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between attempts to reach a parent that is gone."""
 

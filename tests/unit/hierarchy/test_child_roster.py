@@ -6,7 +6,7 @@ from bourn.testing import alloc_request
 from bourn_plugins.hierarchy.child import Child, ChildState
 from bourn_plugins.hierarchy.distributor import Distributor
 from bourn_plugins.hierarchy.fit import Capacity, Needs
-from bourn_plugins.hierarchy.roster import decide
+from bourn_plugins.hierarchy.roster import Decisions, decide, settled
 from bourn_plugins.hierarchy.shape import Part
 from bourn_plugins.hierarchy.table import HierarchyTable
 
@@ -49,6 +49,18 @@ def test_children_beyond_the_least_come_with_the_load_and_go_when_idle():
     found = decide(distributor, table, None, 14.0)
     assert (indices(found.stop), found.wake) == ([], 15.0)
     assert indices(decide(distributor, table, None, 15.0).stop) == [0, 1]
+
+
+def test_where_all_is_settled_there_is_nothing_to_decide():
+    distributor = level(2, 0, 1)
+    assert not settled(distributor)
+    for child, id in zip(distributor.children, (1, 2), strict=True):
+        child.take(distributor.add(alloc_request(id), ONE_CORE))
+    assert settled(distributor)
+    for now in (0.0, 1e9):
+        assert decide(distributor, HierarchyTable(min=0, idle=1.0), None, now) == Decisions()
+    distributor.children[1].enter(ChildState.AWAY, 0.0)
+    assert not settled(distributor)
 
 
 def test_no_child_is_raised_that_the_waiting_jobs_do_not_fit():
