@@ -18,7 +18,7 @@ import pytest
 from tests.integration.instance import Shell, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 NODES = 4
 SECONDS = 30.0
@@ -77,21 +77,11 @@ def cluster() -> Iterator[Path]:
         pwd.getpwnam("munge")
     except KeyError:
         pytest.skip("there is no user munge")
-    with ExitStack() as stack:
-        try:
-            conf = _attempt(stack)
-        except pytest.fail.Exception:
-            # Somebody else may have taken a port between its choice and its use.
-            stack.close()
-            conf = _attempt(stack)
-        yield conf
-
-
-def _attempt(stack: ExitStack) -> Path:
     # Sockets have short names, and munge wants no directory on the way that others can write to.
     folder = Path(tempfile.mkdtemp(prefix="bourn-slurm-", dir="/var/lib"))
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    return _raise(folder, stack)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield _raise(folder, stack)
 
 
 @pytest.fixture
@@ -111,7 +101,7 @@ def _raise(folder: Path, stack: ExitStack) -> Path:
         os.chown(path, user.pw_uid, user.pw_gid)
     os.chmod(folder, 0o755)
     sock = folder / "munge.socket"
-    ports = _free_ports(NODES + 1)
+    ports = _hold_ports(stack, NODES + 1)
     conf = folder / "slurm.conf"
     host = socket.gethostname().partition(".")[0]
     nodes = [NODE.format(name=f"n{n}", host=host, port=port) for n, port in enumerate(ports[1:], start=1)]
@@ -121,7 +111,7 @@ def _raise(folder: Path, stack: ExitStack) -> Path:
     conf.write_text(text.replace(f"{folder}/munge.socket", str(sock)))
     env = {**os.environ, "SLURM_CONF": str(conf), "PATH": f"{os.environ['PATH']}:/usr/sbin"}
     files = [f"--{name}={munge}/{name}" for name in ("pid-file", "log-file", "seed-file")]
-    _spawn(
+    munged = _spawn(
         stack,
         ["munged", "-F", f"--key-file={key}", f"--socket={sock}", *files],
         env,
@@ -129,11 +119,11 @@ def _raise(folder: Path, stack: ExitStack) -> Path:
         user=user.pw_uid,
         group=user.pw_gid,
     )
-    _await(sock.exists, "munged", munge / "log-file")
-    _spawn(stack, ["slurmctld", "-D", "-c"], env, folder / "ctld.out")
+    _await(sock.exists, {munge / "log-file": munged})
+    daemons = {"ctld": _spawn(stack, ["slurmctld", "-D", "-c"], env, folder / "ctld.out")}
     for n in range(1, NODES + 1):
         (folder / f"n{n}").mkdir()
-        _spawn(stack, ["slurmd", "-D", "-N", f"n{n}"], env, folder / f"n{n}.out")
+        daemons[f"n{n}"] = _spawn(stack, ["slurmd", "-D", "-N", f"n{n}"], env, folder / f"n{n}.out")
 
     def idle() -> bool:
         found = subprocess.run(
@@ -142,7 +132,7 @@ def _raise(folder: Path, stack: ExitStack) -> Path:
         )  # fmt: skip
         return found.stdout.strip() == str(NODES)
 
-    _await(idle, "slurmctld", folder / "ctld.log")
+    _await(idle, {folder / f"{name}.log": daemon for name, daemon in daemons.items()})
     stack.callback(_cancel_all, env)
     return conf
 
@@ -167,7 +157,7 @@ def _spawn(
     out: Path,
     user: int | None = None,
     group: int | None = None,
-) -> None:
+) -> subprocess.Popen[bytes]:
     """Start a daemon in the foreground; it is ended with the stack, or with us however we end."""
     with open(out, "wb") as file:
         process = subprocess.Popen(
@@ -190,23 +180,32 @@ def _spawn(
             process.wait()
 
     stack.callback(end)
+    return process
 
 
-def _await(condition: object, name: str, log: Path) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            said = log.read_text()[-2000:] if log.exists() else ""
-            pytest.fail(f"{name} didn't come up: {said}")
-        time.sleep(0.05)
+def _await(condition: Callable[[], bool], daemons: Mapping[Path, subprocess.Popen[bytes]]) -> None:
+    """Wait for something that daemons do, unless one of them has ended; each has a log."""
+
+    def over() -> list[Path]:
+        return [log for log, daemon in daemons.items() if daemon.poll() is not None]
+
+    until(lambda: condition() or over(), lambda: [_said(log) for log in daemons], SECONDS)
+    assert not over(), [_said(log) for log in over()]
 
 
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        ports = []
-        for _ in range(count):
-            sock = stack.enter_context(closing(socket.socket()))
-            sock.bind(("127.0.0.1", 0))
-            ports.append(int(sock.getsockname()[1]))
-        return ports
+def _said(log: Path) -> str:
+    return f"{log}: {log.read_text()[-2000:]}" if log.exists() else f"there is no {log}"
+
+
+def _hold_ports(stack: ExitStack, count: int) -> list[int]:
+    """Return ports that are kept for who listens there with SO_REUSEADDR, as Slurm's daemons do.
+
+    One that was only found free may be the near end of anybody's connection by the time it is used.
+    """
+    ports = []
+    for _ in range(count):
+        sock = stack.enter_context(closing(socket.socket()))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("0.0.0.0", 0))
+        ports.append(int(sock.getsockname()[1]))
+    return ports
