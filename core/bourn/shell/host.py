@@ -39,7 +39,8 @@ IDLE_GRACE = 2.0
 """Seconds that a host without jobs or news waits for the next broker."""
 REPORT_SIZE = 4 << 20
 """Characters of output that make a report on their own."""
-
+SERIALS_KEPT = 256
+"""Numbered batches of which is known that they came: far more than a broker has unconfirmed."""
 SWEEP_DELAY = 0.1
 """Seconds from the death of tasks to the search for what brokers among them have left."""
 
@@ -114,6 +115,7 @@ class Host:
         self._taken: list[int] = []
         self._inputs: set[int] = set()
         self._last_input = 0
+        self._serials: deque[int] = deque(maxlen=SERIALS_KEPT)
         self._messages: list[tuple[int, str]] = []
         self._unacked: deque[tuple[int, int, int]] = deque()
         self._ended: deque[tuple[int, int]] = deque()
@@ -182,6 +184,11 @@ class Host:
         self._usage.append(job.usage())
 
     def _receive(self, batch: ToHost) -> None:
+        if batch.serial:
+            self._taken.append(batch.serial)
+            if batch.serial in self._serials:
+                return  # its broker couldn't know that it came
+            self._serials.append(batch.serial)
         if batch.uri:
             self.uri = batch.uri
         if batch.resume is not None and batch.resume[0] == self.name:
@@ -430,6 +437,7 @@ class Host:
             host=self.name,
             pid=os.getpid(),
             parts=True,
+            confirms=True,
             fences=fences,
             waiting=waiting,
             ready=ready,

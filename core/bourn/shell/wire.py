@@ -81,6 +81,9 @@ class ToHost(msgspec.Struct, omit_defaults=True):
     start: list[Start] = []
     go: list[int] = []
     """Jobs that were held and may start."""
+    serial: int = 0
+    """Comes back in `FromHost.taken`, if the host has said `FromHost.confirms`. Of two batches with the same
+    one the second says nothing new."""
     expire: list[tuple[int, float]] = []
     stdin: list[Stdin] = []
     kill: list[tuple[int, int]] = []
@@ -114,6 +117,8 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     pid: int = 0
     parts: bool = False
     """Likewise: whether it takes `ToHost.parted`. One that an older Bourn has started doesn't."""
+    confirms: bool = False
+    """Likewise: whether it tells what it has taken of `ToHost.serial`."""
     started: list[tuple[int, float]] = []
     """(job id, epoch seconds)"""
     logs: list[tuple[int, str, str]] = []
@@ -126,7 +131,7 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     """What the tasks of jobs in `finished` have used on this node: (job id, seconds of wall clock, seconds of
     user and of system CPU in all, the largest resident set of a task in KiB)."""
     taken: list[int] = []
-    """Serial numbers of input that the tasks have read, or that nobody will read."""
+    """Serial numbers of input that the tasks have read, or that nobody will read, and of batches."""
     ready: list[int] = []
     """Jobs that are held and could start."""
     waiting: list[int] = []

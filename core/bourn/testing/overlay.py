@@ -152,6 +152,13 @@ class MemoryInstance:
         self[rank].broker.stop("the test says so")
         await self._gone[rank].wait()
 
+    async def kill(self, rank: int) -> None:
+        """End a broker that can't tell anybody any more, nor clean up; `start` starts another one there."""
+        await self.network.silence(rank)
+        self[rank].broker.attrs.set("broker.cleanup", "keep")
+        await self.stop(rank)
+        self.network.restore(rank)
+
     async def cut(self, rank: int) -> None:
         """Break all links of a broker, as its death would."""
         await self.network.cut(rank)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DEGRADED = 2
 """Severity of the loss of a node that a job can do without."""
+NOT_THERE = "its shell host doesn't have it any more"
 
 
 class ShellMethod:
@@ -95,9 +96,12 @@ class ShellMethod:
                 self._over(placed, time.time())
         self._attach(sought)
 
-    def host_found(self, rank: int, userid: int, greeting: FromHost, reason: str) -> None:
+    def host_found(
+        self, rank: int, userid: int, greeting: FromHost, reason: str, *, node: bool = False
+    ) -> None:
         """Learn what a host of before has; a job goes on, or not, when all its nodes are known."""
         has, waiting, ready = set(greeting.jobs or ()), set(greeting.waiting), set(greeting.ready)
+        lost = 0
         for placed in list(self._jobs.values()):
             id = placed.request.id
             if placed.request.userid != userid or not (rank in placed.unknown or rank in placed.working):
@@ -118,10 +122,17 @@ class ShellMethod:
                         placed.unready.discard(rank)
             placed.unknown.discard(rank)
             if not placed.unknown:
-                self._settle(placed, reason)
+                lost += self._settle(placed, reason, node)
+        if node:
+            self._drain(rank, lost)
 
-    def _settle(self, placed: Placed, reason: str) -> None:
-        """Go on with a job of which is known which nodes have it."""
+    def _settle(self, placed: Placed, reason: str, node: bool) -> bool:
+        """Go on with a job of which is known which nodes have it; return whether it has lost one.
+
+        Args:
+            reason: why a node doesn't have it, if that is known.
+            node: whether that is the loss of the node.
+        """
         request, now = placed.request, time.time()
         absent, placed.absent = placed.absent, set()
         if not absent:
@@ -131,18 +142,20 @@ class ShellMethod:
                 self._peer_ended(placed, rank, status)  # its shells may not have been told
             if placed.unready is not None and not placed.unready:
                 self._go(placed)
-        elif not placed.started and placed.waiting:
+        elif not placed.started and placed.waiting and placed.unready != set():
             if placed.unready is not None:
                 placed.unready |= absent
             self._hand_out([placed], absent)
         else:
             # Of a job that runs, or may run, elsewhere, a part can't be started again.
-            why = reason or "its shell host doesn't have it any more"
+            why = reason if node else f"the job was lost: {reason or NOT_THERE}"
             for rank in sorted(absent):
-                self._lose(placed, rank, now, "exec", f"the job was lost: {why}")
+                self._lose(placed, rank, now, "node-failure" if node else "exec", why)
                 self._manager.sweep(rank, [request.id])
             if not placed.working:
                 self._over(placed, now)
+            return True
+        return False
 
     def _lose(self, placed: Placed, rank: int, t: float, type: str, reason: str) -> None:
         """Go on without a node if the job can, else fail it."""
@@ -329,8 +342,13 @@ class ShellMethod:
                 placed.working -= placed.absent
             if not placed.working:
                 self._over(placed, now)
-        if node and lost:
-            note = f"lost while it ran {len(lost)} job{'s' if len(lost) > 1 else ''}"
+        if node:
+            self._drain(rank, len(lost))
+
+    def _drain(self, rank: int, lost: int) -> None:
+        """Keep jobs from a node that was lost while it ran some."""
+        if lost:
+            note = f"lost while it ran {lost} job{'s' if lost > 1 else ''}"
             drain = {"targets": str(rank), "reason": note, "mode": "update"}
             self._port.ctx.post("resource.drain", drain)
 

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from bourn.broker.module import LATER, Module, method
@@ -279,9 +280,13 @@ class ShellManager(Module):
     def _renew(self, host: Host) -> None:
         """A host can be reached again: tell it anew what it may not have been told, and still matters."""
         host.sought = True
+        if batch := host.outbox.take():
+            host.note(batch, self._serials)
         host.outbox = self._outbox(host.rank, (host.name, host.outbox.acknowledged) if host.name else None)
         for data, _ in host.inputs.values():
             host.outbox.stdin(data)
+        for id in host.asked:
+            host.outbox.pids(id)
         self.ctx.soon(self._flush)
 
     def _outbox(self, rank: int, mark: tuple[str, int] | None) -> Outbox:
@@ -337,7 +342,9 @@ class ShellManager(Module):
             reason, node = link.reason, link.node_lost
             if link.missing:
                 if self._sink is not None:
-                    self._sink.host_found(host.rank, host.userid, FromHost(jobs=[]), reason)
+                    self._sink.host_found(host.rank, host.userid, FromHost(jobs=[]), reason, node=node)
+                if heir := self._hosts.get((host.rank, host.userid)):
+                    heir.inherit(host)
                 return
             if not node:
                 self.sweep(host.rank, jobs)
@@ -356,8 +363,7 @@ class ShellManager(Module):
             self._greeted(host, report)
             report.ready = []
         for serial in report.taken:
-            if found := host.inputs.pop(serial, None):
-                found[1]()
+            host.confirmed(serial)
         for id, pids in report.pids:
             for told in host.asked.pop(id, ()):
                 told(pids)
@@ -396,15 +402,25 @@ class ShellManager(Module):
         if host.rank == self.ctx.rank and (host.process is None or host.process.pid != host.pid):
             host.process = HostProcess.of(host.pid, host.name)
         host.greeted.set()
+        host.confirms = greeting.confirms
+        if not host.confirms:
+            host.orders.clear()
         if not (host.sought or host.rank == self.ctx.rank):
             return  # it was started for the jobs that we know of
         host.waiting, host.ready = set(greeting.waiting), set(greeting.ready)
         if not host.sought:
             host.jobs.update(greeting.jobs or ())
-        elif self._sink is not None:
+        elif self._sink is None:
+            self._early.append((host, msgspec.structs.replace(greeting)))
+        else:
             host.sought = False
             host.jobs = set(greeting.jobs or ())
+            orders = list(host.orders.values())
             self._sink.host_found(host.rank, host.userid, greeting, "")
+            self._flush()  # jobs that it is handed anew are there before what is for them
+            assert host.link is not None
+            for order in orders:
+                host.link.send(order)
 
     def _durable(self, host: Host, report: FromHost) -> None:
         host.outbox.durable(report)
@@ -414,6 +430,8 @@ class ShellManager(Module):
         for host in self._hosts.values():
             batch = host.outbox.take()
             if batch is not None and host.link is not None:
+                if host.rank != self.ctx.rank:
+                    host.note(batch, self._serials)
                 host.link.send(batch)
 
     async def _bury(self, hosts: Sequence[Host]) -> None:

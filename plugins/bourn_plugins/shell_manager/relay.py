@@ -194,9 +194,13 @@ class Relays:
         if gone and self._local.outlive and not relay.ending:
             return errno.ECANCELED, "nobody wants to know"
         process = relay.process or self._local.recorded(relay.userid)
-        silent = not (gone or relay.ending or relay.known or relay.link.hung)
-        if process is None or (silent and process.alive):
-            # It has hung up before it said anything: its broker of before is still there.
+        if relay.process is None and not (gone or relay.ending or relay.known or relay.link.hung):
+            # One of before that has said nothing has taken nothing: it was just ending, or its broker of
+            # before is still there.
+            if process is not None and not process.alive:
+                await self._local.bury(relay.userid, process, grace=0.0)
             return errno.EAGAIN, f"user {relay.userid}'s shell host hasn't been let go of yet"
+        if process is None:
+            return errno.EAGAIN, f"user {relay.userid}'s shell host is gone"
         await self._local.bury(relay.userid, process, grace=END_TIME if gone or relay.ending else 0.0)
         return errno.EIO, self._local.obituary(relay.userid, process.pid, hung=relay.link.hung)

@@ -35,8 +35,8 @@ class RemoteLink:
     """Rank 0's side: as `HostLink`, over the overlay.
 
     While the rank is astray (see `census.ASTRAY`) nothing is lost: what is sent waits. With `patience`, a
-    rank that is gone, or whose broker is another one, has so many seconds to come back with its host; then
-    `renewed` is called, and what was sent meanwhile is dropped.
+    rank that is gone has so many seconds to come back with its host. When its broker is another one by then,
+    `renewed` is called if there still is a host, and what was sent meanwhile is dropped.
     """
 
     def __init__(
@@ -146,6 +146,7 @@ class RemoteLink:
         """The rank has said that a host is there, and how many parcels it has taken from us."""
         resumed, self._open = self._open, True
         self._linked = self._find = True
+        self.node_lost = False
         self._deadline = inf
         if self._said:
             self._said = False
@@ -168,11 +169,13 @@ class RemoteLink:
                 self._say("it may be reached another way", error)
             if where != "gone":
                 return False  # linked: again already, or rank 0 hasn't been told that it isn't
-        if error.errnum == errno.ESTALE and self._patience:
+        if error.errnum == errno.ESTALE:
+            # Another broker; without a state directory what ran there has ended with the one before.
+            self.node_lost = not self._patience
             self._early = None
             self._begin()
             return False
-        patience = self._grace if error.errnum == errno.EBUSY else 0.0
+        patience = self._grace if error.errnum in (errno.EBUSY, errno.EAGAIN) else 0.0
         patience = max(patience, self._patience)
         if error.errnum in _AWAY and patience:
             now = trio.current_time()
@@ -184,7 +187,7 @@ class RemoteLink:
                 return False
         if error.errnum == errno.EIO:
             self._ctx.post("shell-manager.relay-end", self._name(), nodeid=self._rank)
-        self.node_lost = error.errnum in (errno.EHOSTUNREACH, errno.ESTALE)
+        self.node_lost = self.node_lost or error.errnum == errno.EHOSTUNREACH
         self.missing = error.errnum == errno.ENOENT
         self.reason = f"rank {self._rank}: {error.message}"
         if self.node_lost:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from bourn.shell.wire import ToHost
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from bourn.shell.wire import Stdin
     from bourn_plugins.shell_manager.link import HostLink
@@ -41,5 +43,42 @@ class Host:
         """Input that hasn't been taken, by serial number, and what to call then."""
         self.asked: dict[int, list[Callable[[list[tuple[int, int]]], None]]] = {}
         """Who wants to know the processes of a job."""
+        self.orders: dict[int, ToHost] = {}
+        """What was sent and told only once, signals above all, by serial number; until it is confirmed."""
+        self.confirms = True
+        """Whether it confirms them. One that an older Bourn has started doesn't."""
         self.greeted = trio.Event()
         self.ending = False
+
+    def note(self, batch: ToHost, serials: Iterator[int]) -> None:
+        """Keep what of a batch would be lost with its rank's broker: what it starts is asked after anyhow."""
+        if self.confirms and (batch.kill or batch.expire or batch.resize or batch.peers):
+            batch.serial = next(serials)
+            self.orders[batch.serial] = ToHost(
+                serial=batch.serial,
+                kill=batch.kill,
+                expire=batch.expire,
+                resize=batch.resize,
+                peers=batch.peers,
+            )
+
+    def confirmed(self, serial: int) -> None:
+        """Note that the host has taken input, or a batch."""
+        if found := self.inputs.pop(serial, None):
+            found[1]()
+        else:
+            self.orders.pop(serial, None)
+
+    def inherit(self, before: Host) -> None:
+        """Take over, for jobs that were handed to this host anew, what the one before it hasn't confirmed."""
+        for serial, (data, taken) in before.inputs.items():
+            if data.id in self.jobs:
+                self.inputs[serial] = (data, taken)
+                self.outbox.stdin(data)
+        for order in before.orders.values():
+            for id, signum in order.kill:
+                if id in self.jobs:
+                    self.outbox.kill(id, signum)
+            for id, ranks, rows, columns in order.resize:
+                if id in self.jobs:
+                    self.outbox.resize(id, ranks, rows, columns)

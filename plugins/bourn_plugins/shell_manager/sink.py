@@ -28,9 +28,12 @@ class ReportSink(Protocol):
         """These jobs, which were to be held, could start on a rank."""
         ...
 
-    def host_found(self, rank: int, userid: int, greeting: FromHost, reason: str) -> None:
+    def host_found(
+        self, rank: int, userid: int, greeting: FromHost, reason: str, *, node: bool = False
+    ) -> None:
         """A host that was sought, or was out of reach, has told what it has: `greeting.jobs`, and which of
-        them are held. Where there is none any more, `reason` says what is known of that."""
+        them are held. Where there is none any more, `reason` says what is known of that; `node`: it went with
+        its broker."""
         ...
 
     def host_lost(self, jobs: Sequence[int], reason: str, rank: int, *, node: bool) -> None:

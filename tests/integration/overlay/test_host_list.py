@@ -75,8 +75,6 @@ def test_brokers_find_one_another_and_a_restarted_one_comes_back(tmp_path: Path)
     instance.until(lambda: instance.ok("overlay status -s") == "degraded")
     again = follow(run, config, 2)
     instance.until(lambda: instance.ok("overlay status -s") == "full")
-    # Rank 0 may not have noticed yet that the shell host of before is gone with the broker of before.
-    instance.until(lambda: '"rank": 2' not in instance.ok("module stats shell-manager"))
     assert instance.words("run", "-N3", "true").code == 0
     instance.end()
     reap(two, one, again)

@@ -122,6 +122,21 @@ def test_a_host_without_jobs_waits_a_moment_only():
         assert host.process.wait() == 0
 
 
+def test_what_is_sent_again_since_nobody_knew_that_it_came_counts_once(tmp_path):
+    script = "trap 'echo got it' USR1; echo up; until [ -e go ]; do sleep 0.01; done"
+    with HostClient(grace=30) as host:
+        host.run(["sh", "-c", script], cwd=str(tmp_path))
+        host.until(lambda: host.text(1) == "up\n")
+        host.send(kill=[(1, signal.SIGUSR1)], serial=5)
+        host.disconnect()
+        host.connect()
+        host.send(kill=[(1, signal.SIGUSR1)], serial=5)
+        host.until(lambda: 5 in host.taken and "got it" in host.text(1))
+        (tmp_path / "go").touch()
+        host.wait(1)
+        assert host.text(1) == "up\ngot it\n"
+
+
 def test_sigterm_ends_the_host_and_its_jobs():
     with HostClient(grace=30) as host:
         host.run(["sh", "-c", "echo $$; exec sleep 1000"])

@@ -20,12 +20,15 @@ class Hosts(Module):
 
     def __init__(self, ctx):
         super().__init__(ctx)
-        self.went = []
+        self.went, self.handed = [], []
 
     def attach(self, method, sought):
         pass
 
     def start(self, rank, userid, jobs):
+        self.handed.append(rank)
+
+    def sweep(self, rank, jobs):
         pass
 
     def go(self, rank, userid, id):
@@ -99,3 +102,20 @@ async def test_a_node_that_has_not_heard_that_it_may_start_is_told_again():
         shell.host_found(1, 0, FromHost(jobs=[7], waiting=[7], ready=[7]), "")
         shell.host_found(2, 0, FromHost(jobs=[7]), "")
         assert went == [(7, 1)]
+
+
+async def test_a_node_without_the_job_gets_it_again_as_long_as_none_may_start():
+    async with method("10s") as (shell, port, went):
+        handed = port.ctx.provider("shell-manager").handed
+        handed.clear()
+        shell.host_ready([7], 0)
+        shell.host_ready([7], 1)
+        shell.host_found(1, 0, FromHost(jobs=[]), "")
+        assert handed == [1]
+        shell.host_ready([7], 2)
+        assert went == []
+        shell.host_ready([7], 1)
+        assert sorted(went) == [(7, 0), (7, 1), (7, 2)]
+        shell.host_found(2, 0, FromHost(jobs=[]), "its host died")
+        assert handed == [1]
+        assert port.failures == {7: "the job was lost: its host died"}
