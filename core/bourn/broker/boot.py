@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import logging
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from bourn.broker.overlay.topology import Topology
     from bourn.hookspecs.boot import BootSession
 
+log = logging.getLogger("bourn.broker")
+
 INSTANCE = "instance-id"
 """Session attribute: what all brokers of the instance have in common, and no others."""
 TOPOLOGY = "tbon.topo"
@@ -40,6 +43,11 @@ AUTHORITY = "tbon.authority"
 TOGETHER = "boot.together"
 """Session attribute, "1": one launcher started all brokers and ends them as one. A signal to any of them is a
 signal to rank 0, and a broker that has lost all above doesn't wait for them to be started again."""
+HOSTS_STAY = "boot.hosts-stay"
+"""Session attribute, "1": a rank is the same host whenever it is started, so that what was found there before
+is what it should have. Without it the ranks may be other hosts when the instance is started again."""
+READER = "machine"
+"""The resource reader that looks at the machine."""
 REJOIN_SECONDS = 5.0
 """How long brokers of one launcher look for another ancestor when they have lost their parent."""
 
@@ -49,8 +57,8 @@ async def build_overlay(
 ) -> Overlay:
     """Exchange cards with the other brokers and return the overlay, which isn't running yet.
 
-    A card is `{rank, hostname, host, port, cert, R}`, and what `more` adds: where the broker listens, its
-    certificate (DER, base64; "" with an authority), and the resources of its machine.
+    A card is `{rank, hostname, host, port, cert}`, and what `more` adds: where the broker listens, and its
+    certificate (DER, base64; "" with an authority).
     Raises groups of BournError.
     """
     async with trio.open_nursery() as nursery:
@@ -68,7 +76,6 @@ async def _build(broker: Broker, session: BootSession, more: dict[str, Any]) -> 
         "rank": rank,
         "hostname": broker.attrs["hostname"],
         "cert": network.cert,
-        "R": (machine := machine_resources(broker)),
         **more,
     }
     try:
@@ -90,7 +97,7 @@ async def _build(broker: Broker, session: BootSession, more: dict[str, Any]) -> 
     broker.become(
         Members(topology, session.attributes.get(INSTANCE, ""), tuple(hosts), first_version(broker))
     )
-    overlay = overlay_of(broker, network, machine)
+    overlay = overlay_of(broker, network)
     if TOGETHER in session.attributes:
         overlay.rejoin_timeout = min(REJOIN_SECONDS, overlay.rejoin_timeout)
     return overlay
@@ -118,11 +125,10 @@ def network_of(broker: Broker, attributes: Mapping[str, str]) -> TlsNetwork:
     )
 
 
-def overlay_of(broker: Broker, network: TlsNetwork, machine: Mapping[str, Any] | None) -> Overlay:
-    """Return the overlay of a broker, by whose R of one machine others hear of that."""
+def overlay_of(broker: Broker, network: TlsNetwork) -> Overlay:
+    """Return the overlay of a broker, by which others hear of its machine."""
     overlay = Overlay(broker, network, broker.config.table("tbon", TbonTable))
-    if machine is not None:
-        overlay.machines.note(broker.rank, machine_of(broker, machine))
+    overlay.machines.note(broker.rank, look(broker))
     return overlay
 
 
@@ -138,22 +144,22 @@ async def _give_up(broker: Broker) -> None:
     raise BournError(f"stopped before all brokers were up: {broker.stop_reason}", errno.EINTR)
 
 
-def machine_resources(broker: Broker) -> Mapping[str, Any] | None:
-    """Return the R of this machine, if a plugin can tell and the configuration doesn't."""
-    table: Any = broker.config.raw.get("resource") or {}
-    if table.get("config") or table.get("path"):
-        return None
-    for _, reader in broker.plugins.collect("bourn_resource_readers"):
-        if reader.name == "machine":
-            return reader.read(b"", {}).R  # type: ignore[no-any-return]
-    return None
-
-
-def machine_of(broker: Broker, found: Mapping[str, Any]) -> Machine:
-    """Return what an R of one machine says, under the name by which the instance knows the host."""
-    (entry,) = found["execution"]["R_lite"]
-    cores, gpus = (parse_mask(entry["children"].get(kind, "")) for kind in ("core", "gpu"))
-    return Machine(broker.attrs["hostname"], cores, gpus)
+def look(broker: Broker) -> Machine:
+    """Return what this machine has, by the name that the instance has for it, or why nobody knows."""
+    host = broker.attrs["hostname"]
+    readers = {reader.name: reader for _, reader in broker.plugins.collect("bourn_resource_readers")}
+    try:
+        if READER not in readers:
+            raise BournError(f"the resource reader '{READER}' is disabled there")
+        R = readers[READER].read(b"", {}).R
+        (entry,) = R["execution"]["R_lite"]
+        cores, gpus = (parse_mask(entry["children"].get(kind, "")) for kind in ("core", "gpu"))
+    except BournError as error:
+        return Machine(host, error=error.message)
+    except Exception as error:
+        log.error("the resource reader '%s' failed", READER, exc_info=error)
+        return Machine(host, error=f"the resource reader '{READER}' failed: {type(error).__name__}: {error}")
+    return Machine(host, cores, gpus)
 
 
 def _relatives(topology: Topology, rank: int) -> set[int]:

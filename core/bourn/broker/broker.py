@@ -207,6 +207,8 @@ class Broker:
         self._advance()  # join
         if self.overlay is not None:
             await core.start(self.overlay.run)
+            if self.rank == 0:  # what their machines have is known before any module asks
+                await self._quorum(self.overlay, lambda: self.linked)
         self._advance()  # config-sync: each broker has read the configuration, and gets that of rank 0
         if self.rank and self.overlay is not None:
             await fetch(self)
@@ -221,26 +223,31 @@ class Broker:
         if self.overlay is not None:
             self.overlay.online()
             if self.rank == 0:
-                await self._quorum(self.overlay)
+                await self._quorum(self.overlay, lambda: self.online)
         self._advance()  # run
 
-    async def _quorum(self, overlay: Overlay) -> None:
-        """Wait until as many brokers are online as the attribute `broker.quorum` says, all by default."""
+    async def _quorum(self, overlay: Overlay, there: Callable[[], int]) -> None:
+        """Wait until as many brokers are there as the attribute `broker.quorum` says, all by default."""
         text = self.attrs.get("broker.quorum") or str(self.size)
         if not text.isdigit() or not 1 <= int(text) <= self.size:
             raise BournError(f"broker.quorum={text}: must be a number of brokers, 1 to {self.size}")
 
         def settled() -> bool:
-            return self.online.bit_count() >= int(text) or self.stopping.is_set()
+            return there().bit_count() >= int(text) or self.stopping.is_set()
 
         with trio.move_on_after(QUORUM_WARNING) as limit:
             await overlay.wait_for(settled)
         if limit.cancelled_caught:
-            missing = mask_text(self.members.mask & ~self.online)
+            missing = mask_text(self.members.mask & ~there())
             log.warning("waiting for rank %s to come online", missing)
             await overlay.wait_for(settled)
         if self.stopping.is_set():
             raise BournError(f"stopped before all brokers were up: {self.stop_reason}")
+
+    @property
+    def linked(self) -> int:
+        """This rank and those that are reached through it, as a bit mask."""
+        return 1 << self.rank if self.overlay is None else self.overlay.census.linked
 
     @property
     def online(self) -> int:

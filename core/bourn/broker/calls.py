@@ -112,6 +112,13 @@ class Stream(_Waiting):
             self._taken = trio.Event()
             await self._taken.wait()
 
+    async def latest(self) -> Any:
+        """Return the newest payload as soon as there is any; older ones that wait are passed over."""
+        payload = await anext(self)
+        while self._payloads:
+            payload = await anext(self)
+        return payload
+
     def __aiter__(self) -> Stream:
         return self
 

@@ -12,7 +12,7 @@ from bourn.broker.request import Nowhere, Request
 from bourn.broker.roles import OWNER_HERE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     import trio
@@ -67,11 +67,9 @@ class ModuleContext:
         return self._broker.members
 
     @property
-    def cards(self) -> Mapping[int, Mapping[str, Any]]:
-        """What the brokers said of themselves at boot, by rank (`bourn.broker.boot`): on rank 0 of many
-        only.
-        """
-        return self._broker.cards
+    def alone(self) -> bool:
+        """Whether this broker has no overlay, as one has none that was started as an instance by itself."""
+        return self._broker.overlay is None
 
     @property
     def owner(self) -> int:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 MANY_FILES = 65536
-_OF_SESSION = ("hostname", "hostlist", "jobid", "parent-uri", "instance-level")
+_OF_SESSION = ("hostname", "hostlist", "jobid", "parent-uri", "instance-level", "boot.hosts-stay")
 """Attributes that a boot method knows better than the broker."""
 
 

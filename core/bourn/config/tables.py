@@ -142,8 +142,9 @@ class ResourceTable:
     """The resources themselves, taken as given: ``[[resource.config]]``."""
     exclude: str = ""
     """Hosts or ranks that are never given to jobs: a host list or an idset."""
-    verify: bool = False
-    """Whether a node that has less than it should is drained."""
+    verify: bool | None = None
+    """Whether a node that has less than it should, or is another host, is drained; by default one is of which
+    brokers have found out themselves what it has, and what is configured is taken as given."""
     assume_up: bool = False
     """Whether ranks without a broker count as up: for made-up resources."""
 

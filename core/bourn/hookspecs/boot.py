@@ -36,7 +36,7 @@ class BootSession(Protocol):
     async def exchange(
         self, card: Mapping[str, Any], wanted: Collection[int]
     ) -> Mapping[int, Mapping[str, Any]]:
-        """Publish this rank's card (address, certificate, host name, resources), wait for the others, and
+        """Publish this rank's card (address, certificate, host name), wait for the others, and
         return the cards of the ranks in `wanted`.
 
         Raises `BournError` if a broker is missing after the method's own time limit. May be cancelled.

@@ -82,6 +82,7 @@ class Listed:
             "hostlist": str(Hostlist(hosts.names)),
             "hostname": hosts.names[self.rank],
             "broker.quorum": str(quorum),
+            "boot.hosts-stay": "1",
         }
         if hosts.parents is not None:
             attributes["tbon.topo"] = "custom:" + ",".join(map(str, hosts.parents))

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bourn.config.tables import ResourceHost
-    from bourn.model.rset import ResourceSet
 
 
 def from_hosts(entries: Sequence[ResourceHost]) -> dict[str, Any]:
@@ -45,22 +44,6 @@ def from_hosts(entries: Sequence[ResourceHost]) -> dict[str, Any]:
         if not cores[rank]:
             raise ConfigError(f"resource.config: host '{host}' has no cores; give it some: cores = \"0-15\"")
     return make_rset(list(ranks), cores, gpus, properties)
-
-
-def from_cards(cards: Mapping[int, Mapping[str, Any]]) -> ResourceSet:
-    """Return the R of the machines on which the brokers run, each as its card says."""
-    from bourn.model.rset import ResourceSet
-
-    hosts, cores, gpus = [], [], []
-    for rank in range(len(cards)):
-        found = cards[rank].get("R")
-        if not found:
-            raise ConfigError(f"rank {rank} doesn't say what its machine has; name it in [resource] config")
-        machine = ResourceSet.from_dict(found)
-        hosts.append(machine.hostname(0))
-        cores.append(machine.cores(0).mask)
-        gpus.append(machine.gpus(0).mask)
-    return ResourceSet.from_dict(make_rset(hosts, cores, gpus))
 
 
 def make_rset(

@@ -96,6 +96,11 @@ class Inventory:
             if event.name == "graph-update":
                 self._update(event.context)
 
+    def define(self, rset: ResourceSet, log: Iterable[Event]) -> None:
+        """Take what was found of ranks, in place of what was known of them."""
+        base = self.base.copy_ranks(self.base.ranks - rset.ranks).union(rset)
+        self.describe(base, log if self.updates else ())
+
     def targets(self, text: str) -> IdSet:
         """Return the ranks that an idset or a list of hosts means.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
@@ -14,18 +15,33 @@ from bourn.config.tables import ResourceTable
 from bourn.errors import BournError, RPCError
 from bourn.hookspecs.store import Batch
 from bourn.model.event import Event, parse_eventlog
+from bourn.model.hostlist import Hostlist
 from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
 from bourn_plugins.resource.allotment import bounded, read_allotment, write_allotment
-from bourn_plugins.resource.describe import from_cards, from_hosts, read_file
+from bourn_plugins.resource.describe import from_hosts, read_file
 from bourn_plugins.resource.foreign import foreign_end
 from bourn_plugins.resource.inventory import Inventory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from bourn.broker.module import ModuleContext
+    from bourn.broker.overlay.machines import Machine
     from bourn.broker.request import Later
     from bourn.config import Config
     from bourn.hookspecs.resource_io import ResourceReader
+
+
+HOSTS_STAY = "boot.hosts-stay"
+"""Attribute of an instance whose ranks are the same hosts whenever it is started (`bourn.broker.boot`)."""
+
+
+class Described(NamedTuple):
+    """R, and the part of it that was found out just now."""
+
+    rset: ResourceSet
+    new: ResourceSet | None = None
 
 
 class Resource(Module):
@@ -37,31 +53,32 @@ class Resource(Module):
         self._log: list[str] = []
         self._members = IdSet()
         """The ranks whose brokers are online, as far as is known."""
+        self._machines: dict[int, Machine] = {}
+        """What brokers have found, as far as is known; empty in an instance of one."""
         self._table = ctx.config.table("resource", ResourceTable)
-        self._inventory = Inventory(self._describe(), self._excluded())
+        self._started = trio.Event()
+        self._setting_online = trio.Lock()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Replay the resource eventlog, note this start in it, and serve."""
-        store = self.ctx.provider("store").store
-        try:
-            for piece in store.resource_events():
-                self._log.append(piece)
-                for event in parse_eventlog(piece):
-                    self._inventory.apply(event)
-        except (BournError, KeyError, TypeError) as error:
-            raise BournError(f"the resource eventlog is corrupt: {error}", errno.EIO) from None
+        await self.ctx.nursery.start(self._follow_machines)
+        self._log = [*self.ctx.provider("store").store.resource_events()]
+        self._discovers = self._finds_out()
+        found = self._describe(anew=HOSTS_STAY not in self.ctx.attrs)
+        self._inventory = Inventory(found.rset, self._excluded(found.rset))
+        with _replaying():
+            for event in self._events():
+                self._inventory.apply(event)
+        self._members = IdSet(self.ctx.members.ranks if self.ctx.alone else (self.ctx.rank,))
         ranks = self._inventory.rset.ranks
-        alone = not self.ctx.cards
-        self._members = IdSet(self.ctx.members.ranks if alone else (self.ctx.rank,))
         context = {
             "ranks": str(ranks),
             "online": str(self._present()),
             "nodelist": str(self._inventory.rset.nodelist),
         }
-        await self._record("restart", context)
-        await self._record("resource-define", {"method": self._method()})
-        if self._table.verify:
-            await self._verify()
+        define = ("resource-define", self._definition(found.new))
+        await self._record(("restart", context), define, *self._drains(self._machines))
+        self._started.set()
         if not self._table.assume_up:  # brokers may yet come to an instance of one
             self.ctx.nursery.start_soon(self._follow_brokers)
         task_status.started()
@@ -134,15 +151,22 @@ class Resource(Module):
 
     @method(allow=Role.OWNER)
     async def reload(self, request: Request) -> None:
-        """Read the description of the resources again, or another one: {path?}."""
+        """Read the description of the resources again, or another one: {path?}. What is found out and not
+        described becomes what brokers have found when they were started last.
+        """
         path = request.get("path", str, "")
-        given = read_allotment(self.ctx.rundir)
-        rset = bounded(self._read(Path(path)), given) if path else self._describe()
-        self._inventory.describe(rset, parse_eventlog("".join(self._log)))
+        if path:
+            found = Described(bounded(self._read(Path(path)), read_allotment(self.ctx.rundir)))
+        else:
+            found = self._describe(anew=True)
+        self._discovers = not path and self._finds_out()
+        self._inventory.describe(found.rset, self._events())
         rset = self._inventory.rset
-        await self._record("resource-update", {"ranks": str(rset.ranks), "nodelist": str(rset.nodelist)})
+        update = {"ranks": str(rset.ranks), "nodelist": str(rset.nodelist)}
+        news = [("resource-define", self._definition(found.new))] if found.new else []
+        await self._record(*news, ("resource-update", update), *self._drains(self._machines))
         self._tell(self._everything())
-        await self._set_online(self._present())
+        await self._set_online()
 
     @method(allow=Role.OWNER)
     async def update(self, request: Request) -> dict[str, Any]:
@@ -172,12 +196,13 @@ class Resource(Module):
         made = await self._ask_scheduler("sched.update", wanted)
         before, stands = self._inventory.up, False
         try:
-            await self._record("graph-update", {key: made[key] for key in ("changes", "ranks", "R", "down")})
+            update = {key: made[key] for key in ("changes", "ranks", "R", "down")}
+            await self._record(("graph-update", update))
             stands = True
         finally:
             self._tell({"updated": stands, "R": self._everything()["resources"]})
         self._tell_changes(before)
-        await self._set_online(self._present())
+        await self._set_online()
         return {"ranks": made["ranks"], "jobs": made["jobs"]}
 
     async def _ask_scheduler(self, topic: str, payload: object = None) -> Any:
@@ -215,7 +240,7 @@ class Resource(Module):
     def reconfigure(self, config: Config) -> None:
         """Take another set of excluded ranks; a new R wants `resource.reload`."""
         self._table = config.table("resource", ResourceTable)
-        self._inventory.exclude = self._excluded()
+        self._inventory.exclude = self._excluded(self._inventory.rset)
         self._tell(self._everything())
 
     def stats(self) -> dict[str, object]:
@@ -227,47 +252,128 @@ class Resource(Module):
             "drained": len(inventory.drained),
         }
 
-    def _describe(self) -> ResourceSet:
-        """Return R as configured, or as the parent instance gave it, or as this machine is.
+    def _describe(self, *, anew: bool) -> Described:
+        """Return R as configured, or as the parent instance gave it, or as the machines are; `anew`: as they
+        are now, where that isn't what they were.
 
         It ends when the parent's job, or that of another resource manager, does.
         """
         given = read_allotment(self.ctx.rundir)
         if self._table.path:
-            found = bounded(self._read(Path(self._table.path)), given)
+            found = Described(bounded(self._read(Path(self._table.path)), given))
         elif self._table.config:
-            found = bounded(ResourceSet.from_dict(from_hosts(self._table.config)), given)
+            found = Described(bounded(ResourceSet.from_dict(from_hosts(self._table.config)), given))
+        elif given is not None:
+            found = Described(given)
+        elif not self._machines:
+            found = Described(self._machine())
         else:
-            found = self._machine() if given is None else given
-        if given is None and not found.expiration:
-            found.expiration = foreign_end()
+            self._readers()
+            from bourn_plugins.resource.discovery import remembered, replaced, to_define
+
+            with _replaying():
+                known = remembered(self._events(), self.ctx.size)
+            new = to_define(known, self._machines, anew=anew)
+            found = Described(replaced(known, new), new)
+        if given is None and not found.rset.expiration:
+            found.rset.expiration = foreign_end()
         return found
+
+    def _finds_out(self) -> bool:
+        """Whether R is what brokers find of their machines."""
+        table = self._table
+        return not (table.path or table.config) and read_allotment(self.ctx.rundir) is None
+
+    def _definition(self, new: ResourceSet | None) -> dict[str, Any]:
+        """Return the context of `resource-define`: how R is known, and what was found out now (RFC 44)."""
+        context: dict[str, Any] = {"method": self._method()}
+        return {**context, "R": new.to_dict()} if new else context
+
+    async def _follow_machines(self, *, task_status: trio.TaskStatus[None]) -> None:
+        from bourn.broker.overlay.machines import from_payload
+
+        async with self.ctx.stream("overlay.machines") as stream:
+            self._machines = dict(from_payload((await anext(stream))["machines"]))
+            task_status.started()
+            await self._started.wait()
+            while True:
+                machines = dict(from_payload((await stream.latest())["machines"]))
+                before, self._machines = self._machines, machines
+                await self._take({r: found for r, found in machines.items() if before.get(r) != found})
+
+    async def _take(self, machines: Mapping[int, Machine]) -> None:
+        """Take note of machines: those that are new here are resources from now on."""
+        from bourn_plugins.resource.discovery import to_define
+
+        inventory = self._inventory
+        before = inventory.up
+        new = to_define(inventory.base, machines, anew=False) if self._discovers else None
+        if new:
+            inventory.define(new, self._events())
+            inventory.exclude = self._excluded(inventory.rset)
+        define = [("resource-define", self._definition(new))] if new else []
+        events = define + self._drains(machines)
+        if events:
+            await self._record(*events)
+        if new:
+            self._tell(self._everything())
+            await self._set_online()
+        else:
+            self._tell_changes(before)
+
+    def _drains(self, machines: Mapping[int, Machine]) -> list[tuple[str, dict[str, Any]]]:
+        """Return the drain events that machines are a reason for, and say so (`[resource] verify`)."""
+        verify, inventory = self._table.verify, self._inventory
+        if self.ctx.alone and verify:
+            machines = {self.ctx.rank: self._own_machine()}
+        if verify is False or not (verify or self._discovers) or not machines:
+            return []
+        from bourn_plugins.resource.discovery import faults, surplus
+
+        # What was attached since needn't be anywhere.
+        rset = inventory.rset.intersect(inventory.base) if inventory.updates else inventory.rset
+        for rank, text in surplus(rset, machines).items():
+            hint = "; `bourn resource reload` takes it" if self._discovers else ""
+            self.ctx.log.info("rank %d (%s) has more: %s%s", rank, rset.hostname(rank), text, hint)
+        events = []
+        for reason, ranks in faults(rset, machines).items():
+            ranks -= IdSet(inventory.drained)
+            if ranks:
+                self.ctx.log.error("rank %s is drained: %s", ranks, reason)
+                events.append(("drain", inventory.drain_context(ranks, reason, "")))
+        return events
 
     async def _follow_brokers(self) -> None:
         async with self.ctx.stream("groups.watch", {"name": "broker.online"}) as stream:
             async for news in stream:
                 # This rank takes jobs from the start; it counts as online when all its modules are up.
                 self._members = IdSet(news["members"]) | IdSet((self.ctx.rank,))
-                await self._set_online(self._present())
+                await self._set_online()
 
     def _present(self) -> IdSet:
         """Return the ranks of R that are online."""
         ranks = self._inventory.rset.ranks
         return ranks if self._table.assume_up else ranks & self._members
 
-    async def _set_online(self, online: IdSet) -> None:
-        before = self._inventory.online
-        for name, ranks in (("online", online - before), ("offline", before - online)):
-            if ranks:
-                context = {"idset": str(ranks), "nodelist": self._inventory.hosts(ranks)}
-                await self._change(name, context, at_once=name == "offline")
+    async def _set_online(self) -> None:
+        async with self._setting_online:
+            before, online = self._inventory.online, self._present()
+            for name, ranks in (("online", online - before), ("offline", before - online)):
+                if ranks:
+                    context = {"idset": str(ranks), "nodelist": self._inventory.hosts(ranks)}
+                    await self._change(name, context, at_once=name == "offline")
 
     def _machine(self) -> ResourceSet:
-        if self.ctx.cards:
-            return from_cards(self.ctx.cards)
-        found = self._readers()["machine"].read(b"", {})
-        assert found.R is not None
-        return ResourceSet.from_dict(found.R)
+        R = self._readers()["machine"].read(b"", {}).R
+        assert R is not None
+        R["execution"]["nodelist"] = [self.ctx.attrs["hostname"]]
+        return ResourceSet.from_dict(R)
+
+    def _own_machine(self) -> Machine:
+        from bourn.broker.overlay.machines import Machine
+
+        real = self._machine()
+        return Machine(real.hostname(0), real.cores(0).mask, real.gpus(0).mask)
 
     def _method(self) -> str:
         if self._table.path:
@@ -287,30 +393,17 @@ class Resource(Module):
             )
         return found
 
-    def _excluded(self) -> IdSet:
+    def _excluded(self, rset: ResourceSet) -> IdSet:
+        """Return the ranks of R that aren't to be used; hosts that haven't come yet may be among them."""
         if not self._table.exclude:
             return IdSet()
-        rset = self._inventory.rset if hasattr(self, "_inventory") else self._describe()
+        if self._discovers:
+            hosts = enumerate(Hostlist(self.ctx.attrs.get("hostlist") or ""))
+            rset = ResourceSet.from_nodes((rank, host, "", "") for rank, host in hosts).union(rset)
         return Inventory(rset).targets(self._table.exclude)
 
-    async def _verify(self) -> None:
-        """Drain this rank if the machine has fewer cores or GPUs than R says (`[resource] verify`)."""
-        rset, rank = self._inventory.rset, self.ctx.rank
-        if rank not in rset.ranks:
-            return
-        real = self._machine()
-        missing = []
-        for name, wanted, found in (
-            ("cores", rset.cores(rank), real.cores(0)),
-            ("gpus", rset.gpus(rank), real.gpus(0)),
-        ):
-            if wanted - found:
-                missing.append(f"{name} {wanted - found}")
-        if missing and rank not in self._inventory.drained:
-            reason = f"missing resources: {', '.join(missing)}"
-            self.ctx.log.error("rank %d is drained: %s", rank, reason)
-            context = self._inventory.drain_context(IdSet([rank]), reason, "")
-            await self._record("drain", context)
+    def _events(self) -> Iterator[Event]:
+        return parse_eventlog("".join(self._log))
 
     def _everything(self) -> dict[str, Any]:
         """Return R without the excluded ranks, and who is up."""
@@ -323,13 +416,15 @@ class Resource(Module):
             found["updates"] = inventory.updates
         return found
 
-    async def _record(self, name: str, context: dict[str, Any]) -> None:
-        """Make an event durable, then let it take effect."""
-        event = Event(time.time(), name, context)
-        line = event.encode()
-        await self.ctx.provider("store").store.commit(Batch(resource=[line]))
-        self._log.append(line)
-        self._inventory.apply(event)
+    async def _record(self, *events: tuple[str, dict[str, Any]]) -> None:
+        """Make events durable together, then let them take effect."""
+        now = time.time()
+        made = [Event(now, name, context) for name, context in events]
+        lines = [event.encode() for event in made]
+        await self.ctx.provider("store").store.commit(Batch(resource=lines))
+        self._log += lines
+        for event in made:
+            self._inventory.apply(event)
 
     async def _change(self, name: str, context: dict[str, Any], *, at_once: bool = False) -> None:
         """Record an event and tell the schedulers who came up and who went down by it.
@@ -341,7 +436,7 @@ class Resource(Module):
             self._inventory.apply(Event(time.time(), name, context))
             self._tell_changes(before)
             before = self._inventory.up
-        await self._record(name, context)
+        await self._record((name, context))
         self._tell_changes(before)
 
     def _tell_changes(self, before: IdSet) -> None:
@@ -357,3 +452,11 @@ class Resource(Module):
     def _tell(self, news: dict[str, Any]) -> None:
         for request in list(self._acquirers):
             request.respond(news)
+
+
+@contextmanager
+def _replaying() -> Iterator[None]:
+    try:
+        yield
+    except (BournError, KeyError, TypeError) as error:
+        raise BournError(f"the resource eventlog is corrupt: {error}", errno.EIO) from None
