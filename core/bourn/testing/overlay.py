@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from bourn.broker.logring import LogRing
+    from bourn.broker.overlay.machines import Machine
     from bourn.hookspecs.modules import ModuleSpec
 
 __all__ = ["MemoryInstance", "memory_instance"]
@@ -123,9 +124,18 @@ class MemoryInstance:
         config: Mapping[str, Any],
         log: LogRing,
         nursery: trio.Nursery,
+        *,
+        plugins: PluginManager,
+        attrs: Mapping[str, str],
+        statedir: Path | None,
     ) -> None:
         self.size = size
         self.network = MemoryNetwork()
+        self.machines: dict[int, Machine] = {}
+        """What brokers find of their machines, by rank; one that isn't here says nothing of it."""
+        self._plugins = plugins
+        self._attrs = attrs
+        self._statedir = statedir
         self._brokers: dict[int, MemoryBroker] = {}
         self._modules = modules
         self._config = config
@@ -173,14 +183,16 @@ class MemoryInstance:
         attrs = Attributes()
         for name, value in (("rank", rank), ("size", self.size), ("hostname", f"n{rank}")):
             attrs.set(name, value, fixed=True)
-        attrs.set("broker.quorum", "1")
+        for name, value in {"broker.quorum": "1", **self._attrs}.items():
+            attrs.set(name, value)
         gone = self._gone[rank] = trio.Event()
         try:
             with tempfile.TemporaryDirectory(prefix="bourn-test-") as folder:
                 broker = Broker(
                     config=Config(self._config),
-                    plugins=PluginManager(),
+                    plugins=self._plugins,
                     rundir=Path(folder),
+                    statedir=None if rank else self._statedir,
                     attrs=attrs,
                     logring=self._log,
                     rank=rank,
@@ -191,6 +203,8 @@ class MemoryInstance:
                 hosts = tuple(f"n{rank}" for rank in range(self.size)) if rank == 0 else ()
                 broker.become(Members(tree, instance, hosts, version=0 if rank else 1))
                 broker.overlay = Overlay(broker, self.network.of(rank), table)
+                if rank in self.machines:
+                    broker.overlay.machines.note(rank, self.machines[rank])
                 async with broker.running(self._modules, listen=False):
                     self._brokers[rank] = MemoryBroker(broker)
                     task_status.started()
@@ -207,7 +221,14 @@ class MemoryInstance:
 
 @asynccontextmanager
 async def memory_instance(
-    size: int, *modules: ModuleSpec, topology: str = "kary:2", config: Mapping[str, Any] | None = None
+    size: int,
+    *modules: ModuleSpec,
+    topology: str = "kary:2",
+    config: Mapping[str, Any] | None = None,
+    plugins: PluginManager | None = None,
+    attrs: Mapping[str, str] | None = None,
+    machines: Mapping[int, Machine] | None = None,
+    statedir: Path | None = None,
 ) -> AsyncIterator[MemoryInstance]:
     """Run an instance of `size` brokers with these modules until the block ends.
 
@@ -216,14 +237,29 @@ async def memory_instance(
         modules: those to choose from on each rank, as hooks would register them.
         topology: the shape of the tree.
         config: the configuration's tables as in TOML.
+        plugins: those of all brokers; by default none.
+        attrs: attributes of all brokers.
+        machines: what brokers find of their machines. Given these, only their ranks are started.
+        statedir: the state directory of rank 0.
     """
     values: dict[str, Any] = dict(config or {})
     values["tbon"] = {"topology": topology, **values.get("tbon", {})}
     with _quiet_log() as log:
         async with trio.open_nursery() as nursery:
-            instance = MemoryInstance(size, modules, values, log, nursery)
-            await instance.start(*range(size))
-            await instance.until(lambda: instance[0].broker.online == (1 << size) - 1)
+            instance = MemoryInstance(
+                size,
+                modules,
+                values,
+                log,
+                nursery,
+                plugins=plugins or PluginManager(),
+                attrs=attrs or {},
+                statedir=statedir,
+            )
+            instance.machines.update(machines or {})
+            first = sorted(range(size) if machines is None else machines)
+            await instance.start(*first)
+            await instance.until(lambda: instance[0].broker.online == sum(1 << rank for rank in first))
             yield instance
             await instance.close()
             nursery.cancel_scope.cancel()

@@ -8,14 +8,14 @@ from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from bourn.broker.overlay.machines import Machine
     from bourn.model.event import Event
 
 
-def remembered(events: Iterable[Event], size: int) -> ResourceSet:
-    """Return what was found of each rank, by the resource eventlog; ranks from `size` on are no more.
+def remembered(events: Iterable[Event], members: Container[int]) -> ResourceSet:
+    """Return what was found of each rank, by the resource eventlog; ranks that aren't members are forgotten.
 
     Raises BournError, KeyError or TypeError where an event isn't one.
     """
@@ -23,7 +23,7 @@ def remembered(events: Iterable[Event], size: int) -> ResourceSet:
     for event in events:
         if event.name == "resource-define" and "R" in event.context:
             found = replaced(found, ResourceSet.from_dict(event.context["R"]))
-    return found.copy_ranks(IdSet(rank for rank in found.ranks if rank < size))
+    return found.copy_ranks(IdSet(rank for rank in found.ranks if rank in members))
 
 
 def replaced(rset: ResourceSet, found: ResourceSet) -> ResourceSet:
@@ -31,16 +31,17 @@ def replaced(rset: ResourceSet, found: ResourceSet) -> ResourceSet:
     return rset.copy_ranks(rset.ranks - found.ranks).union(found)
 
 
-def to_define(rset: ResourceSet, machines: Mapping[int, Machine], *, anew: bool) -> ResourceSet:
-    """Return what R is to say of those of whose machines it says nothing yet, or `anew` something else.
+def to_define(rset: ResourceSet, machines: Mapping[int, Machine], anew: Container[int] = ()) -> ResourceSet:
+    """Return what R is to say of ranks of which it says nothing yet, and of those that are known `anew`
+    where it says something else.
 
-    A machine of which nothing could be found out has a rank without cores.
+    One of whose machine nothing could be found out has no cores.
     """
     return ResourceSet.from_nodes(
         (rank, machine.host, IdSet.from_mask(machine.cores), IdSet.from_mask(machine.gpus))
         for rank, machine in machines.items()
         if rank not in rset.ranks
-        or (not machine.error and (anew or not _has_any(rset, rank)) and _unlike(rset, rank, machine))
+        or (not machine.error and (rank in anew or not _has_any(rset, rank)) and _unlike(rset, rank, machine))
     )
 
 

@@ -15,7 +15,6 @@ from bourn.config.tables import ResourceTable
 from bourn.errors import BournError, RPCError
 from bourn.hookspecs.store import Batch
 from bourn.model.event import Event, parse_eventlog
-from bourn.model.hostlist import Hostlist
 from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
 from bourn_plugins.resource.allotment import bounded, read_allotment, write_allotment
@@ -24,7 +23,7 @@ from bourn_plugins.resource.foreign import foreign_end
 from bourn_plugins.resource.inventory import Inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from bourn.broker.module import ModuleContext
     from bourn.broker.overlay.machines import Machine
@@ -64,7 +63,9 @@ class Resource(Module):
         await self.ctx.nursery.start(self._follow_machines)
         self._log = [*self.ctx.provider("store").store.resource_events()]
         self._discovers = self._finds_out()
-        found = self._describe(anew=HOSTS_STAY not in self.ctx.attrs)
+        """Whether R is what brokers find."""
+        self._stays = HOSTS_STAY in self.ctx.attrs
+        found = self._describe(anew=not self._stays)
         self._inventory = Inventory(found.rset, self._excluded(found.rset))
         with _replaying():
             for event in self._events():
@@ -272,8 +273,8 @@ class Resource(Module):
             from bourn_plugins.resource.discovery import remembered, replaced, to_define
 
             with _replaying():
-                known = remembered(self._events(), self.ctx.size)
-            new = to_define(known, self._machines, anew=anew)
+                known = remembered(self._events(), self.ctx.members.ranks)
+            new = to_define(known, self._machines, self._machines if anew else ())
             found = Described(replaced(known, new), new)
         if given is None and not found.rset.expiration:
             found.rset.expiration = foreign_end()
@@ -290,24 +291,23 @@ class Resource(Module):
         return {**context, "R": new.to_dict()} if new else context
 
     async def _follow_machines(self, *, task_status: trio.TaskStatus[None]) -> None:
-        from bourn.broker.overlay.machines import from_payload
-
         async with self.ctx.stream("overlay.machines") as stream:
-            self._machines = dict(from_payload((await anext(stream))["machines"]))
+            self._machines = _machines(await anext(stream))
             task_status.started()
             await self._started.wait()
             while True:
-                machines = dict(from_payload((await stream.latest())["machines"]))
+                machines = _machines(await stream.latest())
                 before, self._machines = self._machines, machines
-                await self._take({r: found for r, found in machines.items() if before.get(r) != found})
+                changed = {rank: new for rank, new in machines.items() if before.get(rank) != new}
+                await self._take(changed, () if self._stays else changed.keys() - before.keys())
 
-    async def _take(self, machines: Mapping[int, Machine]) -> None:
-        """Take note of machines: those that are new here are resources from now on."""
+    async def _take(self, machines: Mapping[int, Machine], anew: Container[int]) -> None:
+        """Take note of machines: those of new ranks are resources from now on, and those known `anew`."""
         from bourn_plugins.resource.discovery import to_define
 
         inventory = self._inventory
         before = inventory.up
-        new = to_define(inventory.base, machines, anew=False) if self._discovers else None
+        new = to_define(inventory.base, machines, anew) if self._discovers else None
         if new:
             inventory.define(new, self._events())
             inventory.exclude = self._excluded(inventory.rset)
@@ -398,7 +398,7 @@ class Resource(Module):
         if not self._table.exclude:
             return IdSet()
         if self._discovers:
-            hosts = enumerate(Hostlist(self.ctx.attrs.get("hostlist") or ""))
+            hosts = enumerate(self.ctx.members.hosts)
             rset = ResourceSet.from_nodes((rank, host, "", "") for rank, host in hosts).union(rset)
         return Inventory(rset).targets(self._table.exclude)
 
@@ -452,6 +452,14 @@ class Resource(Module):
     def _tell(self, news: dict[str, Any]) -> None:
         for request in list(self._acquirers):
             request.respond(news)
+
+
+def _machines(payload: Mapping[str, Any]) -> dict[int, Machine]:
+    if not payload["machines"]:
+        return {}
+    from bourn.broker.overlay.machines import from_payload
+
+    return dict(from_payload(payload["machines"]))
 
 
 @contextmanager

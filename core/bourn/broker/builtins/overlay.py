@@ -99,16 +99,16 @@ class OverlayModule(Builtin):
         """-> `{machines}` (`bourn.broker.overlay.machines`) of this rank and those below, now and at each
         change.
         """
-        overlay, watchers = self.broker.overlay, self.broker.watchers
-        if overlay is None:
-            raise BournError("an instance of one broker has no overlay", errno.ENOTSUP)
-        machines, seen = overlay.machines, -1
+        broker, seen = self.broker, -1
+        watchers = broker.watchers
 
         def tell() -> None:
             nonlocal seen
-            if machines.changes != seen:
-                seen = machines.changes
-                request.respond({"machines": machines.payload()})
+            machines = None if broker.overlay is None else broker.overlay.machines
+            changes = 0 if machines is None else machines.changes
+            if changes != seen:
+                seen = changes
+                request.respond({"machines": [] if machines is None else machines.payload()})
 
         watchers.append(tell)
         request.on_cancel = lambda: watchers.remove(tell)
