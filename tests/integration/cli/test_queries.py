@@ -3,17 +3,6 @@ import json
 import pytest
 
 
-@pytest.fixture(scope="module")
-def jobs(bourn):
-    """A job of each kind of end: completed, failed, cancelled."""
-    ids = [bourn.ok("submit --job-name=good true"), bourn.ok("submit --job-name=bad -n2 false")]
-    ids.append(bourn.ok("submit --job-name=gone sleep 60"))
-    bourn.ok(f"job wait-event -q {ids[2]} start")
-    bourn.ok(f"cancel -m enough {ids[2]}")
-    bourn.ok("queue drain")
-    return ids
-
-
 def test_the_table(bourn, jobs):
     lines = bourn.ok("jobs -a").splitlines()
     assert lines[0].split() == ["JOBID", "USER", "NAME", "ST", "NTASKS", "NNODES", "TIME", "INFO"]

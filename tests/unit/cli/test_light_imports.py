@@ -1,9 +1,8 @@
 """`bourn run true` is to take a tenth of a second: what its path imports is guarded here."""
 
-import subprocess
-import sys
-
 import pytest
+
+from tests.imports import imported
 
 HEAVY = {"trio", "attr", "cattrs", "msgspec", "pluggy", "rich", "importlib.metadata", "logging", "asyncio"}
 
@@ -18,6 +17,4 @@ HEAVY = {"trio", "attr", "cattrs", "msgspec", "pluggy", "rich", "importlib.metad
     ],
 )
 def test_commands_import_nothing_heavy(modules):
-    script = f"import sys, {modules}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert not HEAVY & set(done.stdout.split())
+    assert not imported(f"import {modules}", HEAVY)

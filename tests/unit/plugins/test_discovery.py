@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import subprocess
-import sys
 
 import pytest
 
@@ -12,6 +10,7 @@ from bourn.plugins import scan, third_party
 from bourn.plugins.compat import incompatibility
 from bourn.plugins.discovery import EntryPoint
 from bourn.testing.distributions import fake_distribution
+from tests.imports import imported
 
 
 def test_finds_what_importlib_metadata_finds():
@@ -71,13 +70,8 @@ def test_an_egg_info_names_itself_by_its_metadata(tmp_path):
 
 
 def test_the_command_line_scans_without_heavy_imports():
-    program = (
-        "import sys; from bourn.plugins import cli_scan; cli_scan();"
-        "heavy = ('importlib.metadata', 'pluggy', 'attr', 'cattrs', 'packaging');"
-        "print([name for name in heavy if name in sys.modules])"
-    )
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "[]"
+    heavy = ("importlib.metadata", "pluggy", "attr", "cattrs", "packaging")
+    assert not imported("from bourn.plugins import cli_scan; cli_scan()", heavy)
 
 
 @pytest.mark.parametrize(
