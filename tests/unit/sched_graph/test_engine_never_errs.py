@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from bourn_plugins.sched_graph.engine.engine import Engine
-from bourn_plugins.sched_graph.engine.fit import Pick
+from bourn_plugins.sched_graph.engine.pick import Pick
 from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.resources import stock

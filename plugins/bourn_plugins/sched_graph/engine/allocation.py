@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bourn.model.bits import bits_of
 from bourn.model.hostlist import Hostlist
 from bourn.model.idset import IdSet, mask_text, parse_mask
-from bourn_plugins.sched_graph.engine.fit import Pick
+from bourn_plugins.sched_graph.engine.pick import Pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bourn.model.bits import bits_of, lowest
-from bourn_plugins.sched_graph.engine.fit import Fitter, Pick
+from bourn_plugins.sched_graph.engine.fit import Fitter
 from bourn_plugins.sched_graph.engine.index import Index, Order
 from bourn_plugins.sched_graph.engine.policy import PolicyFault
 from bourn_plugins.sched_graph.engine.realm import Realm
@@ -14,6 +14,7 @@ from bourn_plugins.sched_graph.resources.constraint import compile_constraint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from bourn_plugins.sched_graph.engine.pick import Pick
     from bourn_plugins.sched_graph.engine.policy import Chooser
     from bourn_plugins.sched_graph.engine.states import Cell
     from bourn_plugins.sched_graph.request import Need, Request

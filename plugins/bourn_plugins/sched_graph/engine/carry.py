@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bourn.model.bits import bits_of
 from bourn_plugins.sched_graph.engine.engine import Engine
-from bourn_plugins.sched_graph.engine.fit import Pick
+from bourn_plugins.sched_graph.engine.pick import Pick
 from bourn_plugins.sched_graph.resources.merge import find_path
 
 if TYPE_CHECKING:

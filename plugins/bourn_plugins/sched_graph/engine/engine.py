@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
-from bourn_plugins.sched_graph.engine.fit import join
+from bourn_plugins.sched_graph.engine.pick import join
 from bourn_plugins.sched_graph.engine.policy import PolicyFault
 from bourn_plugins.sched_graph.engine.realm import Parts
 from bourn_plugins.sched_graph.engine.slots import SlotMatcher, labelled, whole_pick
@@ -18,7 +18,7 @@ from bourn_plugins.sched_graph.request import SLOT, orders, repeated, rounds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from bourn_plugins.sched_graph.engine.fit import Pick
+    from bourn_plugins.sched_graph.engine.pick import Pick
     from bourn_plugins.sched_graph.engine.policy import Chooser
     from bourn_plugins.sched_graph.engine.states import Cell, Interner
     from bourn_plugins.sched_graph.engine.upper import Upper

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bourn.model.bits import bits_of, lowest
+from bourn_plugins.sched_graph.engine.pick import Pick, count, join, merge
 from bourn_plugins.sched_graph.engine.states import State
 from bourn_plugins.sched_graph.request import SLOT, orders, repeated, rounds
 
@@ -15,44 +16,6 @@ if TYPE_CHECKING:
 
     from bourn_plugins.sched_graph.engine.states import Shape
     from bourn_plugins.sched_graph.request import Need
-
-
-class Pick:
-    """What is taken of a subtree: of each leaf type a mask, of inner children other picks.
-
-    `exclusive`: the vertex itself is the job's alone. `whole`: so is all that it contains. `slots`: how many
-    slots it fills, by their labels.
-    """
-
-    __slots__ = ("exclusive", "ids", "kids", "leaves", "others", "slots", "twins", "whole")
-
-    def __init__(
-        self,
-        exclusive: bool,
-        whole: bool,
-        leaves: tuple[int, ...],
-        kids: tuple[tuple[int, Pick], ...],
-        slots: Mapping[str, int] | None = None,
-    ) -> None:
-        self.exclusive = exclusive
-        self.whole = whole
-        self.leaves = leaves
-        self.kids = kids
-        self.slots = slots or _NO_SLOTS
-        self.ids: dict[str, str] | None = None
-        """The idsets of R, by type, once they have been asked for."""
-        self.others: dict[str, str] = {}
-        """Likewise, of the types that R_lite has no place for."""
-        self.twins: dict[Shape, Pick] | None = None
-        """The same in engines of other policies, by shape."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether it takes nothing: what is shared, with nothing exclusive below it, isn't held."""
-        return not (self.exclusive or self.whole or self.kids or any(self.leaves))
-
-
-_NO_SLOTS: Mapping[str, int] = {}
 
 
 class Slot:
@@ -136,7 +99,7 @@ class Fitter:
                 if wanted == 0:
                     return None
                 for slot in slots[:wanted]:
-                    _merge(leaves, kids, filled, slot.pick)
+                    merge(leaves, kids, filled, slot.pick)
                 continue
             place = shape.leaf_index.get(need.type)
             if place is not None:
@@ -159,7 +122,7 @@ class Fitter:
             for i, pick in options[:wanted]:
                 if not pick.empty:
                     kids[i] = pick
-                    _count(filled, pick)
+                    count(filled, pick)
         return Pick(exclusive, False, tuple(leaves), tuple(sorted(kids.items(), key=_place)), filled)
 
     def _beside(
@@ -353,36 +316,6 @@ def _place(item: tuple[int, Any]) -> int:
 
 def _none(shape: Shape) -> tuple[int, ...]:
     return (0,) * len(shape.leaf_types)
-
-
-def _count(filled: dict[str, int], pick: Pick) -> None:
-    for label, number in pick.slots.items():
-        filled[label] = filled.get(label, 0) + number
-
-
-def _merge(leaves: list[int], kids: dict[int, Pick], filled: dict[str, int], pick: Pick) -> None:
-    _count(filled, pick)
-    for i, mask in enumerate(pick.leaves):
-        leaves[i] |= mask
-    for place, kid in pick.kids:
-        other = kids.get(place)
-        kids[place] = kid if other is None else join(other, kid)
-
-
-def join(*picks: Pick) -> Pick:
-    """Return what takes all of some picks of one vertex."""
-    leaves = list(picks[0].leaves)
-    kids = dict(picks[0].kids)
-    filled = dict(picks[0].slots)
-    for pick in picks[1:]:
-        _merge(leaves, kids, filled, pick)
-    return Pick(
-        any(pick.exclusive for pick in picks),
-        any(pick.whole for pick in picks),
-        tuple(leaves),
-        tuple(sorted(kids.items(), key=_place)),
-        filled,
-    )
 
 
 def take(free: int, sizes: tuple[int, ...], need: Need) -> int | None:

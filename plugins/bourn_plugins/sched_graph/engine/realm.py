@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bourn.model.bits import bits_of
-from bourn_plugins.sched_graph.engine.fit import Pick
 from bourn_plugins.sched_graph.engine.index import Order
+from bourn_plugins.sched_graph.engine.pick import Pick
 from bourn_plugins.sched_graph.engine.states import Interner, down_mask
 from bourn_plugins.sched_graph.engine.upper import Upper
 

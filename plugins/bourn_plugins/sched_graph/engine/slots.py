@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bourn.model.bits import bits_of
 from bourn_plugins.sched_graph.engine.atoms import AtomMatcher
-from bourn_plugins.sched_graph.engine.fit import Pick
+from bourn_plugins.sched_graph.engine.pick import Pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bourn.model.bits import bits_of
-from bourn_plugins.sched_graph.engine.fit import Pick
+from bourn_plugins.sched_graph.engine.pick import Pick
 
 if TYPE_CHECKING:
     from bourn_plugins.sched_graph.engine.engine import Engine, Parts

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bourn_plugins.sched_graph.engine.engine import Engine, Parts
-    from bourn_plugins.sched_graph.engine.fit import Pick
+    from bourn_plugins.sched_graph.engine.pick import Pick
     from bourn_plugins.sched_graph.engine.states import Cell, State
 
     Look = list[tuple[Cell, list[int], int, bool, State]]

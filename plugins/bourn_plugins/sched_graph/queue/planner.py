@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bourn_plugins.sched_graph.engine.engine import Engine, Parts
-    from bourn_plugins.sched_graph.engine.fit import Pick
+    from bourn_plugins.sched_graph.engine.pick import Pick
     from bourn_plugins.sched_graph.engine.states import Shape
     from bourn_plugins.sched_graph.request import Need, Request
 

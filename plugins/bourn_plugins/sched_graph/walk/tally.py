@@ -140,6 +140,7 @@ class Share:
 
     def add(self, units: int) -> None:
         """Count what one more group has."""
+        self.seen += units
         self.partial += units
         if self.partial >= self.size:
             self.shares += 1

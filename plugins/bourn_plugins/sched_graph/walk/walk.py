@@ -324,32 +324,14 @@ class Walker:
         found: Found,
         multiplier: int,
     ) -> bool:
-        if self.scorer.stop_early and not self._drawing:
-            return self._explore_some(vertex, needs, pristine, exclusive, found, multiplier)
-        any_found = False
-        for kid in self.graph.out(vertex, self.subsystem):
-            if kid.index in self._seen:
-                continue
-            ok, taken = self._visit(kid, needs, pristine, exclusive, found)
-            if ok:
-                found.add(vertex, kid, taken)
-                any_found = True
-        return any_found
-
-    def _explore_some(
-        self,
-        vertex: Vertex,
-        needs: tuple[Need, ...],
-        pristine: bool,
-        exclusive: bool,
-        found: Found,
-        multiplier: int,
-    ) -> bool:
-        """Explore until each type has its share: the vertices with most left first."""
-        shares = {need.type: Share(need.count.most) for need in needs}
+        """Visit what a vertex contains: all of it, or until each type has its share, the vertices with most
+        left first.
+        """
+        hurried = self.scorer.stop_early and not self._drawing
+        shares = {need.type: Share(need.count.most) for need in needs} if hurried else {}
         enough: set[str] = set()
         any_found = False
-        for kid in self.weights.order(vertex):
+        for kid in self.weights.order(vertex) if hurried else self.graph.out(vertex, self.subsystem):
             if kid.index in self._seen or kid.type in enough:
                 continue
             ok, taken = self._visit(kid, needs, pristine, exclusive, found)
@@ -358,13 +340,10 @@ class Walker:
             found.add(vertex, kid, taken)
             any_found = True
             for type, share in shares.items():
-                total = found.of(type).total
-                if total > share.seen:
-                    share.add(total - share.seen)
-                    share.seen = total
+                share.add(found.of(type).total - share.seen)
                 if share.shares >= multiplier:
                     enough.add(type)
-            if len(enough) == len(shares):
+            if hurried and len(enough) == len(shares):
                 break
         return any_found
 
