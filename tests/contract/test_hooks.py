@@ -97,9 +97,11 @@ PAGES = make_pages.pages()
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_pages_are_up_to_date(page):
-    wanted = PAGES[page]
     assert page.exists(), f"{page.name} is missing; run `python -m docs.make_pages`"
-    assert page.read_text(encoding="utf-8") == wanted, f"{page.name} is old; run `python -m docs.make_pages`"
+    found, wanted = page.read_text(encoding="utf-8"), PAGES[page]
+    if page.name == "commands.md":  # columns of help are not alike on all Pythons
+        found, wanted = found.split(), wanted.split()
+    assert found == wanted, f"{page.name} is old; run `python -m docs.make_pages`"
 
 
 def test_pages_have_the_exact_signature():

@@ -220,9 +220,9 @@ class Applier:
             " UNION ALL SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'max-jobid')"
         )
         db.execute(
-            "INSERT INTO meta VALUES ('jobs-purged', ?1)"
-            " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + ?1 AS TEXT)",
-            (str(len(for_ids(db, "SELECT 1 FROM done WHERE id IN", ids))),),
+            "INSERT INTO meta VALUES ('jobs-purged', :count)"
+            " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + :count AS TEXT)",
+            {"count": str(len(for_ids(db, "SELECT 1 FROM done WHERE id IN", ids)))},
         )
         specs = {row[0] for row in for_ids(db, "SELECT spec FROM job WHERE id IN", ids)}
         for table, column in (("log", "jobid"), ("done", "id"), ("job", "id")):

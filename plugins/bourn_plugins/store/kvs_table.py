@@ -72,20 +72,23 @@ class SqlTable:
 
     def _supersede(self, where: tuple[int, str, str]) -> None:
         """Note that the current value, all of its parts, ends at this version."""
+        ns, directory, name = where
+        entry = {"ns": ns, "dir": directory, "name": name, "now": self.version}
         newer = (
-            "SELECT coalesce(max(version), 0) FROM kvs WHERE ns = ?1 AND dir = ?2 AND name = ?3"
-            f" AND kind != {APPEND} AND version < ?4"
+            "SELECT coalesce(max(version), 0) FROM kvs WHERE ns = :ns AND dir = :dir AND name = :name"
+            f" AND kind != {APPEND} AND version < :now"
         )
         self.db.execute(
-            "INSERT OR IGNORE INTO kvs_old SELECT ns, ?4, dir, name, version FROM kvs"
-            f" WHERE ns = ?1 AND dir = ?2 AND name = ?3 AND version >= ({newer}) AND version < ?4"
+            "INSERT OR IGNORE INTO kvs_old SELECT ns, :now, dir, name, version FROM kvs"
+            f" WHERE ns = :ns AND dir = :dir AND name = :name AND version >= ({newer}) AND version < :now"
             f" AND kind != {GONE}",
-            (*where, self.version),
+            entry,
         )
         # The same entry removed and written again in one transaction: the tombstone's note goes with it.
         self.db.execute(
-            "DELETE FROM kvs_old WHERE ns = ?1 AND since = ?4 AND dir = ?2 AND name = ?3 AND version = ?4",
-            (*where, self.version),
+            "DELETE FROM kvs_old"
+            " WHERE ns = :ns AND since = :now AND dir = :dir AND name = :name AND version = :now",
+            entry,
         )
 
     def below(self, directory: str) -> Iterator[tuple[str, str]]:
@@ -132,9 +135,9 @@ def run_kvs(db: sqlite3.Connection, txn: KvsTxn) -> None:
 def collect(db: sqlite3.Connection, ns: int, oldest: int) -> None:
     """Drop what no snapshot from version `oldest` on can see."""
     db.execute(
-        "DELETE FROM kvs WHERE ns = ?1 AND (ns, dir, name, version) IN"
-        " (SELECT ns, dir, name, version FROM kvs_old WHERE ns = ?1 AND since <= ?2)",
-        (ns, oldest),
+        "DELETE FROM kvs WHERE ns = :ns AND (ns, dir, name, version) IN"
+        " (SELECT ns, dir, name, version FROM kvs_old WHERE ns = :ns AND since <= :oldest)",
+        {"ns": ns, "oldest": oldest},
     )
     db.execute("DELETE FROM kvs_old WHERE ns = ? AND since <= ?", (ns, oldest))
     db.execute("UPDATE kvs_namespace SET oldest = max(oldest, ?) WHERE id = ?", (oldest, ns))

@@ -95,9 +95,9 @@ class Reader:
 
     def job_by_key(self, userid: int, idem_key: str) -> int | None:
         """See `Store.job_by_key`."""
-        where = "WHERE userid = ?1 AND idem_key = ?2"
+        where = "WHERE userid = ? AND idem_key = ?"
         sql = f"SELECT id FROM job {where} UNION ALL SELECT id FROM array {where}"
-        row = self.one(sql, userid, idem_key)
+        row = self.one(sql, userid, idem_key, userid, idem_key)
         return row[0] if row else None
 
     def arrays(self, *, active: bool | None = None) -> list[ArrayRow]:
@@ -292,11 +292,11 @@ class Reader:
     def _entry(self, ns: int, directory: str, name: str, kind: int, value: Any, version: int) -> KvsEntry:
         if kind == APPEND:
             rows = self.db.execute(
-                "SELECT value FROM kvs WHERE ns = ?1 AND dir = ?2 AND name = ?3 AND version <= ?4"
+                "SELECT value FROM kvs WHERE ns = :ns AND dir = :dir AND name = :name AND version <= :at"
                 " AND version >= (SELECT coalesce(max(version), 0) FROM kvs"
-                " WHERE ns = ?1 AND dir = ?2 AND name = ?3"
-                f" AND version <= ?4 AND kind != {APPEND}) ORDER BY version",
-                (ns, directory, name, version),
+                " WHERE ns = :ns AND dir = :dir AND name = :name"
+                f" AND version <= :at AND kind != {APPEND}) ORDER BY version",
+                {"ns": ns, "dir": directory, "name": name, "at": version},
             ).fetchall()
             value = concat([row[0] for row in rows])
         return KvsEntry(name, KINDS[kind], value, version)

@@ -1,6 +1,8 @@
 """Transactions against a model: nested dicts for the meaning, and the versioned table for what is kept."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -125,12 +127,13 @@ def flat_store(reader: Reader, version: int | None = None) -> dict[str, Any]:
     return out
 
 
-def database() -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    for statement in filter(str.strip, DDL.split(";")):
-        db.execute(statement)
-    run_kvs(db, KvsTxn("ns", [("create", 0, 0)]))
-    return db
+@contextmanager
+def database() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        for statement in filter(str.strip, DDL.split(";")):
+            db.execute(statement)
+        run_kvs(db, KvsTxn("ns", [("create", 0, 0)]))
+        yield db
 
 
 @given(TXNS)
@@ -152,38 +155,38 @@ def test_operations_mean_what_the_model_says(txns: list[list[tuple[Any, ...]]]) 
 def test_every_version_can_be_read_back_until_it_is_collected(
     txns: list[list[tuple[Any, ...]]], data: st.DataObject
 ) -> None:
-    db = database()
-    reader = Reader(db)
-    model = Model()
-    history = [model.flat()]
-    oldest = 0
-    for ops in txns:
-        txn = KvsTxn("ns", list(ops))
-        db.execute("BEGIN")
-        try:
-            run_kvs(db, txn)
-        except BournError:
-            db.execute("ROLLBACK")
-            continue
-        db.execute("COMMIT")
-        for op in ops:
-            model.apply(op)
-        history.append(model.flat())
-        assert txn.version == len(history) - 1
-        if data.draw(st.integers(0, 4)) == 0:
-            oldest = max(oldest, data.draw(st.integers(0, txn.version)))
-            run_kvs(db, KvsTxn("ns", [("gc", oldest)]))
-        for version in range(oldest, len(history)):
-            assert flat_store(reader, version) == history[version]
-    assert flat_store(reader) == history[-1]
-    run_kvs(db, KvsTxn("ns", [("gc", 1 << 40)]))
-    assert flat_store(reader) == history[-1]
-    live = db.execute("SELECT count(*) FROM kvs WHERE kind != 2").fetchone()[0]
-    assert live == len(history[-1])  # nothing superseded is left
-    assert db.execute("SELECT count(*) FROM kvs_old").fetchone()[0] == 0
-    if oldest:
-        with pytest.raises(BournError, match="has no version"):
-            reader.kvs_get("ns", "a", -1)
+    with database() as db:
+        reader = Reader(db)
+        model = Model()
+        history = [model.flat()]
+        oldest = 0
+        for ops in txns:
+            txn = KvsTxn("ns", list(ops))
+            db.execute("BEGIN")
+            try:
+                run_kvs(db, txn)
+            except BournError:
+                db.execute("ROLLBACK")
+                continue
+            db.execute("COMMIT")
+            for op in ops:
+                model.apply(op)
+            history.append(model.flat())
+            assert txn.version == len(history) - 1
+            if data.draw(st.integers(0, 4)) == 0:
+                oldest = max(oldest, data.draw(st.integers(0, txn.version)))
+                run_kvs(db, KvsTxn("ns", [("gc", oldest)]))
+            for version in range(oldest, len(history)):
+                assert flat_store(reader, version) == history[version]
+        assert flat_store(reader) == history[-1]
+        run_kvs(db, KvsTxn("ns", [("gc", 1 << 40)]))
+        assert flat_store(reader) == history[-1]
+        live = db.execute("SELECT count(*) FROM kvs WHERE kind != 2").fetchone()[0]
+        assert live == len(history[-1])  # nothing superseded is left
+        assert db.execute("SELECT count(*) FROM kvs_old").fetchone()[0] == 0
+        if oldest:
+            with pytest.raises(BournError, match="has no version"):
+                reader.kvs_get("ns", "a", -1)
 
 
 @pytest.mark.parametrize(
@@ -238,12 +241,12 @@ def test_transactions_that_are_refused(ops: list[tuple[Any, ...]], message: str)
 
 
 def test_appending_joins_text_and_bytes() -> None:
-    db = database()
-    reader = Reader(db)
-    for value in ("a", "b", b"\xff", "c"):
-        run_kvs(db, KvsTxn("ns", [("append", "log", value), ("append", "log", value)]))
-    entry = reader.kvs_get("ns", "log")
-    assert entry is not None
-    assert entry.value == b"aabb\xff\xffcc"
-    assert reader.kvs_get("ns", "log", 2) is not None
-    assert reader.kvs_get("ns", "log", 2).value == "aabb"  # type: ignore[union-attr]
+    with database() as db:
+        reader = Reader(db)
+        for value in ("a", "b", b"\xff", "c"):
+            run_kvs(db, KvsTxn("ns", [("append", "log", value), ("append", "log", value)]))
+        entry = reader.kvs_get("ns", "log")
+        assert entry is not None
+        assert entry.value == b"aabb\xff\xffcc"
+        assert reader.kvs_get("ns", "log", 2) is not None
+        assert reader.kvs_get("ns", "log", 2).value == "aabb"  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from bourn.cli.parser import Formatter
 from bourn.errors import BournError, suggest
 from bourn_plugins.sched_graph.walk.pruning import DEFAULT_FILTERS
 
@@ -30,9 +31,10 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     result = argparse.ArgumentParser(
         prog="bourn resource-query",
-        description="Match jobspecs against a resource graph, without an instance. Commands come from "
+        description="Match jobspecs against a resource graph, without an instance. Commands come from\n"
         "standard input, a line each; `help` lists them.",
         allow_abbrev=False,
+        formatter_class=Formatter,
     )
     add = result.add_argument
     add("-L", "--load-file", metavar="FILE", help="the resource graph", default="conf/default")
