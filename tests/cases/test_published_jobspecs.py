@@ -18,6 +18,7 @@ from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.engine.reasons import Reasons
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.generic import scorer_of
 from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.canonical import center, flat, sockets
 
@@ -83,7 +84,7 @@ def test_published_jobspec(name: str) -> None:
     assert parts is not None
     R = rset_of(engine, parts, 0, 0)["execution"]["R_lite"]
     assert {entry["rank"]: entry["children"].get("core", "") for entry in R} == cores
-    result = Traverser(graph, stock.scorer_of(policy)).match(request, Op.ALLOCATE, 1)
+    result = Traverser(graph, scorer_of(policy)).match(request, Op.ALLOCATE, 1)
     if refusal:
         assert (result.outcome, result.error.endswith(refusal)) == (Outcome.INVALID, True)
         return

@@ -11,6 +11,7 @@ from bourn_plugins.sched_graph.engine.engine import Engine
 from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.generic import scorer_of
 from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
@@ -138,7 +139,7 @@ def same_choice(name: str, case: tuple[dict[str, int], list[list[dict[str, Any]]
     spec = stock.match_policy(name)
     policy = spec.factory({})
     engine = Engine(graph, Chooser(policy, spec.node_exclusive))
-    walk = Traverser(graph, stock.scorer_of(policy), node_exclusive=spec.node_exclusive)
+    walk = Traverser(graph, scorer_of(policy), node_exclusive=spec.node_exclusive)
     upper = {"cluster", "rack"}
     for job, resources in enumerate(wanted, start=1):
         request = compile_request(jobspec(resources))

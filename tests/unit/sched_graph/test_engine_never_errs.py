@@ -16,6 +16,7 @@ from bourn_plugins.sched_graph.engine.pick import Pick
 from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.generic import scorer_of
 from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec
@@ -83,7 +84,7 @@ def never_errs(
     spec = stock.match_policy(name)
     policy = spec.factory({})
     engine = Engine(graph, Chooser(policy, spec.node_exclusive))
-    walk = Traverser(graph, stock.scorer_of(policy), node_exclusive=spec.node_exclusive)
+    walk = Traverser(graph, scorer_of(policy), node_exclusive=spec.node_exclusive)
     down = [nodes[k] for k in sorted(set(downs)) if k < len(nodes)]
     walk.mark(down, False)
     engine.mark(down, False)

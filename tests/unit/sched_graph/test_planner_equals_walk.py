@@ -12,6 +12,7 @@ from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.queue.planner import Planner
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.generic import scorer_of
 from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec, res, slot
@@ -60,7 +61,7 @@ def same_start(
     spec = stock.match_policy(name)
     policy = spec.factory({})
     planner = Planner(Engine(graph, Chooser(policy, spec.node_exclusive)))
-    walk = Traverser(graph, stock.scorer_of(policy), node_exclusive=spec.node_exclusive)
+    walk = Traverser(graph, scorer_of(policy), node_exclusive=spec.node_exclusive)
     planner.begin(0)
     for job, (resources, duration) in enumerate(requests, start=1):
         request = compile_request(jobspec(resources, duration))

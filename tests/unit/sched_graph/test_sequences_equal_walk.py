@@ -19,6 +19,7 @@ from bourn_plugins.sched_graph.query import changes
 from bourn_plugins.sched_graph.query.install import install, rank_vertices
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.generic import scorer_of
 from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.depth import depth, hold
 from tests.unit.sched_graph.graphs import cluster, jobspec
@@ -84,7 +85,7 @@ class Both:
         self.graph = cluster(**size)
         self.spec = stock.match_policy(name)
         self.policy = self.spec.factory({})
-        scorer = stock.scorer_of(self.policy)
+        scorer = scorer_of(self.policy)
         self.walk = Traverser(self.graph, scorer, node_exclusive=self.spec.node_exclusive)
         self.engine = Engine(self.graph, Chooser(self.policy, self.spec.node_exclusive))
         self.job = 0

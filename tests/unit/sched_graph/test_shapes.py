@@ -11,6 +11,7 @@ from bourn_plugins.sched_graph.engine.engine import Engine
 from bourn_plugins.sched_graph.engine.policy import Chooser
 from bourn_plugins.sched_graph.request import compile_request
 from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.generic import scorer_of
 from bourn_plugins.sched_graph.walk.traverser import Op, Outcome, Traverser
 from tests.unit.sched_graph.canonical import Machine, center, flat, sockets
 from tests.unit.sched_graph.graphs import jobspec, res
@@ -72,7 +73,7 @@ def test_shape(name: str) -> None:
     policy = stock.match_policy("low").factory({})
     engine = Engine(graph, Chooser(policy))
     parts = engine.match(request)
-    result = Traverser(graph, stock.scorer_of(policy)).match(request, Op.ALLOCATE, 1)
+    result = Traverser(graph, scorer_of(policy)).match(request, Op.ALLOCATE, 1)
     if slots is None:
         assert (parts, result.outcome) == (None, Outcome.BUSY)
         return

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bourn_plugins.sched_graph.engine.engine import Engine, Parts
     from bourn_plugins.sched_graph.engine.pick import Pick
+    from bourn_plugins.sched_graph.engine.realm import Parts, Realm
     from bourn_plugins.sched_graph.engine.states import Cell, State
 
     Look = list[tuple[Cell, list[int], int, bool, State]]
@@ -21,7 +21,7 @@ class WhatIf:
     What is held may overlap, as what is held by one after the other does.
     """
 
-    def __init__(self, engine: Engine, gone: Iterable[Parts], held: Iterable[Parts]) -> None:
+    def __init__(self, engine: Realm, gone: Iterable[Parts], held: Iterable[Parts]) -> None:
         self.engine = engine
         self._first = gone, held
         self._before: dict[int, Look] = {}

@@ -15,6 +15,7 @@ from bourn_plugins.sched_graph.query.options import parser, subsystems
 from bourn_plugins.sched_graph.query.session import Session, complain, load_graph
 from bourn_plugins.sched_graph.query.terminal import typed_lines
 from bourn_plugins.sched_graph.resources import stock
+from bourn_plugins.sched_graph.walk.generic import scorer_of
 from bourn_plugins.sched_graph.walk.pruning import DEFAULT_FILTERS
 from bourn_plugins.sched_graph.walk.traverser import Traverser
 
@@ -76,7 +77,7 @@ def _open(options: argparse.Namespace) -> Session:
             raise BournError(f"{options.load_file}: the graph has no {name} subsystem")
     traverser = Traverser(
         graph,
-        stock.scorer_of(spec.factory({})),
+        scorer_of(spec.factory({})),
         node_exclusive=spec.node_exclusive,
         subsystem=names[0],
         auxiliaries=names[1:],

@@ -17,7 +17,7 @@ from attrs import Factory, define
 from bourn.model.bits import bits_of
 from bourn_plugins.sched_graph.engine.twins import translate
 from bourn_plugins.sched_graph.queue.profile import FOREVER, Profile
-from bourn_plugins.sched_graph.queue.window import Window
+from bourn_plugins.sched_graph.queue.window import Reservation, Window
 from bourn_plugins.sched_graph.request import SLOT
 
 if TYPE_CHECKING:
@@ -28,25 +28,11 @@ if TYPE_CHECKING:
     from bourn_plugins.sched_graph.engine.states import Shape
     from bourn_plugins.sched_graph.request import Need, Request
 
-__all__ = ["FOREVER", "Planner", "Reservation"]
+__all__ = ["FOREVER", "Planner"]
 
 _LEAVES = ("core", "gpu")
 _CHEAP = 64
 """Releases that a what-if may cost before its result is kept."""
-
-
-@define(eq=False)
-class Reservation:
-    """Resources that are promised to a job from a time on, during one pass."""
-
-    job: int
-    start: float
-    end: float
-    parts: Parts
-    mask: int
-    """All its atoms, as a mask of the engine's order."""
-    whole: bool
-    """Whether it has all its atoms to itself."""
 
 
 @define(eq=False)

@@ -1,15 +1,30 @@
-"""The reservations of which a job that begins at some time would see something, as that time goes on."""
+"""Reservations, and which of them a job that begins at some time would see, as that time goes on."""
 
 from __future__ import annotations
 
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from attrs import define
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bourn_plugins.sched_graph.engine.engine import Parts
-    from bourn_plugins.sched_graph.queue.planner import Reservation
+    from bourn_plugins.sched_graph.engine.realm import Parts
+
+
+@define(eq=False)
+class Reservation:
+    """Resources that are promised to a job from a time on, during one pass."""
+
+    job: int
+    start: float
+    end: float
+    parts: Parts
+    mask: int
+    """All its atoms, as a mask of the engine's order."""
+    whole: bool
+    """Whether it has all its atoms to itself."""
 
 
 class Window:

@@ -12,7 +12,7 @@ from bourn.errors import BournError, suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bourn.hookspecs.match_policy import MatchPolicySpec, Scorer
+    from bourn.hookspecs.match_policy import MatchPolicySpec
     from bourn.hookspecs.queue_policy import QueuePolicySpec
     from bourn.hookspecs.resource_io import ResourceReader, ResourceWriter
     from bourn.plugins import PluginManager
@@ -96,14 +96,3 @@ def _described(spec: MatchPolicySpec, text: str) -> MatchPolicySpec:
         factory=lambda options: make({**values, **options}),
         node_exclusive=values.get("node_exclusive") == "true",
     )
-
-
-def scorer_of(policy: Any) -> Scorer:
-    """Return the exact scores of a stock policy, or ones that ask a policy of any kind."""
-    make = getattr(policy, "scorer", None)
-    if make is not None:
-        scorer: Scorer = make()
-        return scorer
-    from bourn_plugins.sched_graph.walk.generic import KeyScorer
-
-    return cast("Scorer", KeyScorer(policy))

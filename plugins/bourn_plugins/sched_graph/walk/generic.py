@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bourn_plugins.sched_graph.engine.policy import StateLook
 from bourn_plugins.sched_graph.engine.states import Interner
 
 if TYPE_CHECKING:
+    from bourn.hookspecs.match_policy import Scorer
     from bourn_plugins.sched_graph.resources.graph import Vertex
     from bourn_plugins.sched_graph.walk.ledger import Ledger
 
@@ -72,3 +73,12 @@ class KeyScorer:
         for i, group in enumerate(cell.leaves):
             cell.free[i] = sum(1 << k for k, leaf in enumerate(group) if leaf.index not in ledger.plans)
         cell.state = self._shapes.state(cell)
+
+
+def scorer_of(policy: Any) -> Scorer:
+    """Return the exact scores of a stock policy, or ones that ask a policy of any kind."""
+    make = getattr(policy, "scorer", None)
+    if make is not None:
+        scorer: Scorer = make()
+        return scorer
+    return cast("Scorer", KeyScorer(policy))

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from bourn_plugins.sched_graph.walk.pruning import count_below
 from bourn_plugins.sched_graph.walk.spans import Spans, Totals
 
 if TYPE_CHECKING:
     from bourn_plugins.sched_graph.resources.graph import ResourceGraph, Vertex
     from bourn_plugins.sched_graph.walk.pruning import PruneFilters
-    from bourn_plugins.sched_graph.walk.supply import Draw
 
 MANY_USERS = 1 << 30
+
+
+@frozen
+class Draw:
+    """Units of a pool that serve a vertex."""
+
+    consumer: Vertex
+    pool: Vertex
+    units: int
 
 
 class Ledger:

@@ -8,7 +8,7 @@ from bourn_plugins.sched_graph.resources.graph import CONTAINMENT
 
 if TYPE_CHECKING:
     from bourn_plugins.sched_graph.resources.graph import ResourceGraph, Vertex
-    from bourn_plugins.sched_graph.walk.supply import Draw
+    from bourn_plugins.sched_graph.walk.ledger import Draw
     from bourn_plugins.sched_graph.walk.tally import Found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from bourn_plugins.sched_graph.walk.ledger import Draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from bourn_plugins.sched_graph.resources.graph import Vertex
     from bourn_plugins.sched_graph.walk.ledger import Ledger
     from bourn_plugins.sched_graph.walk.window import Window
-
-
-@frozen
-class Draw:
-    """Units of a pool that serve a vertex."""
-
-    consumer: Vertex
-    pool: Vertex
-    units: int
 
 
 class Supplies:

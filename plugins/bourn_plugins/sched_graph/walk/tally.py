@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bourn_plugins.sched_graph.resources.graph import Vertex
-    from bourn_plugins.sched_graph.walk.supply import Budget, Draw
+    from bourn_plugins.sched_graph.walk.ledger import Draw
+    from bourn_plugins.sched_graph.walk.supply import Budget
 
 
 class Group:
