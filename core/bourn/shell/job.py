@@ -19,7 +19,7 @@ from bourn.shell.task import ShellTask, explain, find_program
 from bourn.shell.waitstatus import worse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bourn.model.taskmap import TaskMap
     from bourn.shell.fences import Fences
@@ -49,7 +49,6 @@ class ShellJob:
         "_refused",
         "_running",
         "_since",
-        "_streams",
         "_timers",
         "_unacked",
         "_unsent",
@@ -92,7 +91,6 @@ class ShellJob:
         self._running = 0
         self._open = 0
         self._since = time.time()
-        self._streams: list[Stream] = []
         self._timers: list[Timer] = []
         self._fences: Fences | None = None
         self._unacked = 0
@@ -124,7 +122,7 @@ class ShellJob:
         self._unsent += size
         self._host.written.add(self)
         if self._unacked > OUTPUT_WINDOW:
-            for stream in self._streams:
+            for stream in self._streams():
                 stream.pause()
 
     def capture(self, task: ShellTask, sink: Callable[[bytes], None]) -> int:
@@ -132,7 +130,7 @@ class ShellJob:
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
         task.open_fds.append(write)
-        self._streams.append(Stream(self._host.loop, self, read, sink))
+        task.streams.append(Stream(self._host.loop, self, read, sink))
         self._open += 1
         return write
 
@@ -157,7 +155,7 @@ class ShellJob:
         assert task.terminal is not None
         task.terminal.capture(self, sink)
         assert task.terminal.stream is not None
-        self._streams.append(task.terminal.stream)
+        task.streams.append(task.terminal.stream)
         self._open += 1
 
     def resize(self, ranks: str, rows: int, columns: int) -> None:
@@ -382,6 +380,8 @@ class ShellJob:
             self.status = worse(self.status, task.status)
         if task.writer is not None:
             task.writer.close()
+        for stream in task.streams:
+            stream.drain()
         for callback in self.spec.hooks["task_exit"]:
             self._guard(callback, self, task)
         # Only now: a plugin that closes a stream doesn't end the job under the others.
@@ -399,6 +399,9 @@ class ShellJob:
         elif self._unacked > OUTPUT_WINDOW:
             stream.pause()
 
+    def _streams(self) -> Iterator[Stream]:
+        return (stream for task in self.tasks for stream in task.streams)
+
     def flushed(self) -> int:
         """Return the bytes of output that went into the report that is being made."""
         size, self._unsent = self._unsent, 0
@@ -408,7 +411,7 @@ class ShellJob:
         """Note that `size` bytes of output are durable; read on if that was waited for."""
         self._unacked -= size
         if self._unacked <= OUTPUT_WINDOW:
-            for stream in self._streams:
+            for stream in self._streams():
                 stream.resume()
 
     def expiration_moved(self, when: float) -> None:
@@ -458,7 +461,7 @@ class ShellJob:
         """Kill everything and let go, without a report."""
         self._going = True
         self.kill(signal.SIGKILL)
-        for stream in self._streams:
+        for stream in self._streams():
             stream.abandon()
         self._leave()
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
 
+UNWATCHED = 0.01
+"""Seconds that a descriptor may be left unwatched, if it is likely to be closed by then."""
+
 
 class Timer:
     """A call that is due later; `cancel` before it is made."""
@@ -40,6 +43,7 @@ class Loop:
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[int], None]] = {}
         self._timers: list[Timer] = []
+        self._unwatched: list[Callable[[], None]] = []
         self._children = children
         self._turn = turn
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -50,6 +54,17 @@ class Loop:
         """Call `ready(events)` whenever `fd` is ready."""
         self._ready[fd] = ready
         self._epoll.register(fd, events)
+
+    def watch_later(self, watch: Callable[[], None]) -> None:
+        """Call `watch` in `UNWATCHED` seconds, to watch what is still open then."""
+        if not self._unwatched:
+            self.later(UNWATCHED, self._watch_open)
+        self._unwatched.append(watch)
+
+    def _watch_open(self) -> None:
+        unwatched, self._unwatched = self._unwatched, []
+        for watch in unwatched:
+            watch()
 
     def change(self, fd: int, events: int) -> None:
         """Watch `fd` for other events."""

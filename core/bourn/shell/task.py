@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from resource import struct_rusage
 
     from bourn.shell.job import ShellJob
-    from bourn.shell.stream import Writer
+    from bourn.shell.stream import Stream, Writer
     from bourn.shell.terminal import Terminal
 
 _DUP2 = os.POSIX_SPAWN_DUP2
@@ -31,7 +31,7 @@ class ShellTask:
 
     __slots__ = (
         "affinity", "argv", "cwd", "env", "inherit", "job", "local", "open_fds", "orphans", "path", "pid",
-        "rank", "rlimits", "status", "stderr", "stdin", "stdout", "terminal", "usage", "writer",
+        "rank", "rlimits", "status", "stderr", "stdin", "stdout", "streams", "terminal", "usage", "writer",
     )  # fmt: skip
 
     def __init__(self, job: ShellJob, rank: int, local: int, env: dict[str, str], null: int) -> None:
@@ -48,6 +48,8 @@ class ShellTask:
         self.cwd = job.spec.cwd
         self.stdin = self.stdout = self.stderr = null
         """Descriptors that become 0, 1 and 2; /dev/null unless a plugin sets them."""
+        self.streams: list[Stream] = []
+        """What the host reads of it."""
         self.terminal: Terminal | None = None
         """Takes the place of all three; the task then leads a session of its own."""
         self.inherit: tuple[tuple[int, int], ...] = ()
