@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("bourn.broker")
 
 
+ROUNDS = 4
+"""How often what callbacks have asked for follows in the same turn."""
+
+
 class Turn:
     """Runs callbacks once each after all tasks that are runnable now have run.
 
-    A callback that is asked for while others run is left to the next turn, after the loop has looked at its
-    sockets: what arrives meanwhile joins the batch.
+    What a callback asks for follows at once: a commit, and what the commit lets go, are no turns of their
+    own. A callback that has run already is left to the next turn, after the loop has looked at its sockets:
+    what arrives meanwhile joins the batch.
     """
 
     def __init__(self) -> None:
@@ -43,13 +48,20 @@ class Turn:
             self.flush()
 
     def flush(self) -> None:
-        """Run what has been asked for up to now."""
-        queue, self._queue = self._queue, {}
-        for callback in queue:
-            try:
-                callback()
-            except Exception:
-                log.exception("a deferred callback failed: %r", callback)
+        """Run what has been asked for, and what that asks for, each once."""
+        queue = self._queue
+        ran: set[Callable[[], None]] = set()
+        for _ in range(ROUNDS):
+            callbacks = [callback for callback in queue if callback not in ran]
+            if not callbacks:
+                break
+            ran.update(callbacks)
+            for callback in callbacks:
+                del queue[callback]
+                try:
+                    callback()
+                except Exception:
+                    log.exception("a deferred callback failed: %r", callback)
 
     def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self._sleeper = None

@@ -372,6 +372,7 @@ class StoreOptions:
     directory: Path  # of the state; for a store that is not durable, a place for temporary files
     synchronous: str = "normal"  # "normal" survives kill -9, "full" survives loss of power, "off" neither
     options: Mapping[str, Any] = Factory(dict)  # the table `[store.options]`, for backends of your own
+    soon: Callable[[Callable[[], None]], None] | None = None  # `ctx.soon` of the broker
 
 
 @frozen

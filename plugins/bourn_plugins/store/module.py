@@ -72,7 +72,7 @@ class StoreModule(Module):
         backend = backends[name]
         self._durable = backend.durable
         directory = statedir if backend.durable and statedir is not None else self.ctx.rundir
-        return backend.open(StoreOptions(directory, table.synchronous, table.options))
+        return backend.open(StoreOptions(directory, table.synchronous, table.options, self.ctx.soon))
 
     def keeps(self) -> str:
         """Refuse to forget everything."""

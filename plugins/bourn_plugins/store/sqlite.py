@@ -58,7 +58,9 @@ class SqliteStore(Reader):
             raise
         super().__init__(open_reader(self.path))
         applier = Applier(self._writer_db)
-        self._writer = Writer(self._writer_db, self.path, applier, sync=synchronous == "full")
+        self._writer = Writer(
+            self._writer_db, self.path, applier, sync=synchronous == "full", soon=options.soon
+        )
         self._applier = applier
 
     def _release(self) -> None:

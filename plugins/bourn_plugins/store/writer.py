@@ -55,7 +55,15 @@ class Waiting(NamedTuple):
 class Writer:
     """The one place that writes to the database."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path, applier: Applier, *, sync: bool) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        path: Path,
+        applier: Applier,
+        *,
+        sync: bool,
+        soon: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
         self.db = db
         self.path = path
         self.commits = self.batches = self.checkpoints = self.failures = 0
@@ -73,6 +81,7 @@ class Writer:
         self._work: SimpleQueue[Task | None] = SimpleQueue()
         self._results: deque[Task] = deque()
         self._token = trio.lowlevel.current_trio_token()
+        self._soon = soon or self._wake
         self._thread: threading.Thread | None = None
 
     def write(self, batch: Batch, done: Done | None) -> None:
@@ -104,6 +113,7 @@ class Writer:
 
         self._exclusive += 1
         self._enqueue(Waiting(None, None, guarded))
+        self._wake(self._flush)  # nobody may end turns any more when the store is closed
         with trio.CancelScope(shield=True):
             await finished.wait()
         if failure:
@@ -129,8 +139,11 @@ class Writer:
 
     def _enqueue(self, item: Waiting) -> None:
         if not self._queue and not self._busy:
-            self._token.run_sync_soon(self._flush, idempotent=True)
+            self._soon(self._flush)
         self._queue.append(item)
+
+    def _wake(self, callback: Callable[[], None]) -> None:
+        self._token.run_sync_soon(callback, idempotent=True)
 
     def _flush(self) -> None:
         """Commit what is queued, up to a task that wants the connection."""
@@ -207,7 +220,7 @@ class Writer:
 
     def _flush_soon(self) -> None:
         if self._queue:
-            self._token.run_sync_soon(self._flush, idempotent=True)
+            self._wake(self._flush)
 
     def _look_at_wal(self) -> None:
         if self._checkpointing or self.keep_wal or self._closed or wal_size(self.path) < WAL_BYTES:

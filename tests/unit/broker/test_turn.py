@@ -28,7 +28,7 @@ async def test_work_asked_for_often_in_a_turn_is_done_once_after_all_of_it() -> 
         nursery.cancel_scope.cancel()
 
 
-async def test_work_asked_for_during_work_waits_for_the_next_turn() -> None:
+async def test_work_asked_for_during_work_follows_once_and_what_has_run_waits_for_the_next_turn() -> None:
     turn, log = Turn(), []
 
     def first() -> None:
@@ -41,12 +41,27 @@ async def test_work_asked_for_during_work_waits_for_the_next_turn() -> None:
 
     turn.soon(first)
     turn.flush()
-    assert log == ["first"]
+    assert log == ["first", "second"]
     async with trio.open_nursery() as nursery:
         await nursery.start(turn.run)
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     assert log == ["first", "second", "first", "second"]
+
+
+def test_work_that_makes_ever_new_work_lets_the_loop_look_at_its_sockets() -> None:
+    turn, log = Turn(), []
+
+    def endless(number: int) -> None:
+        log.append(number)
+        turn.soon(lambda: endless(number + 1))
+
+    turn.soon(lambda: endless(0))
+    turn.flush()
+    assert 0 < len(log) < 10
+    before = len(log)
+    turn.flush()
+    assert log == list(range(2 * before))
 
 
 async def test_a_callback_that_fails_does_not_stop_the_others() -> None:
