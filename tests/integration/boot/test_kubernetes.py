@@ -13,7 +13,7 @@ import pytest
 from bourn.config import Config
 from bourn.errors import BournError
 from bourn_plugins.boot_config import bourn_boot_methods
-from tests.integration.instance import BIN
+from tests.integration.instance import BIN, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,29 +64,33 @@ def test_three_pods_are_an_instance(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(
         f'[bootstrap]\nauthority = "{tmp_path}/authority"\ndefault-port = {port}\n'
         'default-bind = "tcp://%h:%p"\n[tbon]\ntopology = "kary:1"\n'
-        '[[resource.config]]\nhosts = "work-[0-2].net"\ncores = "0-1"\n'
     )
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("BOURN", "PMI"))}
-    env |= {"TMPDIR": str(tmp_path), "PATH": f"{BIN}:{env['PATH']}"}
-    command = "mount --bind hosts /etc/hosts && exec bourn start -c x.toml -- bourn run -N3 -n3 echo there"
-    pods = [
-        subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", command],
-            env=env
-            | {
-                "JOB_COMPLETION_INDEX": str(index),
-                "BOURN_BOOT_SIZE": "3",
-                "BOURN_BOOT_SERVICE": "net",
-                "HOSTNAME": f"work-{index}",
-            },
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(3)
+    env = environment(TMPDIR=str(tmp_path), BOURN_BOOT_SIZE="3", BOURN_BOOT_SERVICE="net")
+    (tmp_path / "x.sh").write_text("bourn run -N2 true; bourn resource list -n -o '{state} {nodelist}'\n")
+
+    def pods(count: int, command: str) -> list[str]:
+        """Run the first `count` pods to their end; return what they print."""
+        start = f"exec bourn start -c x.toml -S broker.quorum={count} -S statedir=state"
+        each = [
+            subprocess.Popen(
+                ["unshare", "--mount", "sh", "-c", f"mount --bind hosts /etc/hosts && {start} -- {command}"],
+                env={**env, "JOB_COMPLETION_INDEX": str(index), "HOSTNAME": f"work-{index}"},
+                cwd=tmp_path,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for index in range(count)
+        ]
+        said = [pod.communicate(timeout=60) for pod in each]
+        assert [pod.returncode for pod in each] == [0] * count, said
+        return [out for out, _ in said]
+
+    assert pods(3, "bourn run -N3 -n3 echo there") == ["there\n" * 3, "", ""]
+    # A pod that doesn't come again is known, and down.
+    assert [line.split() for line in pods(2, "sh x.sh")[0].splitlines()] == [
+        ["free", "work-0.net,work-1.net"],
+        ["allocated"],
+        ["down", "work-2.net"],
     ]
-    said = [pod.communicate(timeout=60) for pod in pods]
-    assert [pod.returncode for pod in pods] == [0, 0, 0], said
-    assert [out for out, _ in said] == ["there\n" * 3, "", ""]

@@ -12,6 +12,7 @@ import pytest
 
 from bourn.config.tables import BootHost, BootstrapTable
 from bourn.errors import BournError
+from bourn.machine import discover
 from bourn_plugins.boot_config import Hosts, Listed
 from tests.integration.instance import BOURN, Instance
 
@@ -40,8 +41,7 @@ def write_config(folder: Path) -> Path:
         )
     )
     path = folder / "x.toml"
-    resources = '[[resource.config]]\nhosts = "a[0-2]"\ncores = "0-1"\n'
-    path.write_text(f'[bootstrap]\nauthority = "{key}"\nhosts = [\n{rows}\n]\n{resources}')
+    path.write_text(f'[bootstrap]\nauthority = "{key}"\nhosts = [\n{rows}\n]\n')
     return path
 
 
@@ -79,6 +79,50 @@ def test_brokers_find_one_another_and_a_restarted_one_comes_back(tmp_path: Path)
     instance.end()
     reap(two, one, again)
     assert (one.returncode, again.returncode) == (0, 0)
+
+
+def nodes(instance: Instance, *states: str) -> str:
+    """Return the hosts in these states."""
+    return instance.ok(f"resource list -n -s {','.join(states)} -o {{nodelist}}")
+
+
+def test_hosts_tell_what_they_have_and_a_lost_one_is_known_after_a_restart(tmp_path: Path) -> None:
+    config, state = write_config(tmp_path), tmp_path / "state"
+    run = tmp_path / "run"
+    run.mkdir()
+    options = ("-c", str(config), "-Shostname=a0", f"-Sstatedir={state}")
+    others = [follow(run, config, rank) for rank in (1, 2)]
+    instance = Instance(run, *options, "-Sbroker.quorum=3")
+    cores = len(discover().cores)
+    assert instance.ok("resource info").startswith(f"3 Nodes, {3 * cores} Cores")
+    assert instance.words("run", "-N3", "true").code == 0
+    others[1].kill()
+    instance.until(lambda: nodes(instance, "down") == "a2")
+    instance.end()
+    reap(*others)
+    # Rank 0 alone: a1 and a2 are what they were, and not there.
+    instance = Instance(run, *options)
+    assert (nodes(instance, "all"), nodes(instance, "down")) == ("a[0-2]", "a[1-2]")
+    waiting = instance.ok("submit -N2 true")
+    one = follow(run, config, 1)
+    assert instance.words("job", "status", waiting).code == 0
+    assert nodes(instance, "down") == "a2"
+    # On fewer processors than before.
+    if cores > 1:
+        allowed = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {min(allowed)})
+            two = follow(run, config, 2)
+        finally:
+            os.sched_setaffinity(0, allowed)
+        instance.until(lambda: instance.ok("overlay status -s") == "full")
+        instance.until(lambda: "missing resources: cores" in instance.ok("resource drain -n -o long"))
+        instance.ok("resource reload")
+        instance.ok("resource undrain a2")
+        assert instance.ok("resource info").startswith(f"3 Nodes, {2 * cores + 1} Cores")
+        assert instance.words("run", "-N3", "true").code == 0
+    instance.end()
+    reap(one, *([two] if cores > 1 else []))
 
 
 def test_a_foreign_authority_is_refused_with_one_line(tmp_path: Path) -> None:
