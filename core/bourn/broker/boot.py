@@ -99,7 +99,7 @@ async def _build(broker: Broker, session: BootSession, more: dict[str, Any]) -> 
     )
     overlay = overlay_of(broker, network)
     if TOGETHER in session.attributes:
-        overlay.rejoin_timeout = min(REJOIN_SECONDS, overlay.rejoin_timeout)
+        overlay.uplink.rejoin_timeout = min(REJOIN_SECONDS, overlay.uplink.rejoin_timeout)
     return overlay
 
 

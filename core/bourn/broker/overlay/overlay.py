@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from bourn._version import __version__
 from bourn.broker.events import Event
 from bourn.broker.framing import ProtocolError
-from bourn.broker.members import Members
 from bourn.broker.message import NORESPONSE, PRIVATE
+from bourn.broker.overlay.admission import Admission
 from bourn.broker.overlay.census import ONLINE, Census, Report
-from bourn.broker.overlay.link import run_link
 from bourn.broker.overlay.machines import Machines, from_payload
-from bourn.broker.overlay.network import Refused
 from bourn.broker.overlay.peer import HIGH_WATER, Peer
-from bourn.broker.overlay.reasons import explain
-from bourn.broker.overlay.wire import control, first_frame, refusal, value_of
+from bourn.broker.overlay.uplink import Uplink
+from bourn.broker.overlay.wire import control, read_members, value_of
 from bourn.broker.request import Nowhere, Request
 from bourn.broker.roles import Role
 from bourn.errors import BournError
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bourn.broker.broker import Broker
+    from bourn.broker.members import Members
     from bourn.broker.overlay.network import Network
     from bourn.broker.overlay.wire import Packet
     from bourn.broker.settings import TbonTable
@@ -42,8 +40,6 @@ EVENTS_KEPT = 256
 """Events that a broker can send again to a child whose link was lost and made anew."""
 ERRORS_KEPT = 256
 """Lines that `bourn overlay errors` shows at most."""
-GREET_SECONDS = 5.0
-"""How long an ancestor has to take this broker in before the next one is asked."""
 SHUTDOWN_SECONDS = 10.0
 """How long the brokers below have to end when the instance does."""
 
@@ -68,17 +64,16 @@ class Overlay:
         self.errors: deque[tuple[float, int, str]] = deque(maxlen=ERRORS_KEPT)
         """(loop time, rank, what went wrong with its link)"""
         self.ending = False
-        self.rejoin_timeout = table.connect_timeout
-        """How long to look for another ancestor once the parent is lost, in seconds."""
         self.network = network
-        self._joined = False
-        """Whether a parent has ever taken this broker in, so that it knows which events it has seen."""
-        self._recent: deque[tuple[int, bytes]] = deque(maxlen=EVENTS_KEPT)
+        self.recent: deque[tuple[int, bytes]] = deque(maxlen=EVENTS_KEPT)
+        """The last events: number and frame."""
         self._came_by: dict[str, Peer] = {}
         self._went_to: dict[str, set[int]] = {}
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._serving = False
+        self.uplink = Uplink(self)
+        self._admission = Admission(self)
         self.later = broker.turn.soon
         broker.events.subscribe("", self._pass_down)
         self._say_where()
@@ -94,9 +89,9 @@ class Overlay:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 if self.rank:
-                    await nursery.start(self._keep_uplink)
+                    await nursery.start(self.uplink.keep)
                 if self._may_serve():
-                    await nursery.start(partial(self.network.serve, self.admit))
+                    await nursery.start(partial(self.network.serve, self._admission.admit))
                 nursery.start_soon(self._watch)
                 task_status.started()
         finally:
@@ -121,7 +116,7 @@ class Overlay:
         self._say_where()
         self.census.leave_out(members.left)
         frame = control("members", members.payload())
-        for peer in self._children():
+        for peer in self.children():
             peer.push(frame)
         if self.rank not in members:
             broker.stop(f"rank {self.rank} has left the instance for good")
@@ -151,10 +146,10 @@ class Overlay:
             self._end()
         if self.ending:
             with trio.move_on_after(SHUTDOWN_SECONDS) as limit:
-                while self._children():
+                while self.children():
                     await self._changed.wait()
             if limit.cancelled_caught:
-                ranks = mask_text(sum(1 << peer.rank for peer in self._children()))
+                ranks = mask_text(sum(1 << peer.rank for peer in self.children()))
                 log.warning("rank %s didn't end within %g s", ranks, SHUTDOWN_SECONDS)
 
     async def goodbye(self) -> None:
@@ -171,10 +166,11 @@ class Overlay:
 
     def _end(self) -> None:
         self.ending = True
-        for peer in self._children():
+        for peer in self.children():
             peer.push(control("shutdown"))
 
-    def _children(self) -> list[Peer]:
+    def children(self) -> list[Peer]:
+        """The neighbours below."""
         return [peer for peer in self.peers.values() if peer is not self.parent]
 
     async def _watch(self) -> None:
@@ -204,94 +200,10 @@ class Overlay:
             self.census.set_torpid(peer.rank, torpid)
             self.changed()
 
-    # The link to the parent.
+    # Neighbours.
 
-    async def _keep_uplink(self, *, task_status: trio.TaskStatus[None]) -> None:
-        first = True
-        if self.ending:
-            raise BournError(f"rank {self.rank} ends before it was linked", errno.EINTR)
-        while not self.ending:
-            try:
-                peer, stream, early = await self._find_parent(first)
-            except BournError as error:
-                if first:
-                    raise
-                self.broker.stop(f"rank {self.rank} can't get back into the instance: {error.message}")
-                return
-            self.parent = self.peers[peer.rank] = peer
-            self.broker.router.uplink = peer.rank
-            if first:
-                task_status.started()
-            else:
-                log.warning("rank %d is linked to rank %d now", self.rank, peer.rank)
-                self._send_report()
-            first = False
-            await run_link(peer, stream, early)
-            self._lost(peer)
-
-    async def _find_parent(self, first: bool) -> tuple[Peer, trio.abc.Stream, bytes]:
-        """Be taken in by the parent or, where that is gone, by the nearest ancestor that will."""
-        ranks = list(self.broker.members.topology.ancestors(self.rank))[: 1 if first else None]
-        delay, reason = 0.05, BournError(f"rank {ranks[0]} hasn't answered")
-        seconds = self.table.connect_timeout if first else self.rejoin_timeout
-        with trio.move_on_after(seconds):
-            while not self.ending:
-                for rank in ranks:
-                    try:
-                        return await self._greet(rank)
-                    except Refused:
-                        raise
-                    except BournError as error:
-                        if error.message != reason.message:
-                            log.info("%s", error.message)
-                        reason = error
-                await trio.sleep(delay)
-                delay = min(2 * delay, 2.0)
-        given_up = "" if self.ending else f" (given up after {seconds:g} s)"
-        raise BournError(f"{reason.message}{given_up}", errno.ETIMEDOUT)
-
-    async def _greet(self, rank: int) -> tuple[Peer, trio.abc.Stream, bytes]:
-        """Ask one ancestor. A host that is cut off doesn't even refuse: the next one mustn't wait for it."""
-        seconds = max(GREET_SECONDS, 3 * self.table.keepalive)
-        with trio.move_on_after(seconds):
-            return await self._ask_to_join(rank)
-        raise BournError(f"rank {rank} hasn't answered within {seconds:g} s", errno.ETIMEDOUT)
-
-    async def _ask_to_join(self, rank: int) -> tuple[Peer, trio.abc.Stream, bytes]:
-        stream = await self.network.dial(rank)
-        try:
-            hello = {
-                "version": __version__,
-                "instance": self.broker.members.instance,
-                "rank": self.rank,
-                "host": self.broker.attrs.get("hostname", ""),
-                "seq": self.broker.events.seq if self._joined else None,
-                "machines": self.machines.all(self.census.linked),
-                "report": self.census.payload(),
-            }
-            await stream.send_all(control("hello", hello))
-            packet, early = await first_frame(stream)
-            if packet.topic == "error":
-                kind = BournError if packet.errnum == errno.EAGAIN else Refused
-                raise kind(f"rank {rank} refuses rank {self.rank}: {packet.errstr}", packet.errnum)
-            welcome = value_of(packet.payload)
-            if packet.topic != "welcome" or not isinstance(welcome, dict):
-                raise ProtocolError(f"rank {rank} answers with '{packet.topic:.40}'")
-            if not self._joined:
-                self._joined, self.broker.events.seq = True, int(welcome.get("seq", 0))
-            self.learn(_members_of(welcome.get("members")))
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            await trio.aclose_forcefully(stream)
-            reason, hopeless = explain(error)
-            kind = Refused if hopeless else BournError
-            raise kind(f"rank {rank} won't have us: {reason}", errno.ECONNRESET) from None
-        except BaseException:
-            with trio.CancelScope(shield=True):
-                await trio.aclose_forcefully(stream)
-            raise
-        return self._peer(rank, "parent"), stream, early
-
-    def _peer(self, rank: int, address: str) -> Peer:
+    def new_peer(self, rank: int, address: str) -> Peer:
+        """Return a neighbour, whose link isn't served yet."""
         table = self.table
         return Peer(
             self,
@@ -302,8 +214,6 @@ class Overlay:
             max_queue=table.max_queue,
         )
 
-    # Links from children.
-
     def _may_serve(self) -> bool:
         """Whether to begin to listen: there are to be children, and nobody has begun yet."""
         if self._serving or not self.broker.members.topology.children[self.rank]:
@@ -313,106 +223,21 @@ class Overlay:
 
     async def _serve_from_now_on(self) -> None:
         try:
-            await self.network.serve(self.admit)
+            await self.network.serve(self._admission.admit)
         except BournError as error:
             log.error("rank %d can't take in the brokers below it: %s", self.rank, error.message)
 
-    async def admit(self, stream: trio.abc.Stream, address: str) -> None:
-        """Hear out who has connected; serve it as a child until it goes, or refuse it."""
-        peer: Peer | None = None
-        try:
-            with trio.move_on_after(self.table.connect_timeout) as limit:
-                packet, early = await first_frame(stream)
-            if limit.cancelled_caught:
-                log.warning("refused %s: it says nothing", address)
-                return
-            hello = value_of(packet.payload)
-            objection = await self._objection(packet, hello, stream)
-            if objection is not None:
-                level = logging.INFO if objection.errnum == errno.EAGAIN else logging.WARNING
-                log.log(level, "refused %s: %s", address, objection.message)
-                await stream.send_all(refusal(objection.errnum, objection.message))
-                return
-            peer = self._adopt(hello, address)
-        except ProtocolError as error:
-            log.warning("refused %s: %s", address, error.message)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            log.warning("refused %s: %s", address, error.__cause__ or "it hung up")
-        if peer is not None:
-            await run_link(peer, stream, early)
-            self._lost(peer)
-
-    async def _objection(self, packet: Packet, hello: Any, stream: trio.abc.Stream) -> BournError | None:
-        if packet.topic != "hello" or not isinstance(hello, dict):
-            return BournError("a broker says hello first", errno.EPROTO)
-        rank, version, seq = hello.get("rank"), hello.get("version"), hello.get("seq")
-        members, host = self.broker.members, hello.get("host")
-        if version != __version__:
-            return BournError(f"it is Bourn {version}, this is Bourn {__version__}", errno.EPROTONOSUPPORT)
-        if not isinstance(rank, int) or rank < 0:
-            return BournError(f"there is no rank {rank!r} in this instance", errno.EINVAL)
-        if not isinstance(seq, int | None):
-            return BournError(f"rank {rank} sends no number of an event", errno.EPROTO)
-        if hello.get("instance") != members.instance:
-            return BournError(f"rank {rank} is of another instance", errno.EPERM)
-        if rank >= members.next:
-            return BournError(f"there is no rank {rank} in this instance yet", errno.EAGAIN)
-        if rank not in members:
-            return BournError(str(members.objection(rank)), errno.EINVAL)
-        text = self.network.vouch(stream, rank)
-        if text is not None:
-            return BournError(text, errno.EPERM)
-        if rank == self.rank or self.rank not in members.topology.ancestors(rank):
-            return BournError(f"rank {rank} doesn't belong below rank {self.rank}", errno.EINVAL)
-        if members.hosts and members.hosts[rank] != host:
-            return BournError(f"rank {rank} is host '{members.hosts[rank]}' here, not '{host}'", errno.EPERM)
-        if self.ending:
-            return BournError("this broker ends", errno.EAGAIN)
-        old = self.peers.get(rank)
-        if old is not None and await self._alive(old):
-            return BournError(f"rank {rank} is there already, at {old.address}", errno.EEXIST)
-        try:
-            hello["machines"] = list(from_payload(hello.get("machines") or ()))
-            hello["report"] = Report.from_payload(hello.get("report") or {})
-        except (ValueError, BournError) as error:
-            return BournError(f"rank {rank} sends no report: {error}", errno.EPROTO)
-        return None
-
-    async def _alive(self, old: Peer) -> bool:
-        """Whether a neighbour still speaks; one that doesn't is given up in favour of its successor."""
-        heard = old.heard
-        await trio.sleep(self.table.keepalive * 1.5)
-        if not old.closed and old.heard != heard:
-            return True
-        old.close("it was started again")
-        return False
-
-    def _adopt(self, hello: dict[str, Any], address: str) -> Peer:
-        rank, seq = int(hello["rank"]), hello.get("seq")
-        peer = self.peers[rank] = self._peer(rank, address)
-        welcome = {
-            "rank": self.rank,
-            "seq": self.broker.events.seq,
-            "members": self.broker.members.payload(),
-        }
-        peer.push(control("welcome", welcome))
-        for number, frame in self._recent:
-            if seq is not None and number > seq:
-                peer.push(frame)
-        log.info("rank %d is linked, from %s", rank, address)
-        self.machines.take(hello["machines"])
-        self._take_report(peer, hello["report"])
-        return peer
-
     # Changes.
 
-    def _take_report(self, peer: Peer, report: Report) -> None:
+    def take_report(self, peer: Peer, report: Report) -> None:
+        """Learn who is reached through a child, and what groups they are in."""
         self.census.take(peer.rank, report)
         ranks = frozenset(r for low, high in mask_ranges(report.linked) for r in range(low, high + 1))
         self.broker.router.learn(peer.rank, ranks)
         self.changed()
 
-    def _lost(self, peer: Peer) -> None:
+    def lost(self, peer: Peer) -> None:
+        """The link to a neighbour has ended."""
         if self.peers.get(peer.rank) is not peer:
             return  # its successor is there already
         del self.peers[peer.rank]
@@ -435,13 +260,14 @@ class Overlay:
         self.later(self._tell)
 
     def _tell(self) -> None:
-        self._send_report()
+        self.send_report()
         event, self._changed = self._changed, trio.Event()
         event.set()
         for watcher in list(self.watchers):
             watcher()
 
-    def _send_report(self) -> None:
+    def send_report(self) -> None:
+        """Tell the parent what the census says."""
         if self.parent is not None:
             news = self.machines.news(self.census.linked)
             if news:
@@ -527,13 +353,13 @@ class Overlay:
         )
 
     def _pass_down(self, event: Event) -> None:
-        children = self._children()
+        children = self.children()
         try:
             frame = event.frame
         except ProtocolError as error:
             log.error("event %s isn't sent to other ranks: %s", event.topic, error.message)
             return
-        self._recent.append((event.seq, frame))
+        self.recent.append((event.seq, frame))
         for peer in children:
             peer.push(frame)
 
@@ -547,9 +373,9 @@ class Overlay:
                     report = Report.from_payload(value_of(packet.payload))
                 except (ValueError, BournError) as error:
                     raise ProtocolError(f"a bad report: {error}") from None
-                self._take_report(peer, report)
+                self.take_report(peer, report)
             case "members" if peer is self.parent:
-                self.learn(_members_of(value_of(packet.payload)))
+                self.learn(read_members(value_of(packet.payload)))
             case "machines" if peer is not self.parent:
                 try:
                     self.machines.take(list(from_payload(value_of(packet.payload))))
@@ -588,13 +414,6 @@ class Overlay:
             "parent": None if self.parent is None else self.parent.rank,
             "links": [_row(peer, now) for peer in self.peers.values()],
         }
-
-
-def _members_of(payload: Any) -> Members:
-    try:
-        return Members.from_payload(payload)
-    except (ValueError, BournError) as error:
-        raise ProtocolError(f"a bad list of members: {error}") from None
 
 
 def _row(peer: Peer, now: float) -> dict[str, Any]:

@@ -13,7 +13,9 @@ import msgspec
 
 from bourn.broker.codec import encode_frame
 from bourn.broker.framing import ProtocolError
+from bourn.broker.members import Members
 from bourn.broker.message import CONTROL, NODE_ANY, Message
+from bourn.errors import BournError
 
 if TYPE_CHECKING:
     import trio
@@ -68,6 +70,14 @@ def control(topic: str, payload: object = None, *, matchtag: int = 0) -> bytes:
 def refusal(errnum: int, text: str) -> bytes:
     """Return the control frame that tells a neighbour why there is no link."""
     return encode_frame(Message(CONTROL, "error", errnum=errnum, errstr=text))
+
+
+def read_members(payload: Any) -> Members:
+    """Return who belongs to the instance, as a parent says. ProtocolError."""
+    try:
+        return Members.from_payload(payload)
+    except (ValueError, BournError) as error:
+        raise ProtocolError(f"a bad list of members: {error}") from None
 
 
 async def first_frame(stream: trio.abc.ReceiveStream) -> tuple[Packet, bytes]:
