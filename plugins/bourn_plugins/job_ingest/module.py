@@ -123,21 +123,15 @@ class JobIngest(Module):
             lambda index: self._open(jobspecs[index], request.userid, environments),
             self._known,
         )
-        position = 0
-        try:
-            for item in items(jobs, len(jobspecs), request.is_owner):
-                submission.add(item)
-                position += 1
-        except BournError as err:
-            where = f"job {position}: " if len(jobs) > 1 else ""
-            raise BournError(f"{where}{err.message}", err.errnum) from None
-        try:
-            for item in arrays(sets, len(jobspecs), request.is_owner):
-                submission.add(item)
-                position += 1
-        except BournError as err:
-            where = f"array {position - len(jobs)}: " if len(sets) > 1 else ""
-            raise BournError(f"{where}{err.message}", err.errnum) from None
+        for kind, taken, read in (("job", jobs, items), ("array", sets, arrays)):
+            position = 0
+            try:
+                for item in read(taken, len(jobspecs), request.is_owner):
+                    submission.add(item)
+                    position += 1
+            except BournError as err:
+                where = f"{kind} {position}: " if len(taken) > 1 else ""
+                raise BournError(f"{where}{err.message}", err.errnum) from None
         ids = submission.number(self._fluid, time.time())
 
         def answer(error: BournError | None) -> None:

@@ -141,11 +141,15 @@ class JobListModule(Module):
         arrays = self._arrays
         if arrays:
             yield from filter(matches, self._waiting(arrays.arrays.values()))
-        query = narrow(JobQuery(since=since), constraint)
-        if query is not None:
-            for row in self._store.query_jobs(query):
-                if row.id not in told and matches(record := inactive_record(row)):
-                    yield record
+        yield from self._ended(narrow(JobQuery(since=since), constraint), matches, told)
+
+    def _ended(
+        self, query: JobQuery | None, matches: Callable[[Record], bool], told: set[int]
+    ) -> Iterator[Record]:
+        """Yield the inactive jobs that a query finds, the latest first; None finds none."""
+        for row in () if query is None else self._store.query_jobs(query):
+            if row.id not in told and matches(record := inactive_record(row)):
+                yield record
 
     def _members(
         self, id: int, constraint: dict[str, Any], matches: Callable[[Record], bool], since: float
@@ -161,11 +165,7 @@ class JobListModule(Module):
         if array is not None:
             yield from filter(matches, self._waiting([array]))
         query = narrow(JobQuery(since=since, min_id=first + 1, max_id=last), constraint)
-        told = {record["id"] for record in active}
-        if query is not None:
-            for job in self._store.query_jobs(query):
-                if job.id not in told and matches(record := inactive_record(job)):
-                    yield record
+        yield from self._ended(query, matches, {record["id"] for record in active})
 
     def _all_arrays(
         self, constraint: dict[str, Any], matches: Callable[[Record], bool], since: float
