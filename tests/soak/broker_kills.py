@@ -27,13 +27,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.soak.report import report
-
 import bourn
 from bourn.errors import BournError
 from bourn.model.jobspec_build import from_command
 from tests.bench.instance import MOCK, SIXTEEN_CORES, bourn_command, drain
 from tests.soak.eventlog import faults
+from tests.soak.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -26,8 +26,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tests.soak.report import report
-
 import bourn
 from bourn.errors import BournError
 from tests.bench.instance import drain
@@ -44,6 +42,7 @@ from tests.soak.broker_kills import (
     left_behind,
     submit_until_killed,
 )
+from tests.soak.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,8 +24,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tests.soak.report import report
-
 import bourn
 from bourn.broker.overlay.topology import parse_topology
 from bourn.errors import BournError
@@ -43,6 +41,7 @@ from tests.soak.broker_kills import (
     submit_until_killed,
 )
 from tests.soak.host_kills import WIDE, WIDE_WEIGHTS
+from tests.soak.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

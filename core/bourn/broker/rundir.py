@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bourn.abandoned import clear, hold, listened_to
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def make_rundir(wanted: str | None, environ: Mapping[str, str], *, guests: bool 
     """Return the instance's private directory, and whether it was made here (and is to be removed).
 
     Without one that is wanted: a new one under XDG_RUNTIME_DIR, TMPDIR or /tmp, the first that exists, can be
-    written to and is short enough for a socket. Guests must be able to reach theirs, so XDG_RUNTIME_DIR is
-    not for them.
+    written to and is short enough for a socket; those beside it whose brokers were killed are removed. Guests
+    must be able to reach theirs, so XDG_RUNTIME_DIR is not for them.
     """
     mode = 0o711 if guests else 0o700
     if wanted is not None:
@@ -41,7 +41,7 @@ def make_rundir(wanted: str | None, environ: Mapping[str, str], *, guests: bool 
         if not os.access(path, os.W_OK | os.X_OK):
             raise BournError(f"rundir {path}: can't be written to", errno.EACCES)
         local = path / "local"
-        if listened_to(path):
+        if listened_to(str(path)):
             raise BournError(f"rundir {path}: another instance uses it", errno.EBUSY)
         if local.exists() and not local.is_socket():
             raise BournError(
@@ -58,27 +58,17 @@ def make_rundir(wanted: str | None, environ: Mapping[str, str], *, guests: bool 
             continue
         try:
             path.mkdir(mode=0o700)
+            while not hold(str(path)):
+                path = path.with_name(f"{PREFIX}{os.urandom(4).hex()}")
+                path.mkdir(mode=0o700)
         except OSError:
             continue
         path.chmod(mode)
+        clear(parent)
         return path, True
     raise BournError(
         "no directory for the instance's socket: XDG_RUNTIME_DIR, TMPDIR and /tmp can't be written to"
     )
-
-
-def listened_to(rundir: Path) -> bool:
-    """Return whether a broker serves there; the socket of one that was killed refuses."""
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.connect(str(rundir / "local"))
-    except (FileNotFoundError, ConnectionRefusedError):
-        return False
-    except OSError:
-        return True  # not ours to tell
-    finally:
-        sock.close()
-    return True
 
 
 def succeed(statedir: Path, rundir: Path, rank: int = 0) -> None:
@@ -90,7 +80,7 @@ def succeed(statedir: Path, rundir: Path, rank: int = 0) -> None:
     try:
         before = Path(note.read_text().strip())
         ours = before.name.startswith(PREFIX) and before.lstat().st_uid == os.getuid()
-        if ours and before != rundir and not before.is_symlink() and not listened_to(before):
+        if ours and before != rundir and not before.is_symlink() and not listened_to(str(before)):
             shutil.rmtree(before, ignore_errors=True)
     except (OSError, ValueError):
         pass

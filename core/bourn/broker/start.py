@@ -9,6 +9,7 @@ import resource
 import socket
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import trio
 from attrs import Factory, define
 
 from bourn._version import __version__
+from bourn.abandoned import let_go, note
 from bourn.allocation import allocation
 from bourn.broker.attributes import Attributes
 from bourn.broker.broker import Broker
@@ -93,6 +95,8 @@ def _run(options: StartOptions, statedir: Path | None) -> int:
     parent = find_parent(os.environ, 0 if session is None else session.rank)
     guests = config.table("access", AccessTable).allow_guest_user
     rundir, made = make_rundir(_rundir(options, session), os.environ, guests=guests)
+    job_tmpdir = os.environ.get("BOURN_JOB_TMPDIR")
+    noted = note(job_tmpdir, str(rundir)) if job_tmpdir else ""
 
     def reload() -> Config:
         return load_config(options.config_paths, _overrides(options), _tables(specs))
@@ -126,6 +130,9 @@ def _run(options: StartOptions, statedir: Path | None) -> int:
         if brood is not None:
             (brood.kill if at_once else brood.finish)()
         _remove(rundir, whole=made)
+        if noted:
+            with suppress(OSError):
+                os.unlink(noted)
         if statedir is not None:
             leave(statedir, rundir, rank)
 
@@ -413,5 +420,6 @@ def _remove(rundir: Path, *, whole: bool) -> None:
         import shutil
 
         shutil.rmtree(rundir, ignore_errors=True)
+        let_go(str(rundir))
     else:
         (rundir / "local").unlink(missing_ok=True)

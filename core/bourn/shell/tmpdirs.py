@@ -28,7 +28,7 @@ class TmpDirs:
         return path
 
     def release(self, id: int) -> None:
-        """Take back the directory that a job had, if it had one."""
+        """Take back the directory that a job had, if it had one; end what brokers among its tasks left."""
         path = self._used.pop(id, "")
         if not path:
             return
@@ -38,6 +38,9 @@ class TmpDirs:
                 return
         except OSError:
             pass
+        from bourn.abandoned import remove_noted
+
+        remove_noted(path)
         _remove(path)
 
     def close(self) -> None:
