@@ -51,6 +51,12 @@ def environment(environ: Mapping[str, str], uri: str) -> dict[str, str]:
     own.pop(INSTANCE_OF, None)
     if "BOURN_JOB_ID" in environ:
         own[INSTANCE_OF] = environ["BOURN_JOB_ID"]
+    return findable(own)
+
+
+def findable(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with a PATH on which `bourn` is found."""
+    own = dict(environ)
     path = own.get("PATH")
     if path and shutil.which("bourn", path=path) is None:
         own["PATH"] = f"{path}:{os.path.dirname(sys.executable)}"

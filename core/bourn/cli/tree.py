@@ -165,6 +165,8 @@ def _show_below(status: dict[str, Any], lead: str) -> None:
             line += f"; {_own(below)}"
         elif child.get("error"):
             line += f"; {child['error']}"
+        elif child["note"]:
+            line += f"; {child['note']}"
         print(f"{lead}{'└── ' if last else '├── '}{line}")
         if below:
             _show_below(below, lead + ("    " if last else "│   "))

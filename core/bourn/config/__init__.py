@@ -41,10 +41,16 @@ def load_config(
 class Config:
     """Configuration as read. It doesn't change; reading anew makes another."""
 
-    def __init__(self, raw: Mapping[str, Any] | None = None, sources: Sequence[Source] = ()) -> None:
+    def __init__(
+        self,
+        raw: Mapping[str, Any] | None = None,
+        sources: Sequence[Source] = (),
+        base: tuple[str, ...] = (),
+    ) -> None:
         self.raw: Mapping[str, Any] = merge(sources) if raw is None else raw
         """All tables as nested dicts, keys as written."""
         self._sources = sources
+        self._base = base
         self._tables: dict[tuple[str, Any], Any] = {}
 
     def table(self, name: str, cls: type[T]) -> T:
@@ -83,7 +89,16 @@ class Config:
 
     def error(self, path: tuple[str | int, ...], text: str) -> ConfigError:
         """Return an error about the key `path` that names the file and line where it stands."""
-        return ConfigError(f"{self._where(path)}{_dotted(path)}: {text}")
+        return ConfigError(f"{self.place(path)}: {text}")
+
+    def place(self, path: tuple[str | int, ...]) -> str:
+        """Return the key `path` with the file and line where it stands."""
+        path = (*self._base, *path)
+        return f"{self._where(path)}{_dotted(path)}"
+
+    def sub(self, name: str) -> Config:
+        """Return a table that is a whole configuration itself; errors say where in this one it stands."""
+        return Config(self.get(name) or {}, self._sources, (*self._base, *name.split(".")))
 
     def _read(self, name: str, cls: Any) -> Any:
         value = self.get(name)

@@ -97,6 +97,8 @@ class Child:
         self.idle_since = 0.0
         self.failures = 0
         self.not_before = 0.0
+        self.note = ""
+        """How it ended that was last here, if nobody had asked it to."""
         self.done = 0
         """Jobs that it has finished, ever."""
         self._second = (0, 0, 0)

@@ -7,9 +7,11 @@ import signal
 from typing import TYPE_CHECKING
 
 from bourn.hookspecs.exec_method import ExecEvent
+from bourn.hookspecs.store import OUTPUT
 from bourn.model.jobid import JobID
 from bourn.model.states import State
 from bourn_plugins.hierarchy.child import ChildState
+from bourn_plugins.hierarchy.last_words import last_words
 from bourn_plugins.hierarchy.level import SEEN
 from bourn_plugins.hierarchy.rank_map import ranks_of
 from bourn_plugins.job_manager.job import FINISHED, STARTED
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from bourn_plugins.hierarchy.child import Child, Entry
     from bourn_plugins.hierarchy.level import Level
+    from bourn_plugins.job_manager.job import Job
 
 log = logging.getLogger("bourn.hierarchy")
 
@@ -58,10 +61,12 @@ class Losses:
             if entry.cancelled or entry.recalled:
                 self._level.tell(child, "cancel", [id, *self._level.why(id)])
 
-    def ended(self, child: Child, *, wanted: bool) -> None:
-        """The child's job is over: its jobs go elsewhere, or fail. `wanted`: somebody has cancelled it."""
+    def ended(self, child: Child, job: Job) -> None:
+        """The child's job is over: its jobs go elsewhere, or fail."""
         now = self._level.engine.now()
-        wanted = wanted or child.state is ChildState.LEAVING
+        cancelled = job.exception is not None and job.exception[0] == "cancel"
+        wanted = cancelled or child.state is ChildState.LEAVING
+        early = " before it was up" if child.state is ChildState.RAISING else ""
         child.enter(ChildState.ABSENT, now)
         jobid, child.jobid = child.jobid, 0
         link = self._level.links.pop(child, None)
@@ -70,8 +75,10 @@ class Losses:
         if not wanted or child.jobs:
             child.failed(now)
             level = logging.INFO if wanted else logging.WARNING
-            told = "child %d (job %s) has ended; it had %d jobs"
-            log.log(level, told, child.index, JobID(jobid), len(child.jobs))
+            why = "" if wanted else last_words(job, self._level.engine.store.events(job.id, OUTPUT))
+            child.note = f"ended{early}{': ' if why else ''}{why}"
+            had = f"; it had {len(child.jobs)} job{'s' if len(child.jobs) > 1 else ''}" if child.jobs else ""
+            log.log(level, "child %d (job %s) %s%s", child.index, JobID(jobid), child.note, had)
         self._level.seen.pop(jobid, None)
         if self._level.durable:
             self._level.engine.write_meta(SEEN + str(jobid), None)

@@ -11,7 +11,7 @@ import trio
 
 from bourn.broker.module import ANYONE, LATER, Module, Request, Role, method
 from bourn.config import Config
-from bourn.errors import BournError, ConfigError
+from bourn.errors import BournError
 from bourn.model.jobid import JobID
 from bourn_plugins.hierarchy.jobspec import ATTRIBUTE, MARK
 from bourn_plugins.hierarchy.table import HierarchyTable
@@ -101,7 +101,8 @@ class Hierarchy(Module):
     def status(self, request: Request) -> dict[str, Any]:
         """-> `{shape, policy, misfits, waiting, own, children: [...]}`; shape is empty without children.
 
-        Each of `children` is {index, state, id, uri, nnodes, ncores, ngpus, pending, running, done, below}.
+        Each of `children` is {index, state, id, uri, nnodes, ncores, ngpus, pending, running, done, below,
+        note}.
         """
         overseer = self._overseer
         if overseer is None:
@@ -266,35 +267,37 @@ class Hierarchy(Module):
 
     async def _begin(self, raw: Mapping[str, Any]) -> None:
         """Plan the level, stand before scheduler and executor, and begin to tend the children."""
-        from bourn.hookspecs.distribution import bourn_distribution_policies
         from bourn.model.rset import ResourceSet
+        from bourn_plugins.hierarchy import settings
         from bourn_plugins.hierarchy.child import Child
         from bourn_plugins.hierarchy.distributor import Distributor
         from bourn_plugins.hierarchy.fit import Capacity
         from bourn_plugins.hierarchy.front import ExecFront, SchedFront
         from bourn_plugins.hierarchy.overseer import Overseer
-        from bourn_plugins.hierarchy.shape import plan
 
-        table = Config({"hierarchy": dict(raw)}).table("hierarchy", HierarchyTable)
-        owned = self.ctx.plugins.pick(bourn_distribution_policies, table.policy, "[hierarchy] policy")
-        policy = owned.value.factory(table.policy_options)
-        if table.min is not None and table.max is not None and table.min > table.max:
-            raise ConfigError(f"[hierarchy] min = {table.min} is more than max = {table.max}")
+        config = self.ctx.config
+        if raw is not config.get("hierarchy"):
+            config = Config({"hierarchy": dict(raw)})
+        table = settings.read_table(config)
+        policy, owner = settings.read_policy(config, self.ctx.plugins)
         if self.ctx.provider("resource") is None:
             raise BournError("[hierarchy] needs the module resource")
         rset = ResourceSet.from_dict((await self.ctx.rpc("resource.status"))["R"])
         nodes = [(len(rset.cores(rank)), len(rset.gpus(rank))) for rank in rset.ranks]
         children = [
             Child(index, part, Capacity(((part.cores, part.gpus),) * part.nnodes, part.whole))
-            for index, part in enumerate(plan(nodes, table.shape))
+            for index, part in enumerate(settings.read_parts(config, nodes))
         ]
-        if table.max is not None and table.max < 1:
-            raise ConfigError(f"[hierarchy] max = {table.max}: at least 1")
+        tables = {
+            spec.config_table: spec.config
+            for _, spec in self.ctx.plugins.collect("bourn_modules")
+            if spec.config_table and spec.config
+        }
+        settings.check_child(config, tables)
 
         def complain(text: str) -> None:
-            self.ctx.log.error("distribution policy '%s' (%s): %s", table.policy, owned.record.owner, text)
+            self.ctx.log.error("distribution policy '%s' (%s): %s", table.policy, owner, text)
 
-        self._check_child(table.child)
         manager = self.ctx.provider("job-manager")
         engine = manager.engine
         distributor = Distributor(children, policy, table.backlog, complain)
@@ -314,19 +317,6 @@ class Hierarchy(Module):
         engine.exec.front = ExecFront(engine.exec, overseer)
         self._overseer, self._table, self._raw = overseer, table, dict(raw)
         self.ctx.nursery.start_soon(self._tend)
-
-    def _check_child(self, child: Mapping[str, Any]) -> None:
-        """Refuse now a configuration that each child would refuse when it starts."""
-        from bourn.broker.settings import ConnectorTable, TbonTable
-
-        tables: dict[str, Any] = {"connector": ConnectorTable, "tbon": TbonTable}
-        for _, spec in self.ctx.plugins.collect("bourn_modules"):
-            if spec.config_table and spec.config:
-                tables[spec.config_table] = spec.config
-        try:
-            Config(child).check(tables)
-        except ConfigError as error:
-            raise ConfigError(f"[hierarchy.child] {error.message}") from None
 
     def _end(self) -> None:
         overseer, self._overseer = self._overseer, None
@@ -395,12 +385,14 @@ class Hierarchy(Module):
                 await self._wake.wait()
 
     async def _raise(self, overseer: Overseer, child: Child) -> None:
+        from bourn.broker.initial import findable
         from bourn_plugins.hierarchy.jobspec import child_jobspec
 
         if (await self.ctx.rpc("broker.state"))["state"] not in ("init", "quorum", "run"):
             child.not_before = float("inf")  # the instance ends
             return
-        spec = child_jobspec(child.index, child.part, self._raw, os.environ, self.ctx.statedir)
+        environ = findable(os.environ)
+        spec = child_jobspec(child.index, child.part, self._raw, environ, self.ctx.statedir)
         try:
             reply = await self.ctx.rpc("job-ingest.submit", {"jobspecs": [spec], "jobs": [FIRST]})
         except BournError as error:
@@ -434,4 +426,5 @@ def _describe(child: Child) -> dict[str, Any]:
         "running": child.running,
         "done": child.done,
         "below": child.part.below,
+        "note": child.note,
     }

@@ -133,7 +133,7 @@ class Overseer(Level):
         self.before.discard(job.id)
         child = self.places.pop(job.id, None)
         if child is not None:
-            self._losses.ended(child, wanted=job.exception is not None and job.exception[0] == "cancel")
+            self._losses.ended(child, job)
 
     def release(self, id: int) -> bool:
         """Let a job go on that this instance's prologs held; say whether it is one of ours."""
@@ -262,7 +262,7 @@ class Overseer(Level):
         now = self.engine.now()
         if child.state is not ChildState.LEAVING:
             child.enter(ChildState.UP, now)
-        child.failures, child.idle_since = 0, now
+        child.failures, child.idle_since, child.note = 0, now, ""
         self.notes[child.index] = {"exec": {"child": str(JobID(child.jobid))}}
         self._losses.reconcile(child, set(have))
         self._losses.look_whether_all_are_back()

@@ -92,7 +92,7 @@ def _within_nodes(
     """Deal children out to nodes, as evenly as can be, and divide each node among its own."""
     if len(nodes) > 1 and len(set(shares)) > 1:
         raise ConfigError(
-            f"[hierarchy] shape: {len(shares)} children of unequal shares can't be placed on {len(nodes)} "
+            f"{len(shares)} children of unequal shares can't be placed on {len(nodes)} "
             "nodes; name as many as there are nodes at most, or give them equal shares"
         )
     parts, at = [], 0
@@ -111,7 +111,7 @@ def _proportions(total: int, shares: Sequence[int], what: str) -> list[int]:
     """Divide a whole number by shares; what is left over goes to the first. With `what`, each gets one."""
     least = 1 if what else 0
     if total < least * len(shares):
-        raise ConfigError(f"[hierarchy] shape: {total} {what} can't be divided among {len(shares)} children")
+        raise ConfigError(f"{total} {what} can't be divided among {len(shares)} children")
     spare, weight = total - least * len(shares), sum(shares)
     exact = [max(0.0, total * share / weight - least) for share in shares]
     scale = spare / (sum(exact) or 1)
@@ -169,4 +169,4 @@ def _closing(text: str, whole: str) -> int:
 
 
 def _bad(text: str, why: str) -> ConfigError:
-    return ConfigError(f'[hierarchy] shape = "{text}": {why}; examples: 4, 2x4, nodex4, [2x2@3,.]')
+    return ConfigError(f'"{text}": {why}; examples: 4, 2x4, nodex4, [2x2@3,.]')

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from bourn.errors import ConfigError, suggest
+from bourn.errors import ConfigError
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.distribution import DistributionPolicySpec
+from bourn_policies.distribution.options import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,9 +49,7 @@ class Hash:
 
 
 def _make(options: Mapping[str, Any]) -> Hash:
-    for name in options:
-        if name != "key":
-            raise ConfigError(f"distribution policy 'hash': no option '{name}'{suggest(name, ['key'])}")
+    check_options("hash", options, ("key",))
     key = options.get("key", "")
     if not isinstance(key, str):
         raise ConfigError(f"distribution policy 'hash': key must be a dotted attribute, not {key!r}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.distribution import DistributionPolicySpec
+from bourn_policies.distribution.options import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ class LeastLoaded:
 
 
 def _make(options: Mapping[str, Any]) -> LeastLoaded:
+    check_options("least-loaded", options)
     return LeastLoaded()
 
 

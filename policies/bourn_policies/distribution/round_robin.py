@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.distribution import DistributionPolicySpec
+from bourn_policies.distribution.options import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ class RoundRobin:
 
 
 def _make(options: Mapping[str, Any]) -> RoundRobin:
+    check_options("round-robin", options)
     return RoundRobin()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bourn.hookspecs import hookimpl
 from bourn.hookspecs.distribution import DistributionPolicySpec
+from bourn_policies.distribution.options import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ def _load(child: Child) -> float:
 
 
 def _make(options: Mapping[str, Any]) -> TwoChoices:
+    check_options("two-choices", options)
     return TwoChoices()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -13,7 +14,7 @@ import pytest
 import bourn
 from bourn.model.jobid import JobID
 
-from .conftest import grown
+from .conftest import ENV, grown
 
 
 def ran(tree, name="ran"):
@@ -216,3 +217,22 @@ def test_children_on_other_ranks(tmp_path):
         both = tree.submit("echo x >> ran", num_nodes=2, num_tasks=2)
         assert tree.results(both) == ["COMPLETED"]
         assert ran(tree) == {"x": 2}
+
+
+def test_it_is_told_why_children_do_not_come_up(tmp_path):
+    with grown(tmp_path, 'shape="2"', 'child.scheduler.queue-policy="eazy"') as tree:
+        tree.until(lambda: any(child["note"] for child in tree.status()["children"]))
+        shown = tree.run("bourn", "tree").stdout
+        assert "unknown queue policy 'eazy'; did you mean 'easy'?" in shown
+        assert tree.status()["children"][0]["done"] == 0
+
+
+def test_children_are_raised_where_no_virtual_environment_is_activated(tmp_path):
+    program = shutil.which("bourn", path=ENV["PATH"])
+    command = [program, "tree", "-T", "1", "--conf", 'resource.config=[{hosts="n0",cores="0-1"}]']
+    env = {**ENV, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [*command, "bourn", "run", "echo", "from", "below"],
+        env=env, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "from below\n", "")

@@ -49,7 +49,8 @@ class Manager:
         self.uncommitted: list[Any] = []
         self.own: list[int] = []
         self.meta: dict[str, object] = {}
-        self.store = SimpleNamespace(meta=self.meta.get)
+        self.output: list[str] = []
+        self.store = SimpleNamespace(meta=self.meta.get, events=lambda id, log: iter(self.output))
         scheduler = SimpleNamespace(alloc=lambda jobs: self.own.extend(job.id for job in jobs))
         self.sched = SimpleNamespace(
             scheduler=scheduler,
@@ -144,7 +145,8 @@ class Parent:
 
     def job(self, id: int, **facts: Any) -> Any:
         known = {"R": None, "facts": 0, "state": State.SCHED, "urgency": 16, "exception": None, "prologs": 0}
-        return SimpleNamespace(id=id, **{**known, "notes": None, "handed_down": False, **facts})
+        known |= {"notes": None, "handed_down": False, "waitstatus": None}
+        return SimpleNamespace(id=id, **{**known, **facts})
 
     def submit(self, *ids: int, userid: int = OWNER, **shape: Any) -> list[int]:
         """Have the job manager ask for jobs; return those that the scheduler is asked for."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +97,47 @@ def test_a_child_that_dies(policy: str) -> None:
         assert parent.told() == [("exception", 1), ("finish", 1), ("release", 1)]
         assert parent.down(1) == [("job", 3, "again")]
     assert parent.manager.meta["hierarchy.seen.901"] is None
+
+
+def stderr(text: str) -> str:
+    entry = {"timestamp": 1.0, "name": "data", "context": {"stream": "stderr", "rank": "0", "data": text}}
+    return json.dumps(entry) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("facts", "output", "why"),
+    [
+        ({"exception": ("exec", 0, "bourn: command not found")}, [], "bourn: command not found"),
+        ({"exception": ("timelimit", 0, "")}, [], "timelimit"),
+        ({"waitstatus": 9}, [stderr("some warning\n")], "task(s) Killed"),
+        (
+            {"waitstatus": 256},
+            [stderr("warn"), stderr("ing\nerror: no such policy\n")],
+            "error: no such policy",
+        ),
+        ({"waitstatus": 256}, [], "task(s) exited with exit code 1"),
+        ({"waitstatus": 0}, [], ""),
+    ],
+)
+def test_it_is_told_why_a_child_has_ended(
+    facts: dict[str, object], output: list[str], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    parent = Parent()
+    child = parent.distributor.children[0]
+    parent.submit(1)
+    parent.manager.jobs[901].__dict__.update(facts)
+    parent.manager.output = output
+    parent.die(0)
+    assert child.note == "ended" + (f": {why}" if why else "")
+    assert caplog.messages == [f"child 0 (job {JobID(901)}) {child.note}; it had 1 job"]
+    caplog.clear()
+    parent.raise_(child, 903, rank=4)
+    parent.manager.jobs[903].__dict__.update(facts)
+    parent.die(0)
+    assert caplog.messages[0].startswith(f"child 0 (job {JobID(903)}) ended before it was up")
+    parent.raise_(child, 904, rank=4)
+    parent.join(0)
+    assert child.note == ""
 
 
 def test_retries_end() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import asdict
 
 from bourn.cli.parser import Parser
-from bourn.errors import BournError, suggest
+from bourn.errors import BournError, ConfigError, suggest
 from bourn.hookspecs.distribution import bourn_distribution_policies
 from bourn_plugins.simulate.arguments import positive, seconds
 from bourn_plugins.simulate.machine import machine_of_text
@@ -66,14 +66,11 @@ def main(arguments: list[str]) -> int:
         raise BournError("say either TRACE or --ensemble N")
     machine = machine_of_text(options.resources)
     nodes = [(mask.bit_count(), 0) for mask in machine.cores.values()]
-    tree = Tree(
-        options.tree,
-        nodes,
-        _policy(options.distribution),
-        read_costs(options.costs),
-        options.cpus,
-        to_leaves=options.to_leaves,
-    )
+    policy, costs = _policy(options.distribution), read_costs(options.costs)
+    try:
+        tree = Tree(options.tree, nodes, policy, costs, options.cpus, to_leaves=options.to_leaves)
+    except ConfigError as error:
+        raise ConfigError(f"--tree: {error.message}") from None
     outcome = tree.run(_tasks(options))
     if options.json:
         levels = [asdict(level) for level in outcome.levels]
