@@ -40,7 +40,8 @@ class TbonTable:
     """How long a broker tries to find its parent, or another ancestor once it has lost that."""
     rejoin_grace: Seconds = 30.0
     """How long the ranks behind a broker that was lost have to be reached another way; their jobs go on
-    meanwhile. Then they are lost, too."""
+    meanwhile. Then they are lost, too. A broker that has had no way to rank 0 for a quarter of it tells those
+    below it, which look for another."""
     user_timeout: Seconds = 20.0
     """How long data that was sent may stay unacknowledged (TCP_USER_TIMEOUT)."""
     max_frame: int = field(default=MAX_FRAME, validator=validators.ge(1024))

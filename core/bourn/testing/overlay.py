@@ -38,12 +38,15 @@ __all__ = ["MemoryInstance", "memory_instance"]
 
 
 class MemoryNetwork:
-    """Connects brokers of this process; `cut` ends all that a rank has, `silence` leaves callers waiting."""
+    """Connects brokers of this process; `cut` ends all connections that a rank has, `silence` and `part`
+    leave callers waiting.
+    """
 
     def __init__(self) -> None:
         self._silent: set[int] = set()
+        self._parted: set[frozenset[int]] = set()
         self._servers: dict[int, trio.MemorySendChannel[trio.abc.Stream]] = {}
-        self._streams: dict[int, list[trio.abc.Stream]] = {}
+        self._streams: dict[frozenset[int], list[trio.abc.Stream]] = {}
 
     def of(self, rank: int) -> _Port:
         """Return the network as a rank sees it."""
@@ -51,31 +54,44 @@ class MemoryNetwork:
 
     async def connect(self, caller: int, rank: int) -> trio.abc.Stream:
         """Connect a rank with another one."""
-        while self._silent & {caller, rank}:  # noqa: ASYNC110
+        ends = frozenset((caller, rank))
+        while self._silent & ends or ends in self._parted:  # noqa: ASYNC110
             await trio.sleep(1)
         server = self._servers.get(rank)
         if server is None:
             raise BournError(f"rank {rank} can't be reached", errno.EHOSTUNREACH)
         ours, theirs = memory_stream_pair()
-        for end in (caller, rank):
-            self._streams.setdefault(end, []).extend((ours, theirs))
+        self._streams.setdefault(ends, []).extend((ours, theirs))
         await server.send(theirs)
         return ours
 
     async def cut(self, rank: int) -> None:
         """Break every connection of a rank; nobody can connect to it until it serves again."""
         self._servers.pop(rank, None)
-        for stream in self._streams.pop(rank, []):
-            await trio.aclose_forcefully(stream)
+        for ends in [ends for ends in self._streams if rank in ends]:
+            await self._break(ends)
 
     async def silence(self, rank: int) -> None:
         """Cut a rank off as a pulled cable does: who calls it isn't even refused."""
         self._silent.add(rank)
         await self.cut(rank)
 
-    def restore(self, rank: int) -> None:
-        """Put the cable back: from now on calls to and from a rank that was silenced get through."""
-        self._silent.discard(rank)
+    async def part(self, one: int, other: int) -> None:
+        """Let nothing through between two ranks, which others reach as before."""
+        ends = frozenset((one, other))
+        self._parted.add(ends)
+        await self._break(ends)
+
+    def restore(self, *ranks: int) -> None:
+        """Put the cable back: calls to and from a rank that was silenced get through, or between two that
+        were parted.
+        """
+        self._silent.difference_update(ranks)
+        self._parted.discard(frozenset(ranks))
+
+    async def _break(self, ends: frozenset[int]) -> None:
+        for stream in self._streams.pop(ends, []):
+            await trio.aclose_forcefully(stream)
 
 
 class _Port:

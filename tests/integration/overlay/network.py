@@ -50,6 +50,11 @@ class Network:
         """Put it in again."""
         _ip("-n", self._switch, "link", "set", f"port{number}", "master", "lan")
 
+    def part(self, *numbers: int) -> None:
+        """Let nothing through between these hosts; the others reach them, and they the others."""
+        for number in numbers:
+            _ip("-n", self._switch, "link", "set", f"port{number}", "type", "bridge_slave", "isolated", "on")
+
     def take_down(self) -> None:
         """Remove all that was made."""
         for name in reversed(self._made):

@@ -38,7 +38,9 @@ def three_hosts() -> Iterator[Network]:
 class Cluster:
     """An instance with a broker on each host of a network."""
 
-    def __init__(self, network: Network, folder: Path, *parents: str, keep: bool = False) -> None:
+    def __init__(
+        self, network: Network, folder: Path, *parents: str, keep: bool = False, links: str = LINKS
+    ) -> None:
         key = folder / "authority"
         subprocess.run([BOURN, "keygen", str(key)], check=True)
         rows = ",\n".join(
@@ -48,14 +50,14 @@ class Cluster:
         )
         config = folder / "x.toml"
         resources = '[[resource.config]]\nhosts = "a[0-2]"\ncores = "0-1"\n'
-        config.write_text(f'[bootstrap]\nauthority = "{key}"\nhosts = [\n{rows}]\n{resources}{LINKS}')
+        config.write_text(f'[bootstrap]\nauthority = "{key}"\nhosts = [\n{rows}]\n{resources}{links}')
         run = folder / "run"
         run.mkdir()
-        self._brokers = []
+        self.brokers = []
         for number in (2, 1):
             command = [*network.inside(number), BOURN, "start", "-c", str(config), f"-Shostname=a{number}"]
             command += [f"-Sstatedir={folder}/state{number}"] if keep else []
-            self._brokers.append(self._broker(command, run))
+            self.brokers.append(self._broker(command, run))
         options = ("-c", str(config), "-Shostname=a0", "-Sbroker.quorum=3")
         options += (f"-Sstatedir={folder}/state0",) if keep else ()
         self.root = Instance(run, *options, under=network.inside(0))
@@ -67,7 +69,7 @@ class Cluster:
     def end(self) -> list[str]:
         """End all; return what each broker said, rank 0 first."""
         said = [self.root.end()]
-        return said + [broker.communicate(timeout=60)[1] for broker in reversed(self._brokers)]
+        return said + [broker.communicate(timeout=60)[1] for broker in reversed(self.brokers)]
 
 
 def test_a_host_that_is_cut_off_under_load_costs_its_own_jobs_only(
@@ -163,4 +165,28 @@ def test_those_behind_a_cut_host_are_reached_another_way(three_hosts: Network, t
     brokers = cluster.end()
     assert "rank 2 is linked to rank 0 now" in brokers[2]
     assert "events" not in "".join(brokers), "those that were missed have been sent again"
+    root.until(lambda: not root.left())
+
+
+def test_those_behind_a_host_that_lives_but_is_cut_off_are_reached_another_way(
+    three_hosts: Network, tmp_path: Path
+) -> None:
+    links = f"{LINKS}rejoin-grace = 8.0\n"
+    cluster = Cluster(three_hosts, tmp_path, "", ', parent="a0"', ', parent="a1"', links=links)
+    root = cluster.root
+    flag = tmp_path / "flag"
+    script = f"echo on; until test -e {flag}; do sleep 0.02; done; exit 5"
+    behind = root.words("submit", "--requires=rank:2", "sh", "-c", script).out.strip()
+    root.ok(f"job wait-event -p output -m stream=stdout {behind} data")
+    three_hosts.part(0, 1)
+    root.until(lambda: '"online": "0,2"' in root.ok("overlay status --json"))
+    assert root.ok(f"jobs -no {{state}} {behind}") == "RUN"
+    flag.touch()
+    assert root(f"job attach {behind}")[:2] == (5, "on\n")
+    assert root.ok("resource drain -no {ranks}") == ""
+    flag.unlink()
+    one = cluster.brokers[1]
+    assert one.poll() is None, "it goes on looking for rank 0"
+    one.terminate()
+    assert "rank 2 is linked to rank 0 now" in cluster.end()[2]
     root.until(lambda: not root.left())

@@ -517,3 +517,35 @@ async def test_who_may_not_leave() -> None:
                 await instance[0].rpc("overlay.release", {"ranks": ranks})
         await instance[0].rpc("overlay.release", {"ranks": "3,7"})
         await instance.until(lambda: instance[4].broker.size == 6)
+
+
+async def test_ranks_behind_one_that_is_cut_off_itself_get_another_way() -> None:
+    async with memory_instance(
+        4, WHERE, topology="kary:1", config={"tbon": {"rejoin-grace": 20}}
+    ) as instance:
+        begin = trio.current_time()
+        await instance.network.part(0, 1)
+        await instance.until(lambda: instance[0].broker.online == 0b1101)
+        assert trio.current_time() - begin < 20
+        status = await instance[0].rpc("overlay.status")
+        assert (status["astray"], status["lost"]) == ("", "1")
+        assert (await instance[0].rpc("where.am", nodeid=3))[0] == 3
+        assert not any("the link to rank 2 was lost" in text for text in instance.log)
+        assert any("rank 2 is linked to rank 0 now" in text for text in instance.log)
+        instance.network.restore(0, 1)
+        await instance.until(lambda: instance[0].broker.online == 15)
+        assert instance[2].broker.overlay.parent.rank == 0
+        assert (await instance[1].rpc("where.am", nodeid=3))[0] == 3
+
+
+async def test_a_link_is_kept_where_nobody_else_can_be_reached() -> None:
+    async with memory_instance(4, topology="kary:1", config={"tbon": {"rejoin-grace": 4}}) as instance:
+        for rank in (1, 2):
+            await instance.network.part(0, rank)
+        await instance.until(lambda: instance[0].broker.online == 0b1001)  # rank 3 alone gets through
+        assert instance[3].broker.overlay.parent.rank == 0
+        assert instance[2].broker.overlay.parent.rank == 1
+        assert (await instance[2].rpc("attr.get", {"name": "rank"}, nodeid=1))["value"] == "1"
+        instance.network.restore(0, 1)
+        await instance.until(lambda: instance[0].broker.online == 15)
+        assert instance[2].broker.overlay.parent.rank == 1

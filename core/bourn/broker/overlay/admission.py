@@ -84,6 +84,8 @@ class Admission:
             return BournError(f"rank {rank} is host '{host}' here, not '{hello.get('host')}'", errno.EPERM)
         if overlay.ending:
             return BournError("this broker ends", errno.EAGAIN)
+        if overlay.uplink.adrift:
+            return BournError("this broker has no way to rank 0 itself", errno.EAGAIN)
         old = overlay.peers.get(rank)
         if old is not None and await self._alive(old):
             return BournError(f"rank {rank} is there already, at {old.address}", errno.EEXIST)

@@ -181,6 +181,7 @@ class Overlay:
             now = trio.current_time()
             if self.census.expire(now):
                 self.changed()
+            self.uplink.check(now)
             for peer in list(self.peers.values()):
                 if now - peer.spoke >= table.keepalive * 0.9 and not peer.out:
                     peer.push(control("keepalive"))
@@ -241,14 +242,17 @@ class Overlay:
         if self.peers.get(peer.rank) is not peer:
             return  # its successor is there already
         del self.peers[peer.rank]
-        if peer is self.parent:
+        above = peer is self.parent
+        if above:
             self.parent = None
             self.broker.router.uplink = None
         else:
             self.broker.router.forget(peer.rank)
             until = trio.current_time() + self.table.rejoin_grace
             self.census.drop(peer.rank, left=peer.leaving, until=until)
-        if not (peer.leaving or self.ending or peer.rank not in self.broker.members):
+        if self.uplink.adrift and not above:
+            log.info("rank %d has gone another way", peer.rank)
+        elif not (peer.leaving or self.ending or peer.rank not in self.broker.members):
             log.error("the link to rank %d was lost: %s", peer.rank, peer.reason)
             self.errors.append((trio.current_time(), peer.rank, peer.reason))
         for client in [client for client, via in self._came_by.items() if via is peer]:
@@ -382,6 +386,8 @@ class Overlay:
                 except (ValueError, BournError) as error:
                     raise ProtocolError(f"bad machines: {error}") from None
                 self.changed()
+            case "adrift" if peer is self.parent:
+                self.uplink.parent_says(adrift=bool(value_of(packet.payload)))
             case "goodbye":
                 peer.leaving = True
             case "shutdown" if peer is self.parent:

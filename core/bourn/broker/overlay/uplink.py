@@ -30,12 +30,27 @@ GREET_SECONDS = 5.0
 
 
 class Uplink:
-    """Keeps a broker of a rank other than 0 linked."""
+    """Keeps a broker of a rank other than 0 linked.
+
+    One that has no way to rank 0 keeps its children for a while, then tells them that it is adrift; so does a
+    child that hears this of its parent and finds no other ancestor. They change the parent only when another
+    one takes them in: what is whole stays so while rank 0 itself is away.
+    """
 
     def __init__(self, overlay: Overlay) -> None:
         self.rejoin_timeout = overlay.table.connect_timeout
         """How long to look for another ancestor once the parent is lost, in seconds."""
+        self.adrift = False
+        """Whether the children have been told that there is no way to rank 0 through this broker."""
         self._overlay = overlay
+        self._patience = overlay.table.rejoin_grace / 4
+        """Seconds without a way to rank 0 before the children are told, and between looks for another
+        ancestor: enough is left of the grace for those below to be reached in time.
+        """
+        self._cut_off: float | None = None
+        """Since when there is no way to rank 0 (the clock of the loop)."""
+        self._warned = trio.Event()
+        """The parent has said that it is adrift."""
         self._joined = False
         """Whether a parent has ever taken this broker in, so that it knows which events it has seen."""
 
@@ -45,34 +60,86 @@ class Uplink:
         Raises BournError where the parent refuses this broker, or can't be reached in time. Stops the broker
         where no ancestor takes it in later.
         """
-        overlay, first = self._overlay, True
+        overlay = self._overlay
         if overlay.ending:
             raise BournError(f"rank {overlay.rank} ends before it was linked", errno.EINTR)
-        while not overlay.ending:
-            try:
-                peer, stream, early = await self._find(first)
-            except BournError as error:
-                if first:
-                    raise
-                overlay.broker.stop(f"rank {overlay.rank} can't get back into the instance: {error.message}")
-                return
+        link: Link | None = await self._find(1, overlay.table.connect_timeout)
+        while link is not None:
+            peer, stream, early = link
             overlay.parent = overlay.peers[peer.rank] = peer
             overlay.broker.router.uplink = peer.rank
-            if first:
+            if self._cut_off is None:
                 task_status.started()
             else:
                 log.warning("rank %d is linked to rank %d now", overlay.rank, peer.rank)
                 overlay.send_report()
-            first = False
-            await run_link(peer, stream, early)
+            self.parent_says(adrift=False)
+            link = await self._serve(peer, stream, early)
             overlay.lost(peer)
+            self._cut_off = trio.current_time()
+            if link is None and not overlay.ending:
+                try:
+                    link = await self._find(None, self.rejoin_timeout)
+                except BournError as error:
+                    reason = f"rank {overlay.rank} can't get back into the instance: {error.message}"
+                    overlay.broker.stop(reason)
 
-    async def _find(self, first: bool) -> Link:
-        """Be taken in by the parent or, where that is gone, by the nearest ancestor that will."""
+    async def _serve(self, peer: Peer, stream: trio.abc.Stream, early: bytes) -> Link | None:
+        """Serve a link until it ends; return one to another ancestor if it has ended in favour of that."""
+        found: Link | None = None
+
+        async def look_elsewhere() -> None:
+            nonlocal found
+            while found is None:
+                await self._warned.wait()
+                found = await self._elsewhere(peer.rank)
+                if found is None:
+                    await trio.sleep(self._patience)
+            peer.leaving = True
+            peer.close(f"rank {peer.rank} has no way to rank 0")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look_elsewhere)
+            await run_link(peer, stream, early)
+            nursery.cancel_scope.cancel()
+        return found
+
+    def parent_says(self, *, adrift: bool) -> None:
+        """The parent has no way to rank 0 itself, or has one again."""
+        if adrift:
+            if self._cut_off is None:
+                self._cut_off = trio.current_time()
+            self._warned.set()
+            return
+        self._cut_off, self._warned = None, trio.Event()
+        self._tell(adrift=False)
+
+    def check(self, now: float) -> None:
+        """Tell the children if there has been no way to rank 0 for too long; called every now and then."""
+        if self._cut_off is not None and now - self._cut_off > self._patience:
+            self._tell(adrift=True)
+
+    def _tell(self, *, adrift: bool) -> None:
+        if adrift != self.adrift:
+            self.adrift = adrift
+            for peer in self._overlay.children():
+                peer.push(control("adrift", adrift))
+
+    async def _elsewhere(self, parent: int) -> Link | None:
+        """Be taken in by another ancestor than the parent."""
+        for rank in self._overlay.broker.members.topology.ancestors(self._overlay.rank):
+            if rank != parent:
+                try:
+                    return await self._greet(rank)
+                except BournError as error:
+                    log.info("%s", error.message)
+        return None
+
+    async def _find(self, count: int | None, seconds: float) -> Link:
+        """Be taken in by the nearest ancestor, of the first `count`, that will."""
         overlay = self._overlay
-        ranks = list(overlay.broker.members.topology.ancestors(overlay.rank))[: 1 if first else None]
+        ranks = list(overlay.broker.members.topology.ancestors(overlay.rank))[:count]
         delay, reason = 0.05, BournError(f"rank {ranks[0]} hasn't answered")
-        seconds = overlay.table.connect_timeout if first else self.rejoin_timeout
         with trio.move_on_after(seconds):
             while not overlay.ending:
                 for rank in ranks:
