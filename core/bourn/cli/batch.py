@@ -43,15 +43,22 @@ def main(argv: list[str]) -> int:
     plugins = PluginOptions("batch", parser)
     args = parser.parse_args(argv)
     name, script, words = _script(args)
-    args = _with_directives(parser, argv, script, name)
+    args, places = _with_directives(parser, argv, script, name)
     plugins.preinit(args)
     if args.output is None:
         args.output = OUTPUT
-    obj = jobspec_args.assemble(
-        args,
-        lambda extra: build.from_batch_command(script, name, words, **nest.shape(args), **extra),
-    )
-    obj = plugins.apply(args, obj)
+    try:
+        obj = jobspec_args.assemble(
+            args,
+            lambda extra: build.from_batch_command(script, name, words, **nest.shape(args), **extra),
+        )
+        obj = plugins.apply(args, obj)
+    except BournError as error:
+        option = error.message.removeprefix("--").split("=")[0].replace("-", "_")
+        place = places.get(option)
+        if place is None:
+            raise
+        raise BournError(f"{place}: {error.message}", error.errnum) from None
     submission = prepare(args, obj)
     if submission is None:
         return 0
@@ -119,18 +126,26 @@ def _decoded(content: bytes, path: str) -> str:
         raise BournError(f"{path}: not UTF-8 at byte {error.start}") from None
 
 
-def _with_directives(parser: BatchParser, argv: list[str], script: str, name: str) -> Namespace:
-    """Return the options of the script's directives, overridden by those of the command line."""
+def _with_directives(
+    parser: BatchParser, argv: list[str], script: str, name: str
+) -> tuple[Namespace, dict[str, str]]:
+    """Return the options of the script's directives, overridden by those of the command line; and, by option,
+    the line of the directive that counts.
+    """
     from argparse import Namespace
 
     from bourn.model.directives import parse_directives
 
-    args = Namespace()
+    args, places, before = Namespace(), dict[str, str](), dict[str, object]()
     shift = 1 if parser.parse_args(argv).wrap else 0  # the line that --wrap has put before
     for number, words in parse_directives(script, name).lines:
         parser.where = f"{name}: line {number - shift}"
         args = parser.parse_args(words, args)
         if args.command_line:
             parser.error(f"unexpected argument '{args.command_line[0]}'")
+        now = dict(vars(args))
+        places |= {key: parser.where for key in now if now[key] != before.get(key)}
+        before = now
     parser.where = ""
-    return parser.parse_args(argv, args)
+    args = parser.parse_args(argv, args)
+    return args, {key: place for key, place in places.items() if vars(args)[key] == before[key]}

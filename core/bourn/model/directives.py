@@ -11,6 +11,8 @@ import attrs
 from bourn.errors import BournError
 
 _SENTINEL = re.compile(r"^([^\w]*)(bourn|BOURN|flux|FLUX):")
+_NEARLY = re.compile(r"^[^\w\n]*[^\w\s]\s*(\w+)\s*[:;,.=]?\s*(-{1,2}[A-Za-z].*)")
+"""A comment that has options where a directive would: one, if its word is nearly the right one."""
 _TRIPLE = re.compile(r"'''|\"\"\"")
 
 
@@ -30,9 +32,12 @@ def parse_directives(text: str, name: str = "script") -> Directives:
         raise BournError(f"{name}: not a script: it has null bytes")
     sentinel = prefix = ""
     found: list[tuple[int, str]] = []
-    stopped = False
+    stopped = begun = False
     for number, line in enumerate(text.splitlines(), 1):
         match = _SENTINEL.match(line)
+        if not begun and not match:
+            begun = line[:1].isalnum()
+            _refuse_misspelt(line, name, number)
         if match and not sentinel:
             # An empty comment belongs to the header, so white space that ends the prefix doesn't count.
             sentinel, prefix = match[0], match[1].rstrip() or match[1]
@@ -46,6 +51,20 @@ def parse_directives(text: str, name: str = "script") -> Directives:
             stopped = True
     lines = _arguments(found, name)
     return Directives(text, [word for _, words in lines for word in words], lines)
+
+
+def _refuse_misspelt(line: str, name: str, number: int) -> None:
+    nearly = _NEARLY.match(line)
+    if nearly is None:
+        return
+    from difflib import get_close_matches
+
+    close = get_close_matches(nearly[1].lower(), ("bourn", "flux"), 1, 0.75)
+    if close:
+        comment = line[: nearly.start(1)]
+        raise _bad(
+            name, number, f"not a directive; did you mean '{comment}{close[0]}: {nearly[2].rstrip()}'?"
+        )
 
 
 def _arguments(found: list[tuple[int, str]], name: str) -> list[tuple[int, list[str]]]:

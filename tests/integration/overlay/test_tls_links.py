@@ -168,13 +168,16 @@ def test_older_versions_of_tls_are_refused(caplog: pytest.LogCaptureFixture) -> 
 
 
 def authority(folder: Path, name: str = "a") -> Authority:
-    path = folder / name
+    return load_authority(_file(folder / name, make_authority(name)))
+
+
+def _file(path: Path, content: bytes) -> Path:
     path.touch(mode=0o600)
-    path.write_bytes(make_authority(name))
-    return load_authority(path)
+    path.write_bytes(content)
+    return path
 
 
-def test_an_authority_vouches_for_ranks(tmp_path: Path) -> None:
+def test_an_authority_vouches_for_ranks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     mine, foreign = authority(tmp_path), authority(tmp_path, "b")
 
     async def main() -> None:
@@ -187,8 +190,19 @@ def test_an_authority_vouches_for_ranks(tmp_path: Path) -> None:
                 await talk(child(make_identity(1, foreign), trust, zero))
             with pytest.raises(Refused, match="isn't accepted"):
                 await talk(child(make_identity(1, mine), Trust(authority=foreign.cert_pem), zero))
+            await said(caplog, "it doesn't accept our certificate")
+            namesake = load_authority(_file(tmp_path / "c", make_authority("a")))
+            with pytest.raises(Refused, match="isn't accepted: another authority has signed it"):
+                await talk(child(make_identity(1, mine), Trust(authority=namesake.cert_pem), zero))
+            await said(caplog, "it doesn't accept our certificate; it has another authority")
 
+    caplog.set_level(logging.WARNING)
     run(main)
+
+
+async def said(caplog: pytest.LogCaptureFixture, reason: str) -> None:
+    while not any(reason in record.getMessage() for record in caplog.records):  # noqa: ASYNC110
+        await trio.sleep(0.01)
 
 
 def test_an_expired_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,26 @@ def test_directives_of_rfc_36(script: str, args: list[str]) -> None:
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
+        ("#!/bin/sh\n# bourn -n4\n", "line 2: not a directive; did you mean '# bourn: -n4'?"),
+        ("#!/bin/sh\n\n# Bourn: --time-limit=1h  \n", "line 3: .* '# bourn: --time-limit=1h'?"),
+        ("#!/bin/sh\n# bourn: -n1\n#  born: -c4\n", "line 3: .* '#  bourn: -c4'?"),
+        ("#!/usr/bin/lua\n-- flx: -n4\n", "line 2: .* '-- flux: -n4'?"),
+        ("#!/bin/sh\n#bourne; -n4\n", "line 2: .* '#bourn: -n4'?"),
+    ],
+)
+def test_directives_that_are_misspelt(script: str, reason: str) -> None:
+    with pytest.raises(BournError, match=reason.replace("?", r"\?")):
+        parse_directives(script, "x.sh")
+
+
+def test_comments_that_are_no_directives() -> None:
+    script = "#!/bin/sh\n#SBATCH -N4\n# bourn is -1 and more\n# Flux: the light\necho\n# bourn -n4 would do\n"
+    assert parse_directives(script).args == []
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
         ("# flux: -N4\necho hi\n# flux: -q x\n", "job.sh: line 3: a directive after the first line"),
         ("# flux: -N4\n## flux: -n1\n", "line 2: sentinel '## flux:' differs from '# flux:'"),
         ("# flux: -N4\n# bourn: -n1\n", "line 2: sentinel '# bourn:' differs"),

@@ -146,6 +146,8 @@ class TlsNetwork:
         try:
             await stream.do_handshake()
         except (trio.BrokenResourceError, ssl.SSLError) as error:
+            with trio.move_on_after(1):
+                await _tell(stream)
             await trio.aclose_forcefully(stream)
             reason, hopeless = explain(error)
             raise (Refused if hopeless else BournError)(f"{where}: {reason}", errno.EHOSTUNREACH) from None
