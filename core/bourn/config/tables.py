@@ -100,8 +100,7 @@ class HeartbeatTable:
     """The pulse of the instance."""
 
     period: Seconds = 2.0
-    timeout: Seconds = 300.0
-    """How long other ranks wait for a pulse of rank 0 before they give up; ``"inf"`` = for ever."""
+    """How often rank 0 publishes ``heartbeat.pulse``. Who is still there, ``[tbon]`` has to say."""
 
 
 @frozen

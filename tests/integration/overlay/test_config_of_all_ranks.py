@@ -16,7 +16,7 @@ def test_reload_and_load_reach_all_ranks(tmp_path: Path) -> None:
     site.write_text("heartbeat.period = 3\n")
     instance = Instance(tmp_path, "-s3", "--conf", FOUR, "-c", str(site))
     try:
-        site.write_text('heartbeat.period = 4\nheartbeat.timeout = "inf"\n')
+        site.write_text('heartbeat.period = 4\nexec.barrier-timeout = "inf"\n')
         instance.ok("config reload")
         assert instance.ok("exec -r all bourn config get heartbeat.period").split() == ["4"] * 3
         site.write_text("heartbeat.perod = 5\n")

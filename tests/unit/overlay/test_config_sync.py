@@ -27,7 +27,7 @@ PICKY = ModuleSpec("picky", Picky)
 
 
 def conf(value):
-    return {"toml": f'plugin.x.value = "{value}"\nheartbeat.timeout = inf', "name": "site.toml"}
+    return {"toml": f'plugin.x.value = "{value}"\nexec.barrier-timeout = inf', "name": "site.toml"}
 
 
 async def values(instance, *ranks):
@@ -39,7 +39,7 @@ async def test_a_new_configuration_reaches_the_modules_of_all_ranks():
     async with memory_instance(4, PICKY) as instance:
         await instance[0].rpc("config.load", conf("good"))
         assert await values(instance, 0, 1, 2, 3) == ["good"] * 4
-        assert instance[3].broker.config.get("heartbeat.timeout") == math.inf
+        assert instance[3].broker.config.get("exec.barrier-timeout") == math.inf
         await instance[3].rpc("config.load", conf("better"))  # wherever it is asked for
         assert await values(instance, 0, 1, 2, 3) == ["better"] * 4
 

@@ -347,6 +347,18 @@ async def test_silent_neighbours_are_torpid_and_given_up_in_the_end() -> None:
         await instance.until(lambda: instance[0].broker.online == 255)
 
 
+async def test_brokers_that_were_stopped_together_do_not_lose_one_another() -> None:
+    async with EIGHT(config={"tbon": {"torpid-after": 10, "lost-after": 40, "keepalive": 2}}) as instance:
+        await trio.sleep(30)
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(3600)  # a batch system has suspended the job that they are
+        await trio.sleep(60)
+        assert (await instance[0].rpc("overlay.status"))["torpid"] == ""
+        assert instance[0].broker.online == 255
+        assert not any("nothing was heard" in text or "torpid" in text for text in instance.log)
+
+
 async def greet(instance: MemoryInstance, changes: dict[str, Any]) -> str:
     """Say hello to rank 2 as rank 6 would, but for some changes; return the refusal."""
     hello = {"version": __version__, "instance": "i", "rank": 6, "host": "n6", "seq": 0}

@@ -176,9 +176,16 @@ class Overlay:
     async def _watch(self) -> None:
         """Say something to whom nothing was said for a while; notice who says nothing."""
         table = self.table
+        looked = trio.current_time()
         while True:
             await trio.sleep(table.keepalive)
             now = trio.current_time()
+            stood = now - looked - table.keepalive
+            looked = now
+            if stood > table.keepalive:
+                # We were stopped, perhaps all were: what couldn't be heard meanwhile wasn't silence.
+                for peer in self.peers.values():
+                    peer.heard = min(peer.heard + stood, now)
             if self.census.expire(now):
                 self.changed()
             self.uplink.check(now)
