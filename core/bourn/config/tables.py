@@ -146,6 +146,9 @@ class ResourceTable:
     brokers have found out themselves what it has, and what is configured is taken as given."""
     assume_up: bool = False
     """Whether ranks without a broker count as up: for made-up resources."""
+    end_poll: Seconds = field(default=60.0, validator=validators.ge(0))
+    """Inside Slurm: how often it is asked for the end of the job, which ``scontrol update`` may move; more
+    often when the end is near. 0 = never."""
 
 
 @frozen

@@ -15,7 +15,7 @@ from bourn.errors import BournError, RPCError
 from bourn.model.idset import IdSet
 from bourn.model.jobid import JobID
 from bourn.model.rset import ResourceSet
-from bourn.model.states import State
+from bourn_plugins.job_manager.ends import move_ends
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -30,8 +30,6 @@ GIVE_BACK_SECONDS = 10.0
 """How long the parent may take to hear of what is given back."""
 ONLINE_SECONDS = 60.0
 """How long the brokers of nodes that were lent may take to come up."""
-MOVE_TRIES, MOVE_PAUSE = 100, 0.02
-"""How often, and after how many seconds, to ask again for what the scheduler refuses to move."""
 
 
 @define
@@ -95,29 +93,7 @@ class Elastic:
                 return
             given.expiration = after
             await self._ctx.rpc("resource.allot", {"R": given.to_dict()})
-        # The scheduler hears of it in a turn of its own, and refuses until then.
-        for _ in range(MOVE_TRIES):
-            refused = self._move_jobs(before, after)
-            if not refused:
-                return
-            await trio.sleep(MOVE_PAUSE)
-        for id, reason in refused.items():
-            log.warning("job %s keeps its end: %s", JobID(id), reason)
-
-    def _move_jobs(self, before: float, after: float) -> dict[int, str]:
-        """Move the ends of the jobs that end with us, having no limit of their own; return who may not, and
-        why.
-        """
-        engine = self._engine
-        engine.now()
-        refused = {}
-        for job in list(engine.jobs.values()):
-            if job.state is State.RUN and job.expiration == before and not job.duration:
-                reason = engine.move_expiration(job, after)
-                if reason is not None:
-                    refused[job.id] = reason
-        engine.kick()
-        return refused
+        await move_ends(self._engine, before, after)
 
     async def grow(self, cores: int, gpus: int) -> dict[str, Any]:
         """Borrow cores, and GPUs, on our own nodes; return what came: {id, ncores, ngpus, ranks}."""

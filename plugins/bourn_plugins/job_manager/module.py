@@ -276,6 +276,12 @@ class JobManager(JobMethods, QueueMethods, SchedMethods, JournalMethods, Houseke
         """Return the jobs that the store doesn't have as inactive yet."""
         return list(self.engine.jobs.values())
 
+    async def move_ends(self, before: float, after: float) -> None:
+        """The end of the resources has moved: move those of the jobs that end with them; see `ends`."""
+        from bourn_plugins.job_manager.ends import move_ends
+
+        await move_ends(self.engine, before, after)
+
     # Requests
 
     @method(allow=ANYONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from bourn.hookspecs import hookimpl
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
 
 @hookimpl
 def bourn_modules() -> Iterable[ModuleSpec]:
-    """Register the module `resource`."""
+    """Register the module `resource`; inside Slurm `foreign-end` as well."""
     yield ModuleSpec("resource", "bourn_plugins.resource.module:Resource", ranks="0", requires=("store",))
+    if "SLURM_JOB_ID" in os.environ and "BOURN_JOB_ID" not in os.environ:
+        yield ModuleSpec(
+            "foreign-end",
+            "bourn_plugins.resource.following:Following",
+            ranks="0",
+            requires=("resource", "job-manager"),
+        )
 
 
 @hookimpl

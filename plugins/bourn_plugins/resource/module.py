@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
 from bourn_plugins.resource.allotment import bounded, read_allotment, write_allotment
 from bourn_plugins.resource.describe import from_hosts, read_file
-from bourn_plugins.resource.foreign import foreign_end
+from bourn_plugins.resource.foreign import ForeignEnd
 from bourn_plugins.resource.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Resource(Module):
         self._table = ctx.config.table("resource", ResourceTable)
         self._started = trio.Event()
         self._setting_online = trio.Lock()
+        self.foreign = ForeignEnd(os.environ)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Replay the resource eventlog, note this start in it, and serve."""
@@ -233,10 +235,14 @@ class Resource(Module):
         """
         given = ResourceSet.from_dict(request.get("R", dict))
         write_allotment(self.ctx.rundir, given)
+        self.end_at(given.expiration)
+
+    def end_at(self, expiration: float) -> None:
+        """Take note that the resources end at another time (epoch seconds, 0 for never)."""
         inventory = self._inventory
-        if given.expiration != inventory.rset.expiration:
-            inventory.rset.expiration = inventory.base.expiration = given.expiration
-            self._tell({"expiration": given.expiration})
+        if expiration != inventory.rset.expiration:
+            inventory.rset.expiration = inventory.base.expiration = expiration
+            self._tell({"expiration": expiration})
 
     def reconfigure(self, config: Config) -> None:
         """Take another set of excluded ranks; a new R wants `resource.reload`."""
@@ -277,7 +283,7 @@ class Resource(Module):
             new = to_define(known, self._machines, self._machines if anew else ())
             found = Described(replaced(known, new), new)
         if given is None and not found.rset.expiration:
-            found.rset.expiration = foreign_end()
+            found.rset.expiration = self.foreign.first()
         return found
 
     def _finds_out(self) -> bool:

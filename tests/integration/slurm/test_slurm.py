@@ -14,7 +14,10 @@ START = "srun --mpi=pmi2"
 
 
 def test_a_broker_on_each_node(slurm: Slurm) -> None:
-    script = "bourn getattr hostlist; bourn resource R; bourn overlay status; bourn run -N3 hostname"
+    script = (
+        "bourn getattr hostlist | bourn hostlist -ed,; bourn resource R; bourn overlay status; "
+        "bourn run -N3 hostname"
+    )
     out = slurm.ok(f"{START} -N3 -c1 bourn start sh -c '{script}'").splitlines()
     hosts = out[0].split(",")
     assert [re.fullmatch(r"n[1-4]", host) is not None for host in hosts] == [True] * 3
@@ -40,6 +43,80 @@ def test_the_time_limit_is_mirrored(slurm: Slurm) -> None:
     )
     assert 6 * 60 < float(slurm.ok(f"{START} -N2 -c1 -t 7 bourn start ./left.py")) <= 7 * 60
     assert float(slurm.ok(f"{START} -N1 -c1 bourn start ./left.py")) == 0
+
+
+LEFT = f"""#!{sys.executable}
+import sys, time, bourn
+h = bourn.Handle(sys.argv[1])
+ends = [h.rpc("resource.status").get()["R"]["execution"]["expiration"]]
+ends += [bourn.job.job_list_id(h, bourn.JobID(id)).expiration for id in open("jobs").read().split()]
+print(*(5 * round((end - time.time()) / 300) for end in ends))
+"""
+"""Prints how many minutes the instance and its jobs have left, to the nearest five."""
+
+
+def test_the_time_limit_may_move(slurm: Slurm) -> None:
+    slurm.write(
+        "program.sh",
+        "#!/bin/sh\nfor limit in 0 30m; do bourn submit -t $limit --wait-event=start sleep 1000\n"
+        "done > jobs\necho > ready; sleep 1000\n",
+    )
+    slurm.write(
+        "job.sh",
+        "#!/bin/sh\n#SBATCH -N2 -n2 -c1 -t 60 -o job.out\n"
+        "srun --mpi=pmi2 bourn start --conf resource.end-poll=0.2 ./program.sh\n",
+    )
+    slurm.write("left.py", LEFT)
+    slurm.ok("mkfifo ready")
+    id = slurm.ok("sbatch --parsable job.sh")
+    slurm.ok("cat ready")
+    uri = slurm.ok(f"bourn uri slurm:{id}")
+    assert slurm.ok(f"./left.py {uri}") == "60 60 30"
+    for limit in (120, 45):
+        slurm.ok(f"scontrol update JobId={id} TimeLimit={limit}")
+        slurm.until_it_says(f"./left.py {uri}", f"{limit} {limit} 30")
+    slurm.ok(f"scancel {id}")
+
+
+def test_a_job_may_be_suspended(slurm: Slurm) -> None:
+    conf = "--conf tbon.keepalive=0.1 --conf tbon.torpid-after=0.5 --conf tbon.lost-after=1"
+    slurm.write("task.sh", "#!/bin/sh\necho > running.$BOURN_TASK_RANK; read x < go.$BOURN_TASK_RANK\n")
+    slurm.write(
+        "program.sh",
+        "#!/bin/sh\nid=$(bourn submit -N3 ./task.sh)\nbourn job attach $id\n"
+        "bourn dmesg > log; bourn jobs -an -o '{status}' > how\n",
+    )
+    slurm.write(
+        "job.sh",
+        f"#!/bin/sh\n#SBATCH -N3 -n3 -c1 -o job.out\nsrun --mpi=pmi2 bourn start {conf} ./program.sh\n",
+    )
+    slurm.ok("mkfifo go.0 go.1 go.2")
+    id = slurm.ok("sbatch --parsable job.sh")
+    slurm.until_it_says("ls running.* | wc -l", "3")
+    slurm.ok(f"scontrol suspend {id}")
+    slurm.until_it_says(f"squeue -h -j {id} -o %T", "SUSPENDED")
+    slurm.ok("sleep 2")  # longer than a broker may say nothing
+    slurm.ok(f"scontrol resume {id}")
+    slurm.ok("for task in 0 1 2; do echo > go.$task; done")
+    slurm.until_it_says("cat how", "COMPLETED")
+    assert "lost" not in slurm.ok("cat log job.out")
+
+
+def test_signals_that_a_user_asks_for_reach_the_program(slurm: Slurm) -> None:
+    slurm.write(
+        "program.sh",
+        "#!/bin/sh\ntrap 'echo caught > got; exit 0' USR1\necho > ready\nsleep 1000 & wait\n",
+    )
+    slurm.write(
+        "job.sh", "#!/bin/sh\n#SBATCH -N2 -n2 -c1 -o job.out\nsrun --mpi=pmi2 bourn start ./program.sh\n"
+    )
+    slurm.ok("mkfifo ready")
+    id = slurm.ok("sbatch --parsable job.sh")
+    slurm.ok("cat ready")
+    slurm.ok(f"scancel --signal=USR1 {id}")
+    slurm.until_it_says("cat got", "caught")
+    slurm.until_it_says(f"squeue -h -j {id} -t R -o %T; echo ended", "ended")
+    assert slurm.ok("cat job.out") == ""
 
 
 def test_the_program_is_no_task_of_slurm(slurm: Slurm) -> None:
