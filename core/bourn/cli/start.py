@@ -57,8 +57,11 @@ def _recovery(statedir: str, attrs: Mapping[str, str], size: int) -> dict[str, s
     if size > 1 or "statedir" in attrs:
         other = "--test-size" if size > 1 else "-S statedir"
         raise BournError(f"--recovery {statedir}: is for one broker on this directory, without {other}")
-    if not os.path.isfile(os.path.join(statedir, "bourn.sqlite")):
+    store = os.path.join(statedir, "bourn.sqlite")
+    if not os.path.isfile(store):
         raise BournError(f"--recovery {statedir}: there is no bourn.sqlite, so it is no state directory")
+    if not os.path.getsize(store) and not os.path.exists(f"{store}-wal"):
+        raise BournError(f"--recovery {statedir}: bourn.sqlite is empty, so there is nothing to recover")
     return {"statedir": statedir, "broker.recovery": "1", "broker.cleanup": "keep"}
 
 

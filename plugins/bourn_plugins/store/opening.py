@@ -6,7 +6,8 @@ import errno
 import os
 import re
 import sqlite3
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from bourn._version import __version__
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAGIC = b"SQLite format 3\0"
+_WAL_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _TABLES = re.findall(r"CREATE TABLE (\w+)", DDL)
 QUICK_CHECK_BYTES = 16 << 20  # up to this size the check costs a few ms, so it is always made
 WRITER_CACHE_KIB = 8192
@@ -79,6 +81,7 @@ def check_header(path: Path) -> int:
             f"which knows up to {SCHEMA_VERSION}); it was left as it is",
             errno.EINVAL,
         )
+    check_log(path)
     page = int.from_bytes(head[16:18], "big")
     page = 65536 if page == 1 else page
     pages = int.from_bytes(head[28:32], "big")
@@ -98,12 +101,41 @@ def wal_size(path: Path) -> int:
         return 0
 
 
+def check_log(path: Path) -> None:
+    """Refuse a write-ahead log that doesn't begin as one: SQLite would take it for an empty one, and all that
+    was acknowledged since the database was last written for never said.
+
+    One of zeros is what the loss of power leaves of a log that had not reached the disk.
+    """
+    try:
+        with open(f"{path}-wal", "rb") as f:
+            head = f.read(32)
+    except OSError:
+        return
+    if len(head) < 32 or not any(head):
+        return
+    order: Literal["little", "big"] = "big" if head[3] & 1 else "little"
+    first = second = 0
+    for at in range(0, 24, 8):
+        first = (first + int.from_bytes(head[at : at + 4], order) + second) & 0xFFFFFFFF
+        second = (second + int.from_bytes(head[at + 4 : at + 8], order) + first) & 0xFFFFFFFF
+    told = (int.from_bytes(head[24:28], "big"), int.from_bytes(head[28:], "big"))
+    if head[:4] not in _WAL_MAGICS or told != (first, second):
+        raise BournError(
+            f"{path} is corrupt: {path.name}-wal, with what was last written to it, can't be read; "
+            "it was left as it is",
+            errno.EIO,
+        )
+
+
 def check_body(path: Path, version: int) -> None:
     """Check a database's tables, and its pages where that is cheap or called for, by a connection that
     writes nothing.
     """
     thorough = wal_size(path) or path.stat().st_size <= QUICK_CHECK_BYTES
     problems = []
+    index = f"{path}-shm"
+    indexed = os.path.exists(index)
     try:
         # Without a log to look into, SQLite needn't make one: we hold the lock, so nothing changes.
         db = connect(path, "ro" if wal_size(path) else "ro&immutable=1")
@@ -121,6 +153,9 @@ def check_body(path: Path, version: int) -> None:
     except sqlite3.Error as e:
         problems = [str(e)]
     if problems != ["ok"]:
+        if not indexed:
+            with suppress(OSError):
+                os.unlink(index)  # SQLite has made it to look into the log
         reason = " ".join(problems[0].split()) if problems else "no result"
         raise BournError(f"{path} is corrupt: {reason}; it was left as it is", errno.EIO)
 

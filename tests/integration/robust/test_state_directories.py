@@ -45,10 +45,10 @@ def picture(folder: Path) -> dict[str, str]:
     }
 
 
-def refused(state: Path) -> str:
+def refused(state: Path, option: str = "") -> str:
     """Start on it, check that it's refused and untouched, and return the message."""
     before = picture(state) if state.is_dir() else state.read_bytes()
-    done = start(f"-Sstatedir={state}", "--", "echo", "started")
+    done = start(option or f"-Sstatedir={state}", "--", "echo", "started")
     assert (done.returncode, done.stdout) == (1, ""), done
     assert done.stderr.startswith("bourn-start: error: "), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
@@ -158,6 +158,80 @@ def test_bytes_changed_anywhere(state: Path, seed: int) -> None:
     assert "Traceback" not in done.stderr, done.stderr
     if done.returncode == 1 and "was left as it is" in done.stderr:
         assert picture(state) == before
+
+
+@pytest.fixture(scope="module")
+def log_left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state directory of a broker that was killed: what it wrote last is in the log only."""
+    folder = tmp_path_factory.mktemp("killed")
+    with Instance(folder, f"-Sstatedir={folder}/state") as instance:
+        for _ in range(3):
+            assert instance.bourn("submit --urgency=0 true").returncode == 0
+        instance.kill()
+    return folder / "state"
+
+
+@pytest.fixture
+def killed(log_left: Path, tmp_path: Path) -> Path:
+    state = tmp_path / "state"
+    state.mkdir()
+    for name in ("bourn.sqlite", "bourn.sqlite-wal"):
+        shutil.copy(log_left / name, state)
+    return state
+
+
+def log_of(state: Path) -> Path:
+    return state / "bourn.sqlite-wal"
+
+
+def garbage_in_front(log: Path) -> None:
+    with log.open("r+b") as file:
+        file.write(random.Random(1).randbytes(100))
+
+
+def one_bit(log: Path) -> None:
+    data = bytearray(log.read_bytes())
+    data[18] ^= 1
+    log.write_bytes(data)
+
+
+@pytest.mark.parametrize("spoil", [garbage_in_front, one_bit])
+def test_a_log_that_is_none(killed: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(log_of(killed))
+    words = "corrupt: bourn.sqlite-wal, with what was last written to it, can't be read"
+    assert words in refused(killed)
+    assert words in refused(killed, f"--recovery={killed}")
+
+
+@pytest.mark.parametrize("most", [1000, 33])
+def test_a_log_that_was_cut_off_in_the_middle_of_a_write(killed: Path, most: int) -> None:
+    log = log_of(killed)
+    with log.open("ab") as file:
+        file.write(random.Random(2).randbytes(most))
+    for option in (f"--recovery={killed}", f"-Sstatedir={killed}"):
+        done = start(option, "--", BOURN, "jobs", "-no", "{urgency}")
+        assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["0"] * 3, "")
+
+
+def emptied(db: Path) -> None:
+    log_of(db.parent).unlink()
+    os.truncate(db, 0)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (garbage, "corrupt or not a database of Bourn"),
+        (cut, "corrupt: "),
+        (emptied, "bourn.sqlite is empty, so there is nothing to recover"),
+        (Path.unlink, "there is no bourn.sqlite"),
+    ],
+)  # fmt: skip
+def test_what_is_no_database_is_not_recovered(
+    killed: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    spoil(killed / "bourn.sqlite")
+    assert words in refused(killed, f"--recovery={killed}")
 
 
 def test_one_in_use(state: Path, tmp_path: Path) -> None:
