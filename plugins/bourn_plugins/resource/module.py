@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -18,10 +17,10 @@ from bourn.hookspecs.store import Batch
 from bourn.model.event import Event, parse_eventlog
 from bourn.model.idset import IdSet
 from bourn.model.rset import ResourceSet
-from bourn_plugins.resource.allotment import bounded, read_allotment, write_allotment
-from bourn_plugins.resource.describe import from_hosts, read_file
+from bourn_plugins.resource.allotment import read_allotment, write_allotment
 from bourn_plugins.resource.foreign import ForeignEnd
 from bourn_plugins.resource.inventory import Inventory
+from bourn_plugins.resource.source import Described, Source, replaying
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -30,18 +29,10 @@ if TYPE_CHECKING:
     from bourn.broker.overlay.machines import Machine
     from bourn.broker.request import Later
     from bourn.config import Config
-    from bourn.hookspecs.resource_io import ResourceReader
 
 
 HOSTS_STAY = "boot.hosts-stay"
 """Attribute of an instance whose ranks are the same hosts whenever it is started (`bourn.broker.boot`)."""
-
-
-class Described(NamedTuple):
-    """R, and the part of it that was found out just now."""
-
-    rset: ResourceSet
-    new: ResourceSet | None = None
 
 
 class Resource(Module):
@@ -56,20 +47,22 @@ class Resource(Module):
         self._machines: dict[int, Machine] = {}
         """What brokers have found, as far as is known; empty in an instance of one."""
         self._table = ctx.config.table("resource", ResourceTable)
-        self._started = trio.Event()
-        self._setting_online = trio.Lock()
         self.foreign = ForeignEnd(os.environ)
+        self._source = Source(ctx, self._table, self.foreign)
+        self._discovers = False
+        """Whether R is what brokers find."""
+        self._stays = HOSTS_STAY in ctx.attrs
+        self._started = trio.Event()
+        self._describing, self._setting_online = trio.Lock(), trio.Lock()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Replay the resource eventlog, note this start in it, and serve."""
         await self.ctx.nursery.start(self._follow_machines)
         self._log = [*self.ctx.provider("store").store.resource_events()]
-        self._discovers = self._finds_out()
-        """Whether R is what brokers find."""
-        self._stays = HOSTS_STAY in self.ctx.attrs
-        found = self._describe(anew=not self._stays)
+        self._discovers = self._source.discovers
+        found = self._source.describe(self._events(), self._machines, anew=not self._stays)
         self._inventory = Inventory(found.rset, self._excluded(found.rset))
-        with _replaying():
+        with replaying():
             for event in self._events():
                 self._inventory.apply(event)
         self._members = IdSet(self.ctx.members.ranks if self.ctx.alone else (self.ctx.rank,))
@@ -158,17 +151,18 @@ class Resource(Module):
         described becomes what brokers have found when they were started last.
         """
         path = request.get("path", str, "")
-        if path:
-            found = Described(bounded(self._read(Path(path)), read_allotment(self.ctx.rundir)))
-        else:
-            found = self._describe(anew=True)
-        self._discovers = not path and self._finds_out()
-        self._inventory.describe(found.rset, self._events())
-        rset = self._inventory.rset
-        update = {"ranks": str(rset.ranks), "nodelist": str(rset.nodelist)}
-        news = [("resource-define", self._definition(found.new))] if found.new else []
-        await self._record(*news, ("resource-update", update), *self._drains(self._machines))
-        self._tell(self._everything())
+        async with self._describing:
+            if path:
+                found = Described(self._source.read(Path(path)))
+            else:
+                found = self._source.describe(self._events(), self._machines, anew=True)
+            self._discovers = not path and self._source.discovers
+            self._inventory.describe(found.rset, self._events())
+            rset = self._inventory.rset
+            update = {"ranks": str(rset.ranks), "nodelist": str(rset.nodelist)}
+            news = [("resource-define", self._definition(found.new))] if found.new else []
+            await self._record(*news, ("resource-update", update), *self._drains(self._machines))
+            self._tell(self._everything())
         await self._set_online()
 
     @method(allow=Role.OWNER)
@@ -185,7 +179,8 @@ class Resource(Module):
             count = (await self._ask_scheduler("sched.released"))["count"]
             try:
                 with trio.CancelScope(shield=True):  # the scheduler stands still until it knows the end
-                    return await self._graph_update(changes, force)
+                    async with self._describing:
+                        return await self._graph_update(changes, force)
             except RPCError as error:
                 if error.errnum != errno.EBUSY or not wait:
                     raise
@@ -247,6 +242,7 @@ class Resource(Module):
     def reconfigure(self, config: Config) -> None:
         """Take another set of excluded ranks; a new R wants `resource.reload`."""
         self._table = config.table("resource", ResourceTable)
+        self._source = Source(self.ctx, self._table, self.foreign)
         self._inventory.exclude = self._excluded(self._inventory.rset)
         self._tell(self._everything())
 
@@ -259,41 +255,9 @@ class Resource(Module):
             "drained": len(inventory.drained),
         }
 
-    def _describe(self, *, anew: bool) -> Described:
-        """Return R as configured, or as the parent instance gave it, or as the machines are; `anew`: as they
-        are now, where that isn't what they were.
-
-        It ends when the parent's job, or that of another resource manager, does.
-        """
-        given = read_allotment(self.ctx.rundir)
-        if self._table.path:
-            found = Described(bounded(self._read(Path(self._table.path)), given))
-        elif self._table.config:
-            found = Described(bounded(ResourceSet.from_dict(from_hosts(self._table.config)), given))
-        elif given is not None:
-            found = Described(given)
-        elif not self._machines:
-            found = Described(self._machine())
-        else:
-            self._readers()
-            from bourn_plugins.resource.discovery import remembered, replaced, to_define
-
-            with _replaying():
-                known = remembered(self._events(), self.ctx.members.ranks)
-            new = to_define(known, self._machines, self._machines if anew else ())
-            found = Described(replaced(known, new), new)
-        if given is None and not found.rset.expiration:
-            found.rset.expiration = self.foreign.first()
-        return found
-
-    def _finds_out(self) -> bool:
-        """Whether R is what brokers find of their machines."""
-        table = self._table
-        return not (table.path or table.config) and read_allotment(self.ctx.rundir) is None
-
     def _definition(self, new: ResourceSet | None) -> dict[str, Any]:
         """Return the context of `resource-define`: how R is known, and what was found out now (RFC 44)."""
-        context: dict[str, Any] = {"method": self._method()}
+        context: dict[str, Any] = {"method": self._source.method}
         return {**context, "R": new.to_dict()} if new else context
 
     async def _follow_machines(self, *, task_status: trio.TaskStatus[None]) -> None:
@@ -311,21 +275,23 @@ class Resource(Module):
         """Take note of machines: those of new ranks are resources from now on, and those known `anew`."""
         from bourn_plugins.resource.discovery import to_define
 
-        inventory = self._inventory
-        before = inventory.up
-        new = to_define(inventory.base, machines, anew) if self._discovers else None
+        async with self._describing:
+            inventory = self._inventory
+            before = inventory.up
+            new = to_define(inventory.base, machines, anew) if self._discovers else None
+            if new:
+                inventory.define(new, self._events())
+                inventory.exclude = self._excluded(inventory.rset)
+            define = [("resource-define", self._definition(new))] if new else []
+            events = define + self._drains(machines)
+            if events:
+                await self._record(*events)
+            if new:
+                self._tell(self._everything())
+            else:
+                self._tell_changes(before)
         if new:
-            inventory.define(new, self._events())
-            inventory.exclude = self._excluded(inventory.rset)
-        define = [("resource-define", self._definition(new))] if new else []
-        events = define + self._drains(machines)
-        if events:
-            await self._record(*events)
-        if new:
-            self._tell(self._everything())
             await self._set_online()
-        else:
-            self._tell_changes(before)
 
     def _drains(self, machines: Mapping[int, Machine]) -> list[tuple[str, dict[str, Any]]]:
         """Return the drain events that machines are a reason for, and say so (`[resource] verify`)."""
@@ -369,35 +335,11 @@ class Resource(Module):
                     context = {"idset": str(ranks), "nodelist": self._inventory.hosts(ranks)}
                     await self._change(name, context, at_once=name == "offline")
 
-    def _machine(self) -> ResourceSet:
-        R = self._readers()["machine"].read(b"", {}).R
-        assert R is not None
-        R["execution"]["nodelist"] = [self.ctx.attrs["hostname"]]
-        return ResourceSet.from_dict(R)
-
     def _own_machine(self) -> Machine:
         from bourn.broker.overlay.machines import Machine
 
-        real = self._machine()
+        real = self._source.machine()
         return Machine(real.hostname(0), real.cores(0).mask, real.gpus(0).mask)
-
-    def _method(self) -> str:
-        if self._table.path:
-            return f"file {self._table.path}"
-        if self._table.config:
-            return "configuration"
-        return "dynamic-discovery" if read_allotment(self.ctx.rundir) is None else "job-info"
-
-    def _read(self, path: Path) -> ResourceSet:
-        return ResourceSet.from_dict(read_file(path, self._table.reader, self._readers()))
-
-    def _readers(self) -> dict[str, ResourceReader]:
-        found = {reader.name: reader for _, reader in self.ctx.plugins.collect("bourn_resource_readers")}
-        if "machine" not in found or "R" not in found:
-            raise BournError(
-                "the stock resource readers 'machine' and 'R' are disabled; [resource] can't do without"
-            )
-        return found
 
     def _excluded(self, rset: ResourceSet) -> IdSet:
         """Return the ranks of R that aren't to be used; hosts that haven't come yet may be among them."""
@@ -466,11 +408,3 @@ def _machines(payload: Mapping[str, Any]) -> dict[int, Machine]:
     from bourn.broker.overlay.machines import from_payload
 
     return dict(from_payload(payload["machines"]))
-
-
-@contextmanager
-def _replaying() -> Iterator[None]:
-    try:
-        yield
-    except (BournError, KeyError, TypeError) as error:
-        raise BournError(f"the resource eventlog is corrupt: {error}", errno.EIO) from None
