@@ -385,6 +385,22 @@ async def test_a_module_calls_streams_and_posts_to_others() -> None:
         assert (await error_of(broker, "source.relay", {"topic": "attr.nope"})).errnum == errno.ENOSYS
 
 
+async def test_who_wants_the_newest_only_passes_over_what_waited() -> None:
+    class Source(Module):
+        @method(streaming=True)
+        async def count(self, request: Request) -> None:
+            for number in range(request.get("to", int)):
+                request.respond(number)
+
+    async with (
+        memory_broker(ModuleSpec("source", Source)) as broker,
+        broker.stream("source.count", {"to": 100}) as numbers,
+    ):
+        assert await numbers.latest() == 99
+        with pytest.raises(StopAsyncIteration):
+            await numbers.latest()
+
+
 async def test_a_refused_configuration_leaves_the_old_one() -> None:
     class Picky(Module):
         def reconfigure(self, config: Config) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bourn.broker.overlay.machines import Machine
 from bourn.errors import BournError
@@ -36,6 +38,31 @@ def test_the_last_definition_of_a_rank_counts_and_ranks_that_are_no_more_are_for
     assert remembered([], range(2)) == ResourceSet()
     with pytest.raises(BournError):
         remembered([Event(1.0, "resource-define", {"R": {"version": 3}})], range(2))
+
+
+BATCHES = st.lists(
+    st.tuples(
+        st.dictionaries(
+            st.integers(0, 5),
+            st.builds(Machine, st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 1), st.just("")),
+            max_size=4,
+        ),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@given(BATCHES)
+def test_the_eventlog_remembers_what_was_known(batches: list[tuple[dict[int, Machine], bool]]) -> None:
+    known, log = ResourceSet(), []
+    for machines, anew in batches:
+        new = to_define(known, machines, machines if anew else ())
+        known = replaced(known, new)
+        log.append(define(new if new else None))
+        assert set(machines) <= set(known.ranks)
+        assert not anew or not (faults(known, machines) or surplus(known, machines))
+    assert remembered(log, range(6)) == known
 
 
 def test_unknown_ranks_are_defined_and_known_ones_only_anew() -> None:

@@ -90,3 +90,16 @@ def test_up_never_holds_what_may_not_be_used(log: list[Event]) -> None:
     assert inv.up <= inv.ranks
     assert inv.up <= inv.online
     assert not inv.up & IdSet(inv.drained)
+
+
+def test_what_is_found_of_a_rank_leaves_changes_of_others_as_they_were() -> None:
+    inv = inventory()
+    smaller = ResourceSet.from_nodes([(1, "h1", "0", "")])
+    change = {"changes": [{"op": "remove"}], "ranks": "1", "R": smaller.to_dict(), "down": "2"}
+    update = Event(2.0, "graph-update", change)
+    inv.apply(update)
+    inv.apply(Event(3.0, "drain", {"idset": "0", "reason": "smoke"}))
+    inv.define(ResourceSet.from_nodes([(0, "h0", "0-7", ""), (4, "h4", "0", "")]), [update])
+    assert inv.rset.summary() == "rank0/core[0-7] rank[1,4]/core0 rank[2-3]/core[0-3]"
+    assert inv.base.summary() == "rank0/core[0-7] rank[1-3]/core[0-3] rank4/core0"
+    assert (len(inv.updates), inv.closed, set(inv.drained)) == (1, IdSet("2"), {0})
