@@ -82,13 +82,17 @@ async def _found(broker: Broker, attributes: Mapping[str, str]) -> Overlay:
     """Give an instance of one broker an overlay, of which it is the root."""
     from bourn.broker.boot import INSTANCE, first_version, network_of, overlay_of
 
-    network = network_of(broker, attributes)
-    network.bind()
     hosts = (broker.attrs["hostname"],)
     version = first_version(broker)
-    broker.become(evolve(broker.members, instance=attributes[INSTANCE], hosts=hosts, version=version))
-    overlay = overlay_of(broker, network)
-    await broker.join(overlay)
+    network = network_of(broker, attributes)
+    try:
+        network.bind()
+        broker.become(evolve(broker.members, instance=attributes[INSTANCE], hosts=hosts, version=version))
+        overlay = overlay_of(broker, network)
+        await broker.join(overlay)
+    except BaseException:
+        network.close()
+        raise
     return overlay
 
 
