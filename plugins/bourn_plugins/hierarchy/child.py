@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from bourn.model.idset import IdSet
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,6 +40,7 @@ class Entry:
         "queued",
         "recalled",
         "request",
+        "returning",
         "running",
         "tries",
     )
@@ -52,6 +55,8 @@ class Entry:
         """Whether it has resources, as far as this instance knows."""
         self.recalled = False
         """The job manager wants the request back."""
+        self.returning = False
+        """It is wanted back from its child, for another one."""
         self.cancelled = False
         """The job is being ended, so exceptions of the child say nothing new."""
         self.held: list[tuple[str, dict[str, object], float]] | None = None
@@ -79,7 +84,10 @@ class Child:
     def __init__(self, index: int, part: Part, capacity: Capacity) -> None:
         self.index = index
         self.part = part
-        self.capacity = capacity
+        self.capacity = self.usable = capacity
+        """What it has, and that without nodes which take no new jobs."""
+        self.closed = ""
+        """Its ranks of these nodes, as an idset."""
         self.nnodes = len(capacity.nodes)
         self.ncores = capacity.ncores
         self.ngpus = capacity.ngpus
@@ -106,8 +114,19 @@ class Child:
 
     def become(self, capacity: Capacity) -> None:
         """Take what it has in fact."""
-        self.capacity = capacity
+        self.capacity = self.usable = capacity
+        self.closed = ""
         self.nnodes, self.ncores, self.ngpus = len(capacity.nodes), capacity.ncores, capacity.ngpus
+
+    def close(self, ranks: Sequence[int]) -> bool:
+        """Take no new jobs on these of its ranks, and on the others again; return whether that is news."""
+        closed = str(IdSet(ranks))
+        if closed == self.closed:
+            return False
+        self.closed = closed
+        nodes = tuple(node for rank, node in enumerate(self.capacity.nodes) if rank not in ranks)
+        self.usable = self.capacity._replace(nodes=nodes)
+        return True
 
     def enter(self, state: ChildState, now: float) -> None:
         """Change the state."""

@@ -93,13 +93,14 @@ class Distributor:
         """Note that the child has given a job its resources."""
         if not entry.running and entry.child is not None:
             entry.running = True
+            entry.returning = False
             entry.child.running += 1
 
     def put_back(self, entry: Entry, now: float) -> None:
         """Have a job of a child wait for another one."""
         if entry.child is not None:
             entry.child.give_back(entry, now)
-        entry.running = False
+        entry.running = entry.returning = False
         self._queue(entry)
 
     def remove(self, entry: Entry, now: float) -> None:
@@ -143,7 +144,7 @@ class Distributor:
         for kind, queue in list(self._queues.items()):
             if self._head(queue) is None:
                 del self._queues[kind]
-            elif fitting := [child for child in room if _takes(child, kind)]:
+            elif fitting := [child for child in room if _takes(child, kind) and kind[0].fit(child.usable)]:
                 open_to[kind] = fitting
         while open_to:
             kind = min(open_to, key=self._first) if len(open_to) > 1 else next(iter(open_to))

@@ -1,9 +1,10 @@
 """What goes down to one child, put together until the end of a turn.
 
-A message is an object with some of these keys, acted upon in this order: `specs` [[number, jobspec]], `jobs`
-[[id, number of its jobspec, urgency, flags, t_submit, overrides or null]], `again` [id], those of `jobs` that
-the child may have had before, `urgency` [[id, urgency]],
-`expiration` [[id, seconds since the epoch]], `kill` [[id, signal]], `cancel` [[id, type, note]], `call`
+A message is an object with some of these keys, acted upon in this order: `specs` [[number, jobspec]],
+`jobs` [[id, number of its jobspec, urgency, flags, t_submit, overrides or null]], `again` [id], those of
+`jobs` that the child may have had before, `urgency` [[id, urgency]], `expiration` [[id, seconds since the
+epoch]], `recall` [id], jobs that are wanted back unless they have begun, `closed` [[ranks of the child,
+reason]], all that take no new jobs from now on, `kill` [[id, signal]], `cancel` [[id, type, note]], `call`
 [[tag, topic, payload]], `ack` (number of the last report that is durable), `stop`.
 """
 
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from bourn_plugins.hierarchy.jobspec import handed_down, overrides_down
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bourn.broker.request import Request
     from bourn.hookspecs.sched import AllocRequest
     from bourn.model.interned import InternedJobspec
@@ -49,6 +52,10 @@ class Link:
         """Add an item to a list of the message."""
         self._out.setdefault(what, []).append(item)
 
+    def close(self, ranks: Sequence[tuple[str, str]]) -> None:
+        """Say on which ranks of the child no jobs may begin: (idset, reason); on all others they may."""
+        self._out["closed"] = ranks
+
     def acknowledge(self, seq: int) -> None:
         """Say that all reports up to this one are durable."""
         self._out["ack"] = seq
@@ -64,7 +71,7 @@ class Link:
             out, self._out = self._out, {}
             self.request.respond(out)
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End the stream."""
         self.request.on_cancel = None
         self.request.end()

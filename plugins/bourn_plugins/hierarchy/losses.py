@@ -71,7 +71,7 @@ class Losses:
         jobid, child.jobid = child.jobid, 0
         link = self._level.links.pop(child, None)
         if link is not None:
-            link.close()
+            link.end()
         if not wanted or child.jobs:
             child.failed(now)
             level = logging.INFO if wanted else logging.WARNING

@@ -12,6 +12,7 @@ import trio
 from bourn.broker.module import ANYONE, LATER, Module, Request, Role, method
 from bourn.config import Config
 from bourn.errors import BournError
+from bourn.model.idset import IdSet
 from bourn.model.jobid import JobID
 from bourn_plugins.hierarchy.jobspec import ATTRIBUTE, MARK
 from bourn_plugins.hierarchy.table import HierarchyTable
@@ -53,6 +54,7 @@ class Hierarchy(Module):
         self._closing: list[Request] | None = None
         self._lending: Lending | None = None
         self._elastic: Elastic | None = None
+        self._following = trio.CancelScope()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Raise what is configured, and follow the parent if this is a child."""
@@ -316,11 +318,14 @@ class Hierarchy(Module):
         engine.sched.front = SchedFront(engine.sched, overseer)
         engine.exec.front = ExecFront(engine.exec, overseer)
         self._overseer, self._table, self._raw = overseer, table, dict(raw)
+        self._following = trio.CancelScope()
         self.ctx.nursery.start_soon(self._tend)
+        self.ctx.nursery.start_soon(self._follow_resources, overseer, self._following)
 
     def _end(self) -> None:
         overseer, self._overseer = self._overseer, None
         assert overseer is not None
+        self._following.cancel()
         overseer.engine.on_gone.remove(overseer.gone)
         overseer.engine.sched.front = overseer.engine.exec.front = None
         waiting, self._closing = self._closing or [], None
@@ -346,6 +351,17 @@ class Hierarchy(Module):
             overseer.turn()
             if overseer.own or self._own_since is not None or not settled(overseer.distributor):
                 self._wake.set()
+
+    async def _follow_resources(self, overseer: Overseer, scope: trio.CancelScope) -> None:
+        """Tell children which of their ranks are taken out of service here."""
+        with scope:
+            async with self.ctx.stream("resource.acquire") as updates:
+                async for _ in updates:
+                    status = await self.ctx.rpc("resource.status")
+                    closed = dict.fromkeys(IdSet(status["down"]), "set down")
+                    for entry in status["drain"]:
+                        closed.update(dict.fromkeys(IdSet(entry["ranks"]), entry["reason"]))
+                    overseer.close(closed)
 
     async def _tend(self) -> None:
         """Raise and end children."""

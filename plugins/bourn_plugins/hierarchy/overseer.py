@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bourn.hookspecs.exec_method import ExecEvent
 from bourn.hookspecs.sched import AllocRequest
+from bourn.model.idset import IdSet
 from bourn.model.jobid import JobID
 from bourn.model.states import State
 from bourn_plugins.hierarchy.child import Child, ChildState, Entry, largest
@@ -47,6 +48,7 @@ class Overseer(Level):
         durable: bool,
     ) -> None:
         super().__init__(engine, distributor, table, owner, changed, expiration, durable=durable)
+        self._closed: dict[int, str] = {}
         self._reports = Reports(self)
         self._losses = Losses(self)
 
@@ -265,9 +267,33 @@ class Overseer(Level):
         child.failures, child.idle_since, child.note = 0, now, ""
         self.notes[child.index] = {"exec": {"child": str(JobID(child.jobid))}}
         self._losses.reconcile(child, set(have))
+        link.close([])
+        self._close(child)
         self._losses.look_whether_all_are_back()
         self.changed()
         return self.seen.get(child.jobid, 0)
+
+    def close(self, ranks: Mapping[int, str]) -> None:
+        """Hand nothing down to where no new jobs may begin: the reasons by rank of this instance."""
+        self._closed = dict(ranks)
+        for child in self.links:
+            self._close(child)
+        self.changed()
+
+    def _close(self, child: Child) -> None:
+        """Tell a child on which of its ranks no jobs may begin, and take back what can't begin there now."""
+        reasons: dict[str, list[int]] = {}
+        for own, rank in enumerate(child.ranks):
+            if rank in self._closed:
+                reasons.setdefault(self._closed[rank], []).append(own)
+        if not child.close(sorted(rank for ranks in reasons.values() for rank in ranks)):
+            return
+        link = self.links[child]
+        link.close([(str(IdSet(ranks)), reason) for reason, ranks in reasons.items()])
+        for id, entry in child.jobs.items():
+            if not entry.running and not entry.needs.fit(child.usable):
+                entry.returning = True
+                link.tell("recall", id)
 
     def left(self, child: Child, link: Link) -> None:
         """Note that a connection is lost; if the child's job ends as well, `freed` says so."""

@@ -116,6 +116,8 @@ class Reports:
         if entry.recalled:
             self._level.drop(entry)
             self._level.engine.sched.alloc_cancelled([id])
+        elif entry.returning:
+            self._level.distributor.put_back(entry, t)
         elif kind == "alloc" and entry.child is not None:
             self._level.deny(entry.child, [(id, note)])
         else:

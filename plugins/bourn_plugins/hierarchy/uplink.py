@@ -15,6 +15,7 @@ from bourn.client.aio import Handle
 from bourn.client.transport import Encoded
 from bourn.errors import BournError, RPCError
 from bourn.model.flags import KEPT_ABOVE
+from bourn.model.idset import IdSet
 from bourn.model.interned import INTERNED, IngestedJob, InternedJobspec
 from bourn.model.jobid import JobID
 from bourn.model.states import State
@@ -56,6 +57,9 @@ class Uplink:
         self._parent = ctx.attrs["parent-uri"]
         self._statedir = ctx.attrs.get(STATEDIR)
         self._due = trio.Event()
+        self._closed = IdSet()
+        """The ranks that are drained here because the parent's are."""
+        self._closing = trio.Lock()
         self._resting = True
         self._pause = PACE
 
@@ -136,6 +140,12 @@ class Uplink:
                 reason = engine.move_expiration(job, t)
                 if reason is not None:
                     log.warning("job %s: its time limit can't be moved: %s", JobID(id), reason)
+        for id in message.get("recall", ()):
+            job = engine.jobs.get(id)
+            if job is not None and job.state in State.PENDING:
+                engine.post(job, "exception", {"type": "cancel", "severity": 0, "note": "recalled"})
+        if "closed" in message:
+            self._ctx.nursery.start_soon(self._close, message["closed"])
         for id, signum in message.get("kill", ()):
             if id in engine.jobs:
                 self._kill(id, signum)
@@ -182,6 +192,31 @@ class Uplink:
             self._engine.exec.kill([(id, signum)])
         except BournError as error:
             log.warning("job %s can't be sent signal %d: %s", JobID(id), signum, error.message)
+
+    async def _close(self, closed: Sequence[tuple[str, str]]) -> None:
+        """Drain the ranks on which the parent lets no jobs begin; undrain others that it had us drain."""
+        async with self._closing:
+            if not closed and not self._closed:
+                return
+            drained = IdSet()
+            for entry in (await self._ctx.rpc("resource.status"))["drain"]:
+                drained |= IdSet(entry["ranks"])
+            back = self._closed & drained
+            self._closed = IdSet()
+            for ranks, reason in closed:
+                self._closed |= (back & IdSet(ranks)) | (new := IdSet(ranks) - drained)
+                back -= IdSet(ranks)
+                if new:
+                    note = f"in the parent instance: {reason or 'drained'}"
+                    await self._ask("resource.drain", {"targets": str(new), "reason": note})
+            if back:
+                await self._ask("resource.undrain", {"targets": str(back)})
+
+    async def _ask(self, topic: str, payload: object) -> None:
+        try:
+            await self._ctx.rpc(topic, payload)
+        except RPCError as error:
+            log.warning("%s, which the parent asks for: %s", topic, error.message)
 
     async def _call(self, tag: int, topic: str, payload: Any) -> None:
         """Call a service here for the parent."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -236,3 +237,38 @@ def test_children_are_raised_where_no_virtual_environment_is_activated(tmp_path)
         env=env, cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "from below\n", "")
+
+
+def test_nodes_that_are_drained_at_the_root_get_no_jobs_at_any_level(tmp_path):
+    with grown(tmp_path, 'shape="2x2"', size=2) as tree:
+        tree.wait_for(2)
+        job_of = partial(bourn.job.job_list_id, tree.h)
+        [below] = [child for child in tree.children() if job_of(child["id"]).ranks == "1"]
+        with bourn.Handle(below["uri"]) as middle:
+
+            def leaves():
+                return middle.rpc("hierarchy.status").get()["children"]
+
+            def drained(uri):
+                with bourn.Handle(uri) as h:
+                    return [entry["reason"] for entry in h.rpc("resource.status").get()["drain"]]
+
+            tree.until(lambda: all(leaf["state"] == "up" for leaf in leaves()))
+            [running] = tree.submit("sleep 60", num_tasks=1, system={"constraints": {"ranks": ["1"]}})
+            bourn.job.event_wait(tree.h, running, "start")
+            assert tree.run("bourn", "resource", "drain", "1", "broken").returncode == 0
+            nested = "in the parent instance: broken"
+            tree.until(lambda: drained(below["uri"]) == [nested])
+            uris = [leaf["uri"] for leaf in leaves()]
+            tree.until(lambda: all(drained(uri) == [f"in the parent instance: {nested}"] for uri in uris))
+            ids = tree.submit("true", 8)
+            assert tree.results(ids) == ["COMPLETED"] * 8
+            assert {job_of(id).ranks for id in ids} == {"0"}
+            # What runs there goes on, and what can run only there waits.
+            [waits] = tree.submit("true", system={"constraints": {"ranks": ["1"]}})
+            assert tree.run("bourn", "resource", "undrain", "1").returncode == 0
+            assert tree.results([waits]) == ["COMPLETED"]
+            tree.until(lambda: not drained(below["uri"]) and not any(map(drained, uris)))
+            assert job_of(running).status == "RUN"
+            bourn.job.cancel(tree.h, running)
+            assert tree.results([running]) == ["CANCELED"]

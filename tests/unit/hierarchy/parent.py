@@ -4,7 +4,7 @@ that say what a test has them say."""
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bourn.model.states import State
 from bourn.testing import alloc_request
@@ -16,6 +16,9 @@ from bourn_plugins.hierarchy.overseer import Overseer
 from bourn_plugins.hierarchy.shape import Part
 from bourn_plugins.hierarchy.table import HierarchyTable
 from bourn_plugins.job_manager.job import ALLOCATED, FINISHED, STARTED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FACTS = {"start": STARTED, "finish": FINISHED}
 OWNER = 1000
@@ -111,8 +114,12 @@ class Line:
     def flush(self) -> None:
         pass
 
-    def close(self) -> None:
+    def end(self) -> None:
         self.closed = True
+
+    def close(self, ranks: Sequence[tuple[str, str]]) -> None:
+        if ranks:
+            self.down.append(("closed", *ranks))
 
 
 class Parent:

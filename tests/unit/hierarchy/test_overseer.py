@@ -253,3 +253,43 @@ def test_each_job_is_accounted_for_once(steps: list[tuple[str, int]]) -> None:
         over = not parent.overseer.has(id)
         assert names.count("granted") == names.count("start") <= 1
         assert names.count("release") == names.count("finish") == (over and id not in parent.manager.own)
+
+
+def test_a_child_whose_nodes_take_no_jobs_gets_none_and_gives_back_what_has_not_begun() -> None:
+    parent = Parent()
+    parent.submit(1, 2, 3)
+    parent.start(0, 1)
+    parent.told(), parent.down(0), parent.down(1)
+    parent.overseer.close({4: "broken"})
+    assert parent.down(0) == [("closed", ("0", "broken")), ("recall", 3)]
+    parent.submit(5, 6)
+    assert parent.down(0) == []
+    assert parent.down(1) == [("job", 5), ("job", 6)]
+    # 3 comes back and goes elsewhere; 1, which runs there, stays.
+    parent.report(0, over=[(3, 1.0, "cancel", "recalled")])
+    assert parent.down(1) == [("job", 3, "again")]
+    parent.finish(0, 1)
+    assert parent.told() == [("finish", 1), ("release", 1)]
+    parent.overseer.close({4: "broken"})
+    assert parent.down(0) == []
+    parent.overseer.close({})
+    assert parent.distributor.children[0].closed == ""
+    parent.submit(7, 8)
+    assert parent.down(0) == [("job", 7)]
+
+
+def test_a_job_that_began_before_it_was_recalled_stays() -> None:
+    parent = Parent()
+    parent.submit(1)
+    parent.overseer.close({4: ""})
+    parent.start(0, 1)
+    parent.finish(0, 1)
+    assert parent.told() == [("granted", 1, "4"), ("start", 1), ("finish", 1), ("release", 1)]
+
+
+def test_a_child_that_comes_back_hears_again_what_is_closed() -> None:
+    parent = Parent()
+    parent.submit(1)
+    parent.overseer.close({4: "broken"})
+    parent.join(0, 1)
+    assert parent.down(0) == [("closed", ("0", "broken")), ("recall", 1)]
