@@ -19,10 +19,10 @@ import trio
 
 from bourn.broker.framing import MAX_FRAME, FrameDecoder
 from bourn.client.handle import Event
-from bourn.client.rpc import NORESPONSE, STREAMING
-from bourn.client.service import LATER, ClientRequest
+from bourn.client.rpc import NORESPONSE, STREAMING, request_message
+from bourn.client.service import LATER, ClientRequest, answering, method_of
 from bourn.client.transport import connection_error, decode, encode, socket_path
-from bourn.errors import BournError, RPCError, suggest
+from bourn.errors import BournError, RPCError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -117,7 +117,7 @@ class Handle:
 
     def post(self, topic: str, payload: object = None, nodeid: int = -1) -> None:
         """Send a request that wants no response."""
-        self._send(self._message(topic, payload, nodeid, NORESPONSE, 0))
+        self._send(request_message(topic, payload, nodeid, NORESPONSE, 0))
 
     async def attr_get(self, name: str) -> str:
         """Return a broker attribute."""
@@ -167,21 +167,11 @@ class Handle:
         send, receive = trio.open_memory_channel[Any](math.inf)
         self._waiting[matchtag] = send
         try:
-            self._send(self._message(topic, payload, nodeid, flags, matchtag))
+            self._send(request_message(topic, payload, nodeid, flags, matchtag))
             yield receive
         finally:
             if self._waiting.pop(matchtag, None) is not None and self._error is None:
                 self._send({"type": "control", "topic": "cancel", "matchtag": matchtag})
-
-    def _message(self, topic: str, payload: object, nodeid: int, flags: int, matchtag: int) -> dict[str, Any]:
-        message: dict[str, Any] = {"type": "request", "topic": topic, "matchtag": matchtag}
-        if payload is not None:
-            message["payload"] = payload
-        if nodeid != -1:
-            message["nodeid"] = nodeid
-        if flags:
-            message["flags"] = flags
-        return message
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._error is not None:
@@ -252,28 +242,10 @@ class Handle:
         self._work.set()
 
     async def _serve(self, request: ClientRequest) -> None:
-        service, _, name = request.topic.partition(".")
-        methods = self._services.get(service, {})
-        function = methods.get(name)
-        if function is None:
-            request.error(errno.ENOSYS, f"service '{service}' has no method '{name}'{suggest(name, methods)}")
-            return
-        with trio.CancelScope() as scope:
+        with trio.CancelScope() as scope, answering(request):
             self._asked[request.matchtag] = scope
             try:
-                result = await function(request)
-            except BournError as error:
-                request.error(error.errnum, error.message)
-            except Exception as error:
-                text = f"service '{service}' failed in {request.topic}: {type(error).__name__}: {error}"
-                request.error(errno.EIO, text)
-                raise
-            else:
-                if result is not LATER:
-                    if request.streaming:
-                        request.end()
-                    else:
-                        request.respond(result)
+                request.conclude(await method_of(request, self._services)(request))
             finally:
                 self._asked.pop(request.matchtag, None)
 

@@ -17,7 +17,7 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bourn.client.rpc import NORESPONSE, STREAMING, Future
+from bourn.client.rpc import NORESPONSE, STREAMING, Future, request_message
 from bourn.client.service import ClientRequest, answer
 from bourn.client.transport import Connection, encode, socket_path
 from bourn.errors import BournError, RPCError
@@ -99,14 +99,8 @@ class Handle:
             noresponse: want none; the future is then ready, with None.
         """
         matchtag = 0 if noresponse else next(self._tags)
-        message: dict[str, Any] = {"type": "request", "topic": topic, "matchtag": matchtag}
-        if payload is not None:
-            message["payload"] = payload
-        if nodeid != -1:
-            message["nodeid"] = nodeid
-        if streaming or noresponse:
-            message["flags"] = (STREAMING if streaming else 0) | (NORESPONSE if noresponse else 0)
-        frame = encode(message)
+        flags = (STREAMING if streaming else 0) | (NORESPONSE if noresponse else 0)
+        frame = encode(request_message(topic, payload, nodeid, flags, matchtag))
         future = Future(self, topic, matchtag, streaming)
         if noresponse:
             future._deliver(None)

@@ -25,6 +25,18 @@ STREAMING = 1
 NORESPONSE = 2
 
 
+def request_message(topic: str, payload: object, nodeid: int, flags: int, matchtag: int) -> dict[str, Any]:
+    """Return a request as it travels; what has its default is left out."""
+    message: dict[str, Any] = {"type": "request", "topic": topic, "matchtag": matchtag}
+    if payload is not None:
+        message["payload"] = payload
+    if nodeid != -1:
+        message["nodeid"] = nodeid
+    if flags:
+        message["flags"] = flags
+    return message
+
+
 class Future:
     """The response to a request, or the stream of them.
 

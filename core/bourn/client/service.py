@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,9 @@ from bourn.client.transport import encode
 from bourn.errors import BournError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    Services = Mapping[str, Mapping[str, Callable[["ClientRequest"], Any]]]
 
 
 class Later(Enum):
@@ -77,35 +80,45 @@ class ClientRequest:
         """End a streaming request well (ENODATA)."""
         self.error(errno.ENODATA, "end of stream")
 
+    def conclude(self, result: object) -> None:
+        """Answer with what a method returned."""
+        if result is LATER:
+            return
+        if self.streaming:
+            self.end()
+        else:
+            self.respond(result)
+
     def _reply(self, rest: dict[str, Any]) -> None:
         if not self.cancelled:
             self._send(encode({"type": "response", "topic": self.topic, "matchtag": self.matchtag, **rest}))
 
 
-def answer(
-    request: ClientRequest, services: Mapping[str, Mapping[str, Callable[[ClientRequest], Any]]]
-) -> None:
+def answer(request: ClientRequest, services: Services) -> None:
     """Find the method that a request names, call it, and answer with what becomes of it."""
+    with answering(request):
+        request.conclude(method_of(request, services)(request))
+
+
+def method_of(request: ClientRequest, services: Services) -> Callable[[ClientRequest], Any]:
+    """Return the method that a request names; BournError where there is none."""
     service, _, name = request.topic.partition(".")
     methods = services.get(service, {})
-    function = methods.get(name)
-    if function is None:
-        if name != "disconnect":
-            request.error(errno.ENOSYS, f"service '{service}' has no method '{name}'{suggest(name, methods)}")
-        return
+    if name not in methods:
+        hint = suggest(name, methods)
+        raise BournError(f"service '{service}' has no method '{name}'{hint}", errno.ENOSYS)
+    return methods[name]
+
+
+@contextmanager
+def answering(request: ClientRequest) -> Iterator[None]:
+    """Answer a request with the error that is raised within; one that nobody meant goes on."""
     try:
-        result = function(request)
+        yield
     except BournError as error:
         request.error(error.errnum, error.message)
     except Exception as error:
-        request.error(
-            errno.EIO, f"service '{service}' failed in {request.topic}: {type(error).__name__}: {error}"
-        )
+        service = request.topic.partition(".")[0]
+        text = f"service '{service}' failed in {request.topic}: {type(error).__name__}: {error}"
+        request.error(errno.EIO, text)
         raise
-    else:
-        if result is LATER:
-            return
-        if request.streaming:
-            request.end()
-        else:
-            request.respond(result)
