@@ -44,20 +44,15 @@ def check_jobspec(obj: object) -> None:
         _check_task(task, f"tasks[{i}]", labels)
     attributes = obj["attributes"]
     if attributes is not None:
-        if type(attributes) is not dict:
-            _bad("attributes", f"must be a dictionary with system and user, not {_kind(attributes)}")
+        _dictionary(attributes, "attributes", "a dictionary with system and user")
         if not attributes.keys() <= _ATTRIBUTES:
             _keys(attributes, "attributes", _ATTRIBUTES, ())
-        system = attributes.get("system", _EMPTY)
-        if type(system) is not dict:
-            _bad("attributes.system", f"must be a dictionary, not {_kind(system)}")
+        system = _dictionary(attributes.get("system", _EMPTY), "attributes.system")
         for key, value in system.items():
             check = _SYSTEM.get(key)
             if check is not None:
                 check(value, f"attributes.system.{key}")
-        user = attributes.get("user", _EMPTY)
-        if type(user) is not dict:
-            _bad("attributes.user", f"must be a dictionary, not {_kind(user)}")
+        _dictionary(attributes.get("user", _EMPTY), "attributes.user")
 
 
 def check_v1(obj: dict[str, Any]) -> None:
@@ -192,17 +187,13 @@ def _check_task(task: Any, path: str, labels: dict[str, dict[str, Any]]) -> None
     if len(task) > 3:
         if type(task.get("distribution", "")) is not str:
             _bad(f"{path}.distribution", f"must be a string, not {_kind(task['distribution'])}")
-        attributes = task.get("attributes", _EMPTY)
-        if type(attributes) is not dict:
-            _bad(f"{path}.attributes", f"must be a dictionary, not {_kind(attributes)}")
+        attributes = _dictionary(task.get("attributes", _EMPTY), f"{path}.attributes")
         if "environment" in attributes:
             _check_environment(attributes["environment"], f"{path}.attributes.environment")
 
 
 def _check_environment(value: object, path: str) -> None:
-    if type(value) is not dict:
-        _bad(path, f"must be a dictionary of strings, not {_kind(value)}")
-    for name, text in value.items():
+    for name, text in _dictionary(value, path, "a dictionary of strings").items():
         if (type(text) is not str and text is not None) or not name or "=" in name or "\0" in name:
             break
         if text is not None and "\0" in text:
@@ -227,27 +218,18 @@ def _check_text(value: object, path: str) -> None:
 
 
 def _check_job(value: object, path: str) -> None:
-    if type(value) is not dict:
-        _bad(path, f"must be a dictionary, not {_kind(value)}")
-    for key, text in value.items():
+    for key, text in _dictionary(value, path).items():
         if type(text) is not str:
             _bad(f"{path}.{key}", f"must be a string, not {_kind(text)}")
 
 
 def _check_shell(value: object, path: str) -> None:
-    if type(value) is not dict:
-        _bad(path, f"must be a dictionary, not {_kind(value)}")
-    options = value.get("options", _EMPTY)
-    if type(options) is not dict:
-        _bad(f"{path}.options", f"must be a dictionary, not {_kind(options)}")
+    _dictionary(_dictionary(value, path).get("options", _EMPTY), f"{path}.options")
 
 
 def _check_files(value: object, path: str) -> None:
-    if type(value) is not dict:
-        _bad(path, f"must be a dictionary of files, not {_kind(value)}")
-    for name, entry in value.items():
-        if type(entry) is not dict:
-            _bad(f"{path}.{name}", f"must be a dictionary with mode and data, not {_kind(entry)}")
+    for name, entry in _dictionary(value, path, "a dictionary of files").items():
+        _dictionary(entry, f"{path}.{name}", "a dictionary with mode and data")
 
 
 def _check_dependencies(value: object, path: str) -> None:
@@ -255,8 +237,7 @@ def _check_dependencies(value: object, path: str) -> None:
         _bad(path, f"must be a list of dependencies, not {_kind(value)}")
     for i, dependency in enumerate(value):
         where = f"{path}[{i}]"
-        if type(dependency) is not dict:
-            _bad(where, f"must be a dictionary with scheme and value, not {_kind(dependency)}")
+        _dictionary(dependency, where, "a dictionary with scheme and value")
         for key in ("scheme", "value"):
             if key not in dependency:
                 _bad(where, f"misses the key '{key}'")
@@ -281,13 +262,12 @@ def _check_constraints(value: object, path: str) -> None:
 def _check_retry(value: object, path: str) -> None:
     from bourn.model.retry import MAX_LIMIT, wrong
 
-    if type(value) is not dict:
-        _bad(path, f"must be a dictionary with limit and, optionally, on, not {_kind(value)}")
-    _keys(value, path, ("limit", "on"), ("limit",))
-    limit = value["limit"]
+    retry = _dictionary(value, path, "a dictionary with limit and, optionally, on")
+    _keys(retry, path, ("limit", "on"), ("limit",))
+    limit = retry["limit"]
     if type(limit) is not int or not 0 <= limit <= MAX_LIMIT:
         _bad(f"{path}.limit", f"must be an integer from 0 to {MAX_LIMIT}, not {limit!r}")
-    on = value.get("on", [])
+    on = retry.get("on", [])
     if type(on) is not list:
         _bad(f"{path}.on", f"must be a list of conditions, not {_kind(on)}")
     for i, word in enumerate(on):
@@ -330,6 +310,12 @@ def _keys(obj: dict[str, Any], path: str, known: Iterable[str], required: Iterab
     for key in sorted(required):
         if key not in obj:
             _bad(path, f"misses the key '{key}'")
+
+
+def _dictionary(value: object, path: str, what: str = "a dictionary") -> dict[str, Any]:
+    if type(value) is not dict:
+        _bad(path, f"must be {what}, not {_kind(value)}")
+    return value
 
 
 def _kind(value: object) -> str:
