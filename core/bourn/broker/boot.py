@@ -132,11 +132,9 @@ def overlay_of(broker: Broker, network: TlsNetwork) -> Overlay:
     return overlay
 
 
-def first_version(broker: Broker) -> int:
-    """Return the version of what a broker knows of the members at first. What rank 0 knows comes before what
-    others suppose, and before what others have heard of a rank 0 that was there before.
-    """
-    return 0 if broker.rank else int(time() * 1000)
+def first_version(broker: Broker) -> tuple[int, int]:
+    """Return the version of what a broker knows of the members at first; see `Members.version`."""
+    return (0, 0) if broker.rank else (int(time() * 1000), 0)
 
 
 async def _give_up(broker: Broker) -> None:

@@ -28,13 +28,14 @@ class Members:
         topology: the tree, in which those that have left have no place.
         instance: what all brokers of the instance have in common, and no others.
         hosts: the name of each rank's host; empty where a broker hasn't been told yet.
-        version: goes up with each change; 0 is what a broker takes for granted at its start.
+        version: when rank 0 was started (ms since the epoch), and how often this has changed since; (0, 0) is
+            what a broker takes for granted at its start.
     """
 
     topology: Topology
     instance: str = ""
     hosts: tuple[str, ...] = ()
-    version: int = 0
+    version: tuple[int, int] = (0, 0)
 
     @classmethod
     def flat(cls, size: int) -> Members:
@@ -49,19 +50,20 @@ class Members:
         try:
             parents = tuple(int(parent) for parent in payload["parents"])
             hosts = tuple(Hostlist(payload["hosts"]))
-            version, instance, name = payload["version"], payload["instance"], payload["topology"]
+            start, count = map(int, payload["version"])
+            instance, name = payload["instance"], payload["topology"]
         except (KeyError, TypeError) as error:
             raise ValueError(f"no list of members: {error!r}") from None
         if not parents or any(not LEFT <= parent < len(parents) for parent in parents):
             raise ValueError("a list of members with parents that aren't in it")
         if hosts and len(hosts) != len(parents):
             raise ValueError(f"a list of {len(parents)} members on {len(hosts)} hosts")
-        return cls(Topology(parents, str(name)), str(instance), hosts, int(version))
+        return cls(Topology(parents, str(name)), str(instance), hosts, (start, count))
 
     def payload(self) -> dict[str, Any]:
         """Return what tells another broker."""
         return {
-            "version": self.version,
+            "version": [*self.version],
             "instance": self.instance,
             "topology": self.topology.name,
             "parents": [*self.topology.parents],
@@ -101,6 +103,15 @@ class Members:
         """Their hosts, in the order of ranks."""
         return _text(self.hosts[rank] for rank in self.ranks) if self.hosts else ""
 
+    @property
+    def life(self) -> int:
+        """Which of rank 0's lives this is of: one that is started again begins everything anew."""
+        return self.version[0]
+
+    @property
+    def _next_version(self) -> tuple[int, int]:
+        return self.version[0], self.version[1] + 1
+
     def objection(self, rank: int) -> str | None:
         """Say why a rank doesn't belong to the instance, or None."""
         if rank in self:
@@ -117,7 +128,7 @@ class Members:
         """
         if topology.parents[: self.next] != self.topology.parents:
             raise BournError(f"topology '{topology.name}': brokers that run would get other parents")
-        return evolve(self, topology=topology, hosts=(*self.hosts, *hosts), version=self.version + 1)
+        return evolve(self, topology=topology, hosts=(*self.hosts, *hosts), version=self._next_version)
 
     def without(self, ranks: Iterable[int]) -> Members:
         """Return what is left when ranks leave for good.
@@ -136,7 +147,7 @@ class Members:
                 raise BournError(f"rank {rank} can't leave: rank {stay[0]} is below it")
             parents[rank] = LEFT
         tree = Topology(tuple(parents), self.topology.name)
-        return evolve(self, topology=tree, version=self.version + 1)
+        return evolve(self, topology=tree, version=self._next_version)
 
 
 def _text(hosts: Iterable[str]) -> str:

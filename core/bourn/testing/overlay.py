@@ -158,6 +158,8 @@ class MemoryInstance:
         self._log = log
         self._nursery = nursery
         self._gone: dict[int, trio.Event] = {}
+        self._lives = 0
+        """How often rank 0 was started."""
 
     def __getitem__(self, rank: int) -> MemoryBroker:
         return self._brokers[rank]
@@ -217,7 +219,8 @@ class MemoryInstance:
                 table = broker.config.table("tbon", TbonTable)
                 tree = parse_topology(table.topology, self.size)
                 hosts = tuple(f"n{rank}" for rank in range(self.size)) if rank == 0 else ()
-                broker.become(Members(tree, instance, hosts, version=0 if rank else 1))
+                self._lives += rank == 0
+                broker.become(Members(tree, instance, hosts, (0 if rank else self._lives, 0)))
                 broker.overlay = Overlay(broker, self.network.of(rank), table)
                 if rank in self.machines:
                     broker.overlay.machines.note(rank, self.machines[rank])

@@ -561,3 +561,24 @@ async def test_a_link_is_kept_where_nobody_else_can_be_reached() -> None:
         instance.network.restore(0, 1)
         await instance.until(lambda: instance[0].broker.online == 15)
         assert instance[2].broker.overlay.parent.rank == 1
+
+
+async def test_events_of_a_rank_0_that_was_started_again_reach_those_that_lived_on() -> None:
+    async with memory_instance(4, topology="custom:0,1,0") as instance:
+        seen: dict[int, list[int]] = {rank: [] for rank in (1, 2, 3)}
+        for rank, numbers in seen.items():
+            instance[rank].ctx.subscribe("n", lambda topic, payload, numbers=numbers: numbers.append(payload))
+        for number in range(10):
+            await instance[0].rpc("event.publish", {"topic": "n", "payload": number})
+        await instance.until(lambda: all(len(numbers) == 10 for numbers in seen.values()))
+        await instance.cut(0)
+        await instance.start(0)
+        await instance.until(lambda: instance[0].broker.online == 15)
+        for number in range(10, 12):
+            await instance[0].rpc("event.publish", {"topic": "n", "payload": number})
+        await instance.until(lambda: all(numbers[-1] == 11 for numbers in seen.values()))
+        assert all(numbers == [*range(12)] for numbers in seen.values())
+        await instance[1].rpc("overlay.cut", {"rank": 2})
+        await instance[0].rpc("event.publish", {"topic": "n", "payload": 12})
+        await instance.until(lambda: seen[2] == [*range(13)])
+        assert not any("missed" in text for text in instance.log)

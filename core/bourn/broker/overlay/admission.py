@@ -65,7 +65,7 @@ class Admission:
             return BournError(f"it is Bourn {version}, this is Bourn {__version__}", errno.EPROTONOSUPPORT)
         if not isinstance(rank, int) or rank < 0:
             return BournError(f"there is no rank {rank!r} in this instance", errno.EINVAL)
-        if not isinstance(hello.get("seq"), int | None):
+        if not isinstance(hello.get("seq"), int):
             return BournError(f"rank {rank} sends no number of an event", errno.EPROTO)
         if hello.get("instance") != members.instance:
             return BournError(f"rank {rank} is of another instance", errno.EPERM)
@@ -107,17 +107,13 @@ class Admission:
 
     def _welcome(self, hello: dict[str, Any], address: str) -> Peer:
         overlay = self._overlay
-        rank, seq = int(hello["rank"]), hello.get("seq")
+        rank = int(hello["rank"])
         peer = overlay.peers[rank] = overlay.new_peer(rank, address)
-        welcome = {
-            "rank": overlay.rank,
-            "seq": overlay.broker.events.seq,
-            "members": overlay.broker.members.payload(),
-        }
-        peer.push(control("welcome", welcome))
-        for number, frame in overlay.recent:
-            if seq is not None and number > seq:
-                peer.push(frame)
+        peer.push(control("welcome", overlay.news()))
+        if hello.get("life") == overlay.broker.members.life:
+            for number, frame in overlay.recent:
+                if number > hello["seq"]:
+                    peer.push(frame)
         log.info("rank %d is linked, from %s", rank, address)
         overlay.machines.take(hello["machines"])
         overlay.take_report(peer, hello["report"])

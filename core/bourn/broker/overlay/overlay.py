@@ -18,7 +18,7 @@ from bourn.broker.overlay.census import ONLINE, Census, Report
 from bourn.broker.overlay.machines import Machines, from_payload
 from bourn.broker.overlay.peer import HIGH_WATER, Peer
 from bourn.broker.overlay.uplink import Uplink
-from bourn.broker.overlay.wire import control, read_members, value_of
+from bourn.broker.overlay.wire import control, read_news, value_of
 from bourn.broker.request import Nowhere, Request
 from bourn.broker.roles import Role
 from bourn.errors import BournError
@@ -107,22 +107,31 @@ class Overlay:
         self.census.leave(ONLINE)
         self.changed()
 
-    def learn(self, members: Members) -> None:
-        """Take note of who belongs to the instance, if that is news, and tell those below."""
+    def learn(self, members: Members, seq: int = 0) -> None:
+        """Take note of who belongs to the instance, if that is news, and tell those below.
+
+        `seq`: the number of the last event, where rank 0 was started again and so counts anew.
+        """
         broker = self.broker
         if members.version <= broker.members.version:
             return
+        if members.life != broker.members.life:
+            broker.events.seq = seq
+            self.recent.clear()
         broker.become(members)
         self._say_where()
         self.census.leave_out(members.left)
-        frame = control("members", members.payload())
         for peer in self.children():
-            peer.push(frame)
+            peer.push(control("members", self.news()))
         if self.rank not in members:
             broker.stop(f"rank {self.rank} has left the instance for good")
         elif self._nursery is not None and self._may_serve():
             self._nursery.start_soon(self._serve_from_now_on)
         self.changed()
+
+    def news(self) -> dict[str, Any]:
+        """Return what those below learn of the instance, see `read_news`."""
+        return {"seq": self.broker.events.seq, "members": self.broker.members.payload()}
 
     def _say_where(self) -> None:
         """Give this broker's place in the tree as attributes."""
@@ -386,7 +395,7 @@ class Overlay:
                     raise ProtocolError(f"a bad report: {error}") from None
                 self.take_report(peer, report)
             case "members" if peer is self.parent:
-                self.learn(read_members(value_of(packet.payload)))
+                self.learn(*read_news(value_of(packet.payload)))
             case "machines" if peer is not self.parent:
                 try:
                     self.machines.take(list(from_payload(value_of(packet.payload))))

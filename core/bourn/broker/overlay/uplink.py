@@ -13,7 +13,7 @@ from bourn.broker.framing import ProtocolError
 from bourn.broker.overlay.link import run_link
 from bourn.broker.overlay.network import Refused
 from bourn.broker.overlay.reasons import explain
-from bourn.broker.overlay.wire import control, first_frame, read_members, value_of
+from bourn.broker.overlay.wire import control, first_frame, read_news, value_of
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ class Uplink:
         """Since when there is no way to rank 0 (the clock of the loop)."""
         self._warned = trio.Event()
         """The parent has said that it is adrift."""
-        self._joined = False
-        """Whether a parent has ever taken this broker in, so that it knows which events it has seen."""
 
     async def keep(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve a link after the other until the broker ends; `started` with the first.
@@ -172,12 +170,9 @@ class Uplink:
             if packet.topic == "error":
                 kind = BournError if packet.errnum == errno.EAGAIN else Refused
                 raise kind(f"rank {rank} refuses rank {overlay.rank}: {packet.errstr}", packet.errnum)
-            welcome = value_of(packet.payload)
-            if packet.topic != "welcome" or not isinstance(welcome, dict):
+            if packet.topic != "welcome":
                 raise ProtocolError(f"rank {rank} answers with '{packet.topic:.40}'")
-            if not self._joined:
-                self._joined, overlay.broker.events.seq = True, int(welcome.get("seq", 0))
-            overlay.learn(read_members(welcome.get("members")))
+            overlay.learn(*read_news(value_of(packet.payload)))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             await trio.aclose_forcefully(stream)
             reason, hopeless = explain(error)
@@ -197,7 +192,8 @@ class Uplink:
             "instance": broker.members.instance,
             "rank": overlay.rank,
             "host": broker.attrs.get("hostname", ""),
-            "seq": broker.events.seq if self._joined else None,
+            "life": broker.members.life,
+            "seq": broker.events.seq,
             "machines": overlay.machines.all(overlay.census.linked),
             "report": overlay.census.payload(),
         }

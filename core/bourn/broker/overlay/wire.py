@@ -72,12 +72,15 @@ def refusal(errnum: int, text: str) -> bytes:
     return encode_frame(Message(CONTROL, "error", errnum=errnum, errstr=text))
 
 
-def read_members(payload: Any) -> Members:
-    """Return who belongs to the instance, as a parent says. ProtocolError."""
+def read_news(payload: Any) -> tuple[Members, int]:
+    """Return what a parent says: who belongs to the instance, and the number of the last event.
+
+    Raises ProtocolError.
+    """
     try:
-        return Members.from_payload(payload)
-    except (ValueError, BournError) as error:
-        raise ProtocolError(f"a bad list of members: {error}") from None
+        return Members.from_payload(payload["members"]), int(payload["seq"])
+    except (ValueError, KeyError, TypeError, BournError) as error:
+        raise ProtocolError(f"bad news of the instance: {error}") from None
 
 
 async def first_frame(stream: trio.abc.ReceiveStream) -> tuple[Packet, bytes]:
