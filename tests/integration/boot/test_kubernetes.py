@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -13,7 +14,7 @@ import pytest
 from bourn.config import Config
 from bourn.errors import BournError
 from bourn_plugins.boot_config import bourn_boot_methods
-from tests.integration.instance import BIN, environment
+from tests.integration.instance import BIN, BOURN, Instance, environment, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +95,50 @@ def test_three_pods_are_an_instance(tmp_path: Path) -> None:
         ["allocated"],
         ["down", "work-2.net"],
     ]
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="names of one's own need root")
+def test_a_pod_that_is_replaced_is_its_rank_again(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    subprocess.run([BIN / "bourn", "keygen", tmp_path / "authority"], check=True)
+    (tmp_path / "x.toml").write_text(
+        f'[bootstrap]\nauthority = "{tmp_path}/authority"\ndefault-port = {port}\n'
+        'default-bind = "tcp://%h:%p"\n[tbon]\ntopology = "kary:1"\nkeepalive = 0.2\n'
+    )
+    under = ("unshare", "--mount", "sh", "-c", f'mount --bind {tmp_path}/hosts /etc/hosts && exec "$@"', "-")
+
+    def place(*addresses: str) -> None:
+        names = "".join(f"{address} work-{index}.net\n" for index, address in enumerate(addresses))
+        (tmp_path / "hosts").write_text(f"127.0.0.1 localhost\n{names}")
+
+    def pod(index: int) -> dict[str, str]:
+        size = {"BOURN_BOOT_SIZE": "3", "BOURN_BOOT_SERVICE": "net"}
+        return {**size, "JOB_COMPLETION_INDEX": str(index), "HOSTNAME": f"work-{index}"}
+
+    def start(index: int) -> subprocess.Popen[bytes]:
+        command = [*under, BOURN, "start", "-c", "x.toml"]
+        env = environment(TMPDIR=str(tmp_path), **pod(index))
+        return subprocess.Popen(command, env=env, cwd=tmp_path, stdin=subprocess.DEVNULL)
+
+    place("127.0.8.1", "127.0.8.2", "127.0.8.3")
+    others = {index: start(index) for index in (1, 2)}
+    # The first takes in the last, when the one between is lost; the new one does, when it comes again.
+    with Instance(tmp_path, "-c", tmp_path / "x.toml", under=under, **pod(0)) as zero:
+
+        def states() -> list[str]:
+            return [line.split()[-1] for line in zero.ok("overlay status").splitlines()]
+
+        for index, addresses in ((1, ("127.0.8.1", "127.0.9.7", "127.0.8.3")), (2, ())):
+            others[index].kill()
+            others[index].wait()
+            until(lambda: "lost" in states(), states)
+            if addresses:
+                place(*addresses)
+            others[index] = start(index)
+            until(lambda: states() == ["full"] * 3, states)
+            links = json.loads(zero.ok("module stats overlay"))["links"]
+            assert len(links) == (2 if index == 1 else 1), links
+            zero("resource undrain 1-2")
+        assert zero.ok("run -N3 echo there").split() == ["there"] * 3
+    assert [other.wait(60) for other in others.values()] == [0, 0]
