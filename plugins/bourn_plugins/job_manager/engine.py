@@ -243,10 +243,9 @@ class Engine:
                     self.running -= 1
                 self._turn.batch.done.append(job_done(job, encode_json))
                 self._turn.gone.append(job)
-            if hooks.states:
-                subscribers = hooks.states.get(state.name.lower())  # type: ignore[union-attr]
-                if subscribers:
-                    hooks.tell(subscribers, job, hooks.act)
+            subscribers = hooks.states.get(state)
+            if subscribers:
+                hooks.tell(subscribers, job, hooks.act)
         elif name == "priority":
             self.sched.prioritize(job)
 

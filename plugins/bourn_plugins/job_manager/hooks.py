@@ -9,6 +9,7 @@ from attrs import define, field
 
 from bourn.errors import BournError, suggest
 from bourn.hookspecs.job_plugins import UpdateVerdict, defined_callbacks
+from bourn.model.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("bourn.job-manager")
 
-_STATE_CALLBACKS = ("depend", "priority", "sched", "run", "cleanup", "inactive")
+_STATE_CALLBACKS = {
+    State.DEPEND: "depend",
+    State.PRIORITY: "priority",
+    State.SCHED: "sched",
+    State.RUN: "run",
+    State.CLEANUP: "cleanup",
+    State.INACTIVE: "inactive",
+}
 
 
 @define(eq=False)
@@ -60,8 +68,8 @@ class Hooks:
     validate: list[Subscriber] = field(factory=list)
     new: list[Subscriber] = field(factory=list)
     priority_get: list[Subscriber] = field(factory=list)
-    states: dict[str, list[Subscriber]] = field(factory=dict)
-    """Callbacks by the lower-case name of the state that a job enters; no key where there are none."""
+    states: dict[State, list[Subscriber]] = field(factory=dict)
+    """Callbacks by the state that a job enters; no key where there are none."""
 
     def add(self, plugin: JobPlugin, owner: str, host: JobHost) -> Loaded:
         """Load a plugin; BournError if it refuses, or its name or a dependency scheme is taken."""
@@ -125,7 +133,7 @@ class Hooks:
         self.validate = get("validate", [])
         self.new = get("new", [])
         self.priority_get = get("priority_get", [])
-        self.states = {name: get(name, []) for name in _STATE_CALLBACKS if get(name)}
+        self.states = {state: get(name, []) for state, name in _STATE_CALLBACKS.items() if get(name)}
 
     def tell(self, subscribers: Sequence[Subscriber], *args: Any) -> None:
         """Call all, whatever they return or raise."""

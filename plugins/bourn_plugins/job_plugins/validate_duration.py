@@ -26,13 +26,12 @@ class ValidateDuration(JobPlugin):
 
     def validate(self, job: JobView, act: JobActions) -> str | None:
         """Compare the job's end, if it started now, with the end of the instance's resources."""
-        resource = self._host.ctx.provider("resource") if self._host.ctx is not None else None
-        expiration: float = getattr(resource, "expiration", 0.0)
-        if not expiration:
+        duration = job.attr("attributes.system.duration")
+        if not duration or self._host.ctx is None:
             return None
+        expiration: float = getattr(self._host.ctx.provider("resource"), "expiration", 0.0)
         left = expiration - act.now()
-        duration = job.attr("attributes.system.duration") or 0.0
-        if duration <= left:
+        if not expiration or duration <= left:
             return None
         remaining = format_duration(max(left, 0.0))
         return f"duration {format_duration(duration)} exceeds what the instance has left, {remaining}"

@@ -125,9 +125,11 @@ class Realm:
         return found
 
     def _recount(self, cell: Cell, before: State) -> None:
-        for type in self._free:
-            if type in cell.shape.totals and self.ups[cell.atom]:
-                self._free[type] += cell.state.free_units(type) - before.free_units(type)
+        if self.ups[cell.atom]:
+            totals, state, free = cell.shape.totals, cell.state, self._free
+            for type in free:
+                if type in totals:
+                    free[type] += state.free_units(type) - before.free_units(type)
 
     def apply(self, cell: Cell, pick: Pick) -> None:
         """Take a pick of an atom."""

@@ -70,7 +70,7 @@ class Shape:
 class State:
     """What can change about a subtree. Interned: equal states are one object, and answers are kept on it."""
 
-    __slots__ = ("free", "idle", "kids", "memo", "shape", "taken")
+    __slots__ = ("_free", "free", "idle", "kids", "memo", "shape", "taken")
 
     def __init__(
         self, shape: Shape, idle: bool, taken: bool, free: tuple[int, ...], kids: tuple[State, ...]
@@ -81,6 +81,8 @@ class State:
         self.free = free
         self.kids = kids
         self.memo: dict[Any, Any] = {}
+        self._free: dict[str, int] = {}
+        """Units that are free, by type."""
 
     @property
     def type(self) -> str:
@@ -95,8 +97,7 @@ class State:
 
     def free_units(self, type: str) -> int:
         """Return how many units of a type are free in it, itself included."""
-        key = ("free", type)
-        count = self.memo.get(key)
+        count = self._free.get(type)
         if count is None:
             count = self.shape.size if type == self.shape.type and self.idle else 0
             if not self.taken:
@@ -104,8 +105,8 @@ class State:
                 if place is not None:
                     count += _units(self.free[place], self.shape.sizes[place])
                 count += sum(kid.free_units(type) for kid in self.kids)
-            self.memo[key] = count
-        return int(count)
+            self._free[type] = count
+        return count
 
 
 def _units(mask: int, sizes: tuple[int, ...]) -> int:

@@ -143,8 +143,9 @@ class Planner:
     def fit_now(self, request: Request, duration: float) -> Parts | None:
         """Return what a request gets now without delaying what is reserved; None if it doesn't fit."""
         engine = self.engine
-        if any(engine.free_units(type) < request.totals.get(type, 0) for type in _LEAVES):
-            return None
+        for type in _LEAVES:
+            if engine.free_units(type) < request.totals.get(type, 0):
+                return None
         end = self.now + duration
         ahead = [r for r in self.reservations if r.start < end]
         if not ahead:
