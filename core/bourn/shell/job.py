@@ -550,6 +550,8 @@ class ShellJob:
             kill_orphans(orphaned, signal.SIGKILL)
         self._leave()
         self._host.finish(self)
+        # These refer to the job: without this, only the collector of garbage would find it.
+        self.tasks, self.data = [], {}
 
     def _catch_up(self) -> None:
         # What clients have sent before there were tasks.
