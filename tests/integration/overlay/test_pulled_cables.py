@@ -49,8 +49,7 @@ class Cluster:
             for number, parent in enumerate(parents)
         )
         config = folder / "x.toml"
-        resources = '[[resource.config]]\nhosts = "a[0-2]"\ncores = "0-1"\n'
-        config.write_text(f'[bootstrap]\nauthority = "{key}"\nhosts = [\n{rows}]\n{resources}{links}')
+        config.write_text(f'[bootstrap]\nauthority = "{key}"\nhosts = [\n{rows}]\n{links}')
         run = folder / "run"
         run.mkdir()
         self.brokers = []
