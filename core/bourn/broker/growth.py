@@ -82,17 +82,12 @@ async def _found(broker: Broker, attributes: Mapping[str, str]) -> Overlay:
     """Give an instance of one broker an overlay, of which it is the root."""
     from bourn.broker.boot import INSTANCE, first_version, network_of, overlay_of
 
-    hosts = (broker.attrs["hostname"],)
-    version = first_version(broker)
     network = network_of(broker, attributes)
-    try:
-        network.bind()
-        broker.become(evolve(broker.members, instance=attributes[INSTANCE], hosts=hosts, version=version))
-        overlay = overlay_of(broker, network)
-        await broker.join(overlay)
-    except BaseException:
-        network.close()
-        raise
+    overlay = overlay_of(broker, network)
+    network.bind()
+    hosts, version = (broker.attrs["hostname"],), first_version(broker)
+    broker.become(evolve(broker.members, instance=attributes[INSTANCE], hosts=hosts, version=version))
+    await broker.join(overlay)
     return overlay
 
 

@@ -75,7 +75,6 @@ class Overlay:
         self.uplink = Uplink(self)
         self._admission = Admission(self)
         self.later = broker.turn.soon
-        broker.events.subscribe("", self._pass_down)
         self._say_where()
 
     # Life.
@@ -85,6 +84,7 @@ class Overlay:
 
         Raises BournError where the parent refuses this broker, or can't be reached in time.
         """
+        self.broker.events.subscribe("", self._pass_down)
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
