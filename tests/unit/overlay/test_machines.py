@@ -63,6 +63,15 @@ def test_what_is_no_machines_is_refused(payload: Any) -> None:
         list(from_payload(payload))
 
 
+def test_nothing_is_known_or_told_of_ranks_that_have_left() -> None:
+    machines = Machines()
+    machines.take((rank, Machine(f"n{rank}", 1)) for rank in range(3))
+    machines.forget(0b100)
+    assert [entry["rank"] for entry in machines.payload()] == ["0-1"]
+    assert [entry["rank"] for entry in machines.news(0b111)] == ["0-1"]
+    assert machines.changes == 4
+
+
 def test_what_was_told_once_is_no_news() -> None:
     machines = Machines()
     machines.note(1, Machine("a", 1))

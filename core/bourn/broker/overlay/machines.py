@@ -47,6 +47,13 @@ class Machines:
         for rank, machine in machines:
             self.note(rank, machine)
 
+    def forget(self, ranks: int) -> None:
+        """Know nothing of ranks (a bit mask): they have left for good."""
+        for rank in [rank for rank in self.known if ranks >> rank & 1]:
+            del self.known[rank]
+            self.changes += 1
+        self._news &= ~ranks
+
     def news(self, linked: int) -> list[dict[str, Any]]:
         """Return what the parent hasn't been told yet of these ranks (a bit mask); it has been from now on.
 

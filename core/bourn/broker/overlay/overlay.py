@@ -121,6 +121,7 @@ class Overlay:
         broker.become(members)
         self._say_where()
         self.census.leave_out(members.left)
+        self.machines.forget(members.left)
         for peer in self.children():
             peer.push(control("members", self.news()))
         if self.rank not in members:
