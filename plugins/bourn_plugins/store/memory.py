@@ -8,10 +8,12 @@ which millions of jobs go doesn't grow. One whose logs get long goes into the da
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from bourn.hookspecs.store import EVENTLOG, Batch, NewJob
+from bourn.hookspecs.store import EVENTLOG, Batch, JobCount, NewJob
 from bourn.model.flags import KEPT_ABOVE
+from bourn.model.states import Result
 
 from .read import decode_jobspec
 from .sqlite import SqliteStore
@@ -51,6 +53,8 @@ class MemoryStore(SqliteStore):
         self._passing: dict[int, Passing] = {}
         self._ids: set[int] = set()
         """Of those that pass through, including those of a batch that isn't committed yet."""
+        self._passed: Counter[tuple[str | None, int, str | None]] = Counter()
+        """How many have, by queue, result and the exception of those that failed."""
 
     def write(self, batch: Batch, done: Callable[[BournError | None], None] | None = None) -> None:
         """See `Store.write`. What the database needn't know is done with at once."""
@@ -114,7 +118,11 @@ class MemoryStore(SqliteStore):
             if entry is not None:
                 entry.row = entry.row._replace(**columns)
         for last in batch.done:
-            self._forget(last.id)
+            entry = passing.get(last.id)
+            if entry is not None:
+                kind = last.exception_type if last.result == Result.FAILED else None
+                self._passed[entry.row.queue, last.result, kind] += 1
+                self._forget(last.id)
 
     def _forget(self, id: int) -> None:
         self._ids.discard(id)
@@ -173,6 +181,11 @@ class MemoryStore(SqliteStore):
         """See `Store.active_events`."""
         rows = [(id, row) for id in sorted(self._passing) for row in self._passing[id].rows(log)]
         return heapq.merge(super().active_events(log), rows, key=_first)
+
+    def job_stats(self) -> list[JobCount]:
+        """See `Store.job_stats`. Those that have passed through count as well."""
+        found = Counter({row[:3]: row.jobs for row in super().job_stats()})
+        return [JobCount(*key, jobs) for key, jobs in (found + self._passed).items()]
 
     def stats(self) -> dict[str, Any]:
         """See `Store.stats`."""

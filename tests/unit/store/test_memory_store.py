@@ -84,6 +84,22 @@ async def test_nothing_of_it_is_written_and_nothing_stays(tmp_path: Path) -> Non
     await store.close()
 
 
+async def test_those_that_have_passed_are_counted(tmp_path: Path) -> None:
+    store = MemoryStore(StoreOptions(tmp_path))
+    jobs = [new(1), new(2, queue="a"), new(3, queue="a"), new(4), new(5, flags=0)]
+    failed = {"exception_type": "exec", "exception_severity": 0}
+    done = [
+        JobDone(1, 1, 1.0),
+        JobDone(2, 2, 1.0, **failed),
+        JobDone(3, 4, 1.0, **failed),
+        JobDone(5, 1, 1.0),
+    ]
+    await store.commit(Batch(jobs=jobs, done=done))
+    found = {tuple(row[:3]): row.jobs for row in store.job_stats()}
+    assert found == {(None, 1, None): 2, ("a", 2, "exec"): 1, ("a", 4, None): 1}
+    await store.close()
+
+
 async def test_what_waits_for_the_database_keeps_its_place(tmp_path: Path) -> None:
     store = MemoryStore(StoreOptions(tmp_path))
     told: list[str] = []
