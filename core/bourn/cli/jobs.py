@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bourn.cli.format import Template, named, plain
 from bourn.cli.parser import Parser
 from bourn.client.handle import Handle
-from bourn.client.jobfields import annotation, attrs_of, field, to_dict
+from bourn.client.jobfields import annotation, attrs_of, field, is_with_child, to_dict
 from bourn.client.joblist import JobList
 from bourn.errors import BournError
 from bourn.model.jobid import JobID
@@ -130,13 +130,14 @@ def _query(h: Handle, args: argparse.Namespace, attrs: Iterable[str]) -> JobList
     )
 
 
-def _print_table(h: Handle, args: argparse.Namespace, indent: str = "") -> None:
+def _print_table(h: Handle, args: argparse.Namespace, level: int = 0) -> None:
+    indent = INDENT * level
     template = Template(named(args.format, FORMATS), field)
     sort = _sort_keys(args)
     names = {column.name for column in template.columns} | {key.lstrip("-") for key in sort}
     colour = _coloured(args)
-    attrs = attrs_of([*names, "result", "annotations"] if colour else names)
-    chunks = _query(h, args, attrs).chunks()
+    more = ["result", "annotations"] if colour else ["annotations"] if args.recursive else []
+    chunks = _here(_query(h, args, attrs_of([*names, *more])).chunks(), args, level)
     if sort:
         chunks = iter([_sorted(sort, chunks)])
     first = next(chunks, [])
@@ -155,6 +156,14 @@ def _print_table(h: Handle, args: argparse.Namespace, indent: str = "") -> None:
             rows = [_paint(row, record) for row, record in zip(rows, chunk, strict=True)]
         write(f"{indent}" + f"\n{indent}".join(rows) + "\n")
         chunk = next(chunks, None)
+
+
+def _here(chunks: Iterator[list[Record]], args: argparse.Namespace, level: int) -> Iterator[list[Record]]:
+    """Leave out what a child of a hierarchy has, whose jobs are listed next."""
+    if not args.recursive or args.jobids or (args.level is not None and level >= args.level):
+        return chunks
+    here = ([record for record in chunk if not is_with_child(record)] for chunk in chunks)
+    return filter(None, here)
 
 
 def _coloured(args: argparse.Namespace) -> bool:
@@ -195,7 +204,7 @@ def _print_json(h: Handle, args: argparse.Namespace) -> None:
 
     With --recursive an instance has its jobs as `jobs`.
     """
-    chunks = _query(h, args, ["all", "usage"]).chunks()
+    chunks = _here(_query(h, args, ["all", "usage"]).chunks(), args, 0)
     if len(args.jobids) == 1 and not args.members:
         print(json.dumps(to_dict(next(chunks)[0]), ensure_ascii=False))
         return
@@ -220,7 +229,7 @@ def _nest(obj: Record, record: Record, args: argparse.Namespace, level: int) -> 
         return
     with child:
         obj["jobs"] = []
-        for chunk in _query(child, _inner(args), ["all", "usage"]).chunks():
+        for chunk in _here(_query(child, _inner(args), ["all", "usage"]).chunks(), args, level):
             for inner in chunk:
                 obj["jobs"].append(to_dict(inner))
                 _nest(obj["jobs"][-1], inner, args, level + 1)
@@ -243,13 +252,13 @@ def _recurse(h: Handle, args: argparse.Namespace, path: str = "", level: int = 1
     """List the jobs of running jobs that are instances, to any depth, below their paths."""
     for chunk in JobList(h, attrs=["annotations", "state"], filters="running", user=os.getuid()).chunks():
         for record in chunk:
-            child = _instance(record, args, level)
+            child = None if is_with_child(record) else _instance(record, args, level)
             if child is None:
                 continue
             with child:
-                where, indent = f"{path}{JobID(record['id'])}", INDENT * level
-                print(f"\n{indent}{where}:")
-                _print_table(child, _inner(args), indent)
+                where = f"{path}{JobID(record['id'])}"
+                print(f"\n{INDENT * level}{where}:")
+                _print_table(child, _inner(args), level)
                 _recurse(child, args, f"{where}/", level + 1)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bourn.cli.parser import Parser
 from bourn.client.handle import Handle
-from bourn.client.jobfields import annotation, attrs_of, field
+from bourn.client.jobfields import annotation, attrs_of, field, is_with_child
 from bourn.client.joblist import JobList
 from bourn.errors import BournError
 
@@ -70,12 +70,15 @@ def _grow(h: Handle, node: Node, args: argparse.Namespace, level: int) -> None:
     attrs = attrs_of(["name", "status_abbrev", "annotations", *DETAILS])
     filters = args.filter or ("" if args.all else "active")
     jobs = JobList(h, attrs=attrs, filters=filters, user=os.getuid(), max_entries=args.count)
+    descends = args.level is None or level + 1 < args.level
     for chunk in jobs.chunks():
         for record in chunk:
+            if descends and is_with_child(record):
+                continue  # it is shown where it runs
             uri = annotation(record, "user", "uri")
             child = Node(_label(record, instance=bool(uri)), tuple(_text(record, name) for name in DETAILS))
             node.children.append(child)
-            if uri and record["state"] == 16 and (args.level is None or level + 1 < args.level):
+            if uri and record["state"] == 16 and descends:
                 try:
                     with Handle(uri) as nested:
                         _grow(nested, child, args, level + 1)

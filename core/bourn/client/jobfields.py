@@ -30,6 +30,7 @@ Record = dict[str, Any]
 
 INACTIVE = int(State.INACTIVE)
 PENDING = int(State.PENDING)
+RUNNING = int(State.RUNNING)
 NEVER_RAN = -128
 """The return code of a job that ended before it ran."""
 
@@ -94,6 +95,12 @@ def annotation(job: Record, *path: str) -> Any:
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return "" if value is None else value
+
+
+def is_with_child(job: Record) -> bool:
+    """Say whether a child of the instance's hierarchy has a job now: the child lists it too. Needs the
+    annotations and the state."""
+    return bool(job["state"] & RUNNING and annotation(job, "exec", "child"))
 
 
 def members(job: Record) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -110,7 +111,19 @@ def test_an_instance_as_a_job_of_a_child(two):
     id = done.stdout.strip()
     bourn.job.event_wait(two.h, JobID.parse(id), "memo")
     assert two.run("bourn", "uri", id).stdout.startswith("ssh://")
-    assert "sleep" not in two.run("bourn", "pstree").stderr
+    # It's shown once, where it runs, and its instance with it.
+    tree = two.run("bourn", "pstree", "--no-compact").stdout
+    assert (tree.count(" bourn"), tree.count("child-")) == (1, 2)
+    assert re.search(r"[├└]── child-.\n.*── bourn", tree)
+    assert two.run("bourn", "pstree", "-L1").stdout.count(" bourn") == 1
+    listed = two.run("bourn", "jobs", "-R", "-n", "-o", "{name}").stdout.split()
+    assert (listed.count("bourn"), sum(word.endswith(f"/{id}:") for word in listed)) == (1, 1)
+    assert two.run("bourn", "jobs", "-R", "-L1", "-n", "-o", "{name}").stdout.split().count("bourn") == 1
+    [outer] = [
+        job for job in json.loads(two.run("bourn", "jobs", "-R", "--json").stdout)["jobs"] if job["jobs"]
+    ]
+    assert [job["name"] for job in outer["jobs"]] == ["bourn"]
+    assert two.run("bourn", "jobs", "-n", "-o", "{name}").stdout.split().count("bourn") == 1
     two.run("bourn", "cancel", id)
     assert two.results([int(JobID.parse(id))]) == ["CANCELED"]
 
