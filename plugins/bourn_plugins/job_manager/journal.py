@@ -77,6 +77,8 @@ class Consumer:
     """Live rows that wait for the backlog; None when it has been sent."""
     _behind: dict[int, int] = field(factory=dict)
     _ahead: dict[int, int] = field(factory=dict)
+    _allocations: dict[int, int] = field(factory=dict)
+    """How many each job has had in the backlog so far."""
 
     def rows(self, rows: Iterable[tuple[int, str, str]]) -> None:
         """Take live rows."""
@@ -108,6 +110,7 @@ class Consumer:
         self._ahead = self.base
         self.base = {}
         self._behind.clear()
+        self._allocations.clear()
         self.live_ids.clear()
         self.rows(rows)
 
@@ -126,6 +129,7 @@ class Consumer:
             ended = entry["name"] == "clean"
         if ended:
             counts.pop(id, None)
+            self._allocations.pop(id, None)
         else:
             counts[id] = number
 
@@ -136,9 +140,16 @@ class Consumer:
         if entry["name"] == "submit":
             event["jobspec"] = self.store.jobspec(id)
         elif entry["name"] == "alloc":
-            text = self.store.log_text(id, RESOURCE_SET)
+            text = self.store.log_last(id, RESOURCE_SET) if self.kept is None else self._past(id)
             event["R"] = _decode(text) if text else None
         return event
+
+    def _past(self, id: int) -> str | None:
+        """Return the R that belongs to a job's next allocation in the backlog: each attempt has its own."""
+        attempt = self._allocations.get(id, 0)
+        self._allocations[id] = attempt + 1
+        lines = (self.store.log_text(id, RESOURCE_SET) or "").splitlines()
+        return lines[attempt] if attempt < len(lines) else None
 
 
 class JournalMethods(EngineModule):

@@ -35,7 +35,7 @@ class SchedLink:
         self.keeper: Housekeeping | None = None
         """Takes over what a job gives back, if it has something to do there first; then `give_back`."""
         self._kept: set[int] = set()
-        """Jobs whose resources it has, as the scheduler believes."""
+        """Jobs whose resources it has, as the scheduler believes: one that is to run again has to wait."""
         self._ready = False
         self._waiting: dict[int, Job] = {}
         """Jobs that want resources and that the scheduler doesn't know."""
@@ -79,6 +79,8 @@ class SchedLink:
         if free.id in self._kept:
             if free.final:
                 self._kept.discard(free.id)
+                if free.id in self._waiting:  # it is to run again
+                    self._asks.append(self._waiting[free.id])
             if self.scheduler is not None:
                 self._frees.append(free)
             self._engine.kick()
@@ -151,11 +153,11 @@ class SchedLink:
         return told
 
     def _requests(self, jobs: list[Job]) -> list[AllocRequest]:
-        waiting = self._waiting
+        waiting, kept = self._waiting, self._kept
         started = self._engine.queues.started
         requests = []
         for job in jobs:
-            if job.id in waiting and started(job.queue):
+            if job.id in waiting and job.id not in kept and started(job.queue):
                 del waiting[job.id]
                 requests.append(
                     AllocRequest(

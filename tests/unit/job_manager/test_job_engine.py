@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from bourn.errors import BournError
 from bourn.hookspecs.exec_method import ExecEvent
 from bourn.hookspecs.job_plugins import JobPlugin
+from bourn.hookspecs.sched import FreeRequest
 from bourn.model.states import Result, State
 from bourn_plugins.job_manager.restart import load, resume
 from tests.unit.job_manager.fakes import FakeStore, Rig
 
 if TYPE_CHECKING:
     from bourn.hookspecs.job_plugins import JobActions, JobHost, JobView
+    from bourn_plugins.job_manager.job import Job
 
 LIFE = "submit validate depend priority alloc start finish release free clean"
 FULL = BournError("No space left on device", errno.ENOSPC)
@@ -915,6 +917,36 @@ def test_a_job_that_fails_is_run_again_under_its_id() -> None:
     assert rig.sched.freed == [id] * 3
     assert rig.engine.running == 0
     assert [name for _, name, _ in rig.store.logs].count("guest.output") == 2
+
+
+class Keeper:
+    """Housekeeping that takes its time."""
+
+    def __init__(self) -> None:
+        self.taken: list[FreeRequest] = []
+
+    def take(self, job: Job) -> bool:
+        assert job.R is not None
+        self.taken.append(FreeRequest(job.id, job.R, True))
+        return True
+
+
+def test_a_job_that_is_to_run_again_waits_for_the_housekeeping_after_its_last_attempt() -> None:
+    rig = Rig(instant=False)
+    keeper = rig.engine.sched.keeper = Keeper()  # type: ignore[assignment]
+    (id,) = rig.submit(system={"retry": {"limit": 2}})
+    rig.settle()
+    rig.exec.run(id)
+    rig.exec.finish(id, status=256)
+    rig.settle()
+    rig.engine.sched.queues_changed()
+    rig.settle()
+    assert rig.names(id).endswith("free retry priority")
+    assert rig.sched.freed == []
+    rig.engine.sched.give_back(keeper.taken[0])
+    rig.settle()
+    assert rig.sched.freed == [id]
+    assert rig.names(id).endswith("retry priority alloc")
 
 
 def test_a_job_that_succeeds_in_the_end_has_succeeded() -> None:
