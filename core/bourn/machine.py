@@ -34,18 +34,68 @@ def discover(
 ) -> Machine:
     """Look at the machine under `root`; `cpus`: the processors allowed (default: this process's affinity).
 
-    Of these it is what another resource manager has given, as `environ` says.
+    Of these it is what another resource manager has given, as `environ` says, and no more cores than the
+    time of this process's control group is worth.
     """
     allowed = os.sched_getaffinity(0) if cpus is None else cpus
     given = allocation(environ)
     host = given.hostname or socket.gethostname()
-    return Machine(host, given.of_cores(cores(root, allowed)), given.of_gpus(gpus(root)))
+    found = given.of_cores(cores(root, allowed))
+    return Machine(host, _worth(cpu_limit(root), found, host), given.of_gpus(gpus(root)))
 
 
 def cores(root: Path, cpus: set[int]) -> IdSet:
     """Return the numbers of the physical cores (`bourn.shell.topology`) that have a thread in `cpus`."""
     known = machine_cores(str(root / "sys/devices/system"))
     return IdSet(number for number, core in enumerate(known) if core.cpus & cpus)
+
+
+def cpu_limit(root: Path) -> int | None:
+    """Return the time of how many CPUs this process may use by its control group and those that lies in, at
+    least 1 (``cpu.max``, in version 1 ``cpu.cfs_quota_us``); None for no limit.
+
+    That is how containers are limited, which see all CPUs of their machine.
+    """
+    shares = []
+    for line in _lines(f"{root}/proc/self/cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if not controllers or "cpu" in controllers.split(","):
+            names = path.strip("/").split("/")
+            # What is mounted in a container may be its own group only.
+            groups = ["/".join(names[:count]) for count in range(len(names) + 1)]
+            shares += [_share(f"{root}/sys/fs/cgroup/{controllers}/{group}", controllers) for group in groups]
+    limits = [share for share in shares if share]
+    return max(1, int(min(limits))) if limits else None
+
+
+def _share(group: str, controllers: str) -> float:
+    """Return a control group's limit in CPUs, 0 for none."""
+    if controllers:
+        words = [*_lines(f"{group}/cpu.cfs_quota_us"), *_lines(f"{group}/cpu.cfs_period_us")]
+    else:
+        words = " ".join(_lines(f"{group}/cpu.max")).split()
+    if len(words) != 2 or not all(word.isdecimal() for word in words):
+        return 0.0  # "max", or -1, or the root, which has no limit
+    return int(words[0]) / max(1, int(words[1]))
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _worth(limit: int | None, cores: IdSet, host: str) -> IdSet:
+    """Return as many of the cores as a limit allows.
+
+    Tasks are bound to cores: of containers on one machine, whose names differ little, each takes others.
+    """
+    if limit is None or len(cores) <= limit:
+        return cores
+    begin = sum(host.encode()) % (len(cores) // limit) * limit
+    return IdSet(list(cores)[begin : begin + limit])
 
 
 def gpus(root: Path) -> IdSet:
