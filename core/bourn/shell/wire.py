@@ -144,6 +144,8 @@ class FromHost(msgspec.Struct, omit_defaults=True):
     """(job id, (task's rank, process id) of each task that runs)"""
     pong: int = 0
     """The number of a ping."""
+    now: float = 0.0
+    """Clock of the host's node (epoch seconds). Its broker tells that of rank 0, when a way to it is made."""
 
 
 to_host = msgspec.json.Decoder(ToHost)

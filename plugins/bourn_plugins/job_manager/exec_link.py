@@ -121,15 +121,19 @@ class ExecLink:
     ) -> None:
         """Take what happened to running jobs, with the output and the marks that belong to it."""
         engine = self._engine
-        engine.now()
+        now = engine.now()
         engine.add_rows(logs, meta, committed)
         jobs = engine.jobs
         for event in events:
             job = jobs.get(event.id)
             if job is None:
                 continue
+            t = event.t
+            if t > now or t < job.t_run:
+                # Another node's clock is ahead, or behind the time of the allocation.
+                t = min(max(t, job.t_run), now)
             try:
-                engine.post(job, event.name, event.context or None, event.t)
+                engine.post(job, event.name, event.context or None, t)
             except IllegalEvent as error:
                 log.error("job %d: execution reports: %s", job.id, error.message)
         engine.kick()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from bourn.errors import BournError
+from bourn.shell.wire import FromHost
 from bourn_plugins.shell_manager.channel import Channel
 from bourn_plugins.shell_manager.local import END_TIME
 from bourn_plugins.shell_manager.process import HostProcess
@@ -16,7 +17,6 @@ from bourn_plugins.shell_manager.process import HostProcess
 if TYPE_CHECKING:
     from bourn.broker.module import ModuleContext
     from bourn.broker.request import Request
-    from bourn.shell.wire import FromHost
     from bourn_plugins.shell_manager.link import HostLink
     from bourn_plugins.shell_manager.local import LocalHosts
 
@@ -45,12 +45,12 @@ class Relay:
         self._channel: Channel[FromHost] = Channel()
         self._changed = trio.Event()
 
-    def attach(self, request: Request, got: int) -> None:
-        """Take the stream for reports; the first thing that it says is that there is a host."""
+    def attach(self, request: Request, got: int, now: float) -> None:
+        """Take the stream for reports; the first thing that it says is that there is a host, and the time."""
         self.detach()
         self._request = request
         request.on_cancel = self._cut
-        request.respond((0, self._channel.got, None))
+        request.respond((0, self._channel.got, FromHost(now=now)))
         for parcel in self._channel.again(got):
             request.respond(parcel)
         if self.over is not None:
@@ -143,7 +143,7 @@ class Relays:
         )
         relay = self._relays.get(userid)
         if relay is not None and relay.session == session:
-            relay.attach(request, got)
+            relay.attach(request, got, self._ctx.now())
             return
         if request.get("resume", bool):
             raise BournError(f"rank {rank} knows nothing of session {session}", errno.ESTALE)
@@ -159,7 +159,7 @@ class Relays:
                 raise BournError(text, errno.ENOENT)
             process, link = self._local.start(userid)
         relay = self._relays[userid] = Relay(userid, session, process, link, request.get("grace", float, inf))
-        relay.attach(request, got)
+        relay.attach(request, got, self._ctx.now())
         self._ctx.nursery.start_soon(self._serve, relay)
 
     def of(self, request: Request) -> Relay | None:

@@ -28,6 +28,8 @@ _AWAY = (errno.EHOSTUNREACH, errno.ENOSYS, errno.EAGAIN, errno.EBUSY)
 """Errors that pass: the rank isn't linked, isn't up yet, or still ends a host that we have given up."""
 RETRY = 0.25
 """Seconds between attempts to reach a rank that may come back."""
+CLOCKS_DIFFER = 2.0
+"""Seconds by which the clock of a rank may differ before its times are set right."""
 _REPORT = tuple[int, int, FromHost | None]
 
 
@@ -73,6 +75,8 @@ class RemoteLink:
         self._deadline = inf
         self._said = False
         """Whether it is in the log that the rank can't be reached."""
+        self._skew = 0.0
+        """What is to be added to times of the rank's clock."""
         self._early: list[ToHost] | None = []
         """Batches from before the host was asked for."""
         self._begin()
@@ -82,6 +86,10 @@ class RemoteLink:
         if self._early is not None:
             self._early.append(batch)
         elif self._open and not self.closed:
+            if self._skew:
+                batch.expire = [(id, when - self._skew) for id, when in batch.expire]
+                for start in batch.start:
+                    start.expiration -= self._skew if start.expiration else 0.0
             parcel = self._channel.pack(batch)
             if self._linked:
                 self._post(parcel)
@@ -125,14 +133,16 @@ class RemoteLink:
             "got": self._channel.got,
             "grace": self._grace,
         }
+        asked = self._ctx.now()
         try:
             async with self._ctx.stream("shell-manager.relay", payload, nodeid=self._rank) as stream:
                 async for news in stream:
                     number, got, report = msgspec.convert(news, _REPORT)
                     if not self._linked:
+                        self._compare(asked, report.now if report is not None else 0.0)
                         self._greet(got)
                     elif self._channel.take(number, got) and report is not None:
-                        received(report)
+                        received(self._set_right(report))
                         if receipt := self._channel.receipt():
                             self._post(receipt)
         except RPCError as error:
@@ -141,6 +151,27 @@ class RemoteLink:
         except msgspec.ValidationError as error:
             self.reason = f"rank {self._rank} sent a report that is none: {error}"
         return True
+
+    def _compare(self, asked: float, theirs: float) -> None:
+        """Find out whether the rank's clock differs: it was asked, and has told the time."""
+        ours = self._ctx.now()
+        skew = (asked + ours) / 2 - theirs
+        if not theirs or abs(skew) < CLOCKS_DIFFER + (ours - asked) / 2:
+            skew = 0.0
+        if skew and not self._skew:
+            how = f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} that of rank 0"
+            self._ctx.log.warning("the clock of rank %d is %s: what it tells is set right", self._rank, how)
+        self._skew = skew
+
+    def _set_right(self, report: FromHost) -> FromHost:
+        """Have the times in a report by our clock; those in its logs stay."""
+        if skew := self._skew:
+            report.started = [(id, t + skew) for id, t in report.started]
+            report.failed = [
+                (id, t + skew, type, severity, note) for id, t, type, severity, note in report.failed
+            ]
+            report.finished = [(id, t + skew, status) for id, t, status in report.finished]
+        return report
 
     def _greet(self, got: int) -> None:
         """The rank has said that a host is there, and how many parcels it has taken from us."""

@@ -919,6 +919,23 @@ def test_a_job_that_fails_is_run_again_under_its_id() -> None:
     assert [name for _, name, _ in rig.store.logs].count("guest.output") == 2
 
 
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+def test_a_node_whose_clock_differs_changes_neither_the_order_of_events_nor_our_clock(skew: float) -> None:
+    rig = Rig(instant=False)
+    (id,) = rig.submit()
+    rig.settle()
+    for name, context in (("start", {}), ("finish", {"status": 0}), ("release", {"final": True})):
+        rig.t += 1.0
+        rig.exec.client.exec_report([ExecEvent(id, name, {"ranks": "all", **context}, rig.t + skew)], [])
+        rig.settle()
+    times = [
+        json.loads(line)["timestamp"] for line in (rig.store.log_text(id, "eventlog") or "").splitlines()
+    ]
+    assert times == sorted(times)
+    assert times[0] >= 1000.0
+    assert times[-1] == rig.engine.now() == rig.t
+
+
 class Keeper:
     """Housekeeping that takes its time."""
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pytest
 
 ME = 1000
+NOW = 1_000_000.0
 
 
 class Tasks:
@@ -37,6 +38,8 @@ class Tasks:
         """How often each has been started."""
         self.kills: list[tuple[int, int]] = []
         self.sizes: list[tuple[int, str, int, int]] = []
+        self.limits: list[float] = []
+        self.clock: Callable[[], float] = lambda: NOW
         self.unread: list[ToHost] = []
         self.reads = True
         """Whether it reads what it is sent; what it hasn't read goes with the broker that sent it."""
@@ -64,7 +67,8 @@ class Tasks:
             self.greeted = True
             self._say(FromHost(jobs=[*self.jobs], host="h", pid=7, confirms=True))
         if whole.serial not in self.serials:
-            started = [(start.id, 1.0) for start in whole.start]
+            started = [(start.id, self.clock()) for start in whole.start]
+            self.limits += [start.expiration for start in whole.start] + [t for _, t in whole.expire]
             self.jobs.update(start.id for start in whole.start)
             self.kills += [(id, signum) for id, signum in whole.kill if id in self.jobs]
             self.sizes += whole.resize
@@ -150,10 +154,10 @@ class Case:
         """The host of rank 1."""
         return Machine.machines[1].tasks[-1]
 
-    def submit(self, id: int) -> None:
+    def submit(self, id: int, expiration: float = 0.0) -> None:
         R = resource_set(2, 1)
         R["execution"]["R_lite"][0]["rank"] = "1"
-        self.shell.start([StartRequest(id, ME, interned(jobspec("true")), None, R)])
+        self.shell.start([StartRequest(id, ME, interned(jobspec("true")), None, R, expiration)])
 
     async def begun(self, id: int) -> None:
         await self.instance.until(lambda: id in self.port.begun)
@@ -246,6 +250,34 @@ async def test_a_host_that_just_ends_when_it_is_found_loses_no_job(monkeypatch):
         await it.begun(1)
         assert ending.gone
         assert it.port.failures == {}
+
+
+async def test_times_of_a_rank_whose_clock_differs_are_set_right(monkeypatch):
+    async with case(monkeypatch) as it:
+        times: list[tuple[int, float]] = []
+        monkeypatch.setattr(it.port, "started", times.extend)
+        it.instance[0].broker.clock = lambda: NOW + 3600
+        it.instance[1].broker.clock = lambda: NOW
+        it.submit(1, expiration=NOW + 3700)
+        await it.instance.until(lambda: bool(times))
+        it.shell.expiration(1, NOW + 3800)
+        await it.instance.until(lambda: len(it.tasks.limits) == 2)
+        assert times == [(1, NOW + 3600)]
+        assert it.tasks.limits == [NOW + 100, NOW + 200]
+        told = "the clock of rank 1 is 3600 s behind that of rank 0: what it tells is set right"
+        assert [line for line in it.instance.log if "clock" in line] == [told]
+
+
+async def test_a_slow_answer_is_no_other_clock(monkeypatch):
+    async with case(monkeypatch) as it:
+        times: list[tuple[int, float]] = []
+        monkeypatch.setattr(it.port, "started", times.extend)
+        asked = iter([NOW - 50.0])
+        it.instance[0].broker.clock = lambda: next(asked, NOW + 1)
+        it.instance[1].broker.clock = lambda: NOW
+        it.submit(1)
+        await it.instance.until(lambda: bool(times))
+        assert times == [(1, NOW)]
 
 
 class Ending(Tasks):
