@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bourn_plugins.sched_graph.query.query import main
-from tests.unit.sched_graph.graphs import jobspec, res, slot
+from tests.unit.sched_graph.graphs import res, slot
+from tests.unit.sched_graph.rig import RULE, Rig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RULE = "INFO: =============================\n"
 GRUG = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
 <key id="root" for="node" attr.name="root" attr.type="int"><default>0</default></key>
 <key id="type" for="node" attr.name="type" attr.type="string"/>
@@ -39,28 +37,9 @@ GRUG = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
 """
 
 
-class Rig:
-    """Runs sessions in a folder."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-        self.folder, self.monkeypatch, self.capsys = folder, monkeypatch, capsys
-        (folder / "g.graphml").write_text(GRUG)
-        monkeypatch.chdir(folder)
-
-    def job(self, name: str, *resources: dict[str, Any], duration: float = 100, **system: Any) -> None:
-        (self.folder / name).write_text(json.dumps(jobspec(list(resources), duration, **system)))
-
-    def run(self, *commands: str, args: tuple[str, ...] = (), status: int = 0) -> str:
-        self.monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(commands) + "\n"))
-        assert main(["-d", "-L", "g.graphml", "-P", "low", *args]) == status
-        captured = self.capsys.readouterr()
-        self.err = captured.err
-        return str(captured.out)
-
-
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rig:
-    rig = Rig(tmp_path, monkeypatch, capsys)
+    rig = Rig(tmp_path, monkeypatch, capsys, GRUG)
     rig.job("two.json", slot(1, res("core", 2)))
     rig.job("node.json", res("node", 1, slot(1, res("core", 1)), exclusive=True))
     rig.job("huge.json", slot(1, res("core", 9)))
