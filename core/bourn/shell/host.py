@@ -9,25 +9,24 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from bourn.errors import BournError
 from bourn.model.jobid import f58_digits
 from bourn.shell.job import ShellJob
 from bourn.shell.link import Link
 from bourn.shell.loop import Loop
 from bourn.shell.orphans import kill_children, kill_programs, signal_group
-from bourn.shell.private import PrivateJob, PrivateSpec, is_private
-from bourn.shell.spec import ENVIRONMENT, JOB_NAME, ShellSpec, choose_plugins
+from bourn.shell.private import PrivateJob, PrivateSpec
+from bourn.shell.specs import Specs
 from bourn.shell.tmpdirs import TmpDirs
 from bourn.shell.wire import FromHost
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from bourn.hookspecs.shell import ShellPlugin
     from bourn.shell.loop import Timer
+    from bourn.shell.specs import Sent
     from bourn.shell.spool import Spool
     from bourn.shell.wire import Start, Stdin, ToHost
 
@@ -44,28 +43,6 @@ SERIALS_KEPT = 256
 """Numbered batches of which is known that they came: far more than a broker has unconfirmed."""
 SWEEP_DELAY = 0.1
 """Seconds from the death of tasks to the search for what brokers among them have left."""
-
-
-class _Spec:
-    """A jobspec that the broker has sent, taken apart when its first job comes."""
-
-    __slots__ = ("_environment", "_text", "compiled")
-
-    def __init__(self, text: msgspec.Raw, environment: Mapping[str, str | None] | None = None) -> None:
-        self._text = text
-        self._environment = environment
-        self.compiled: ShellSpec | PrivateSpec | BournError | None = None
-
-    def decode(self) -> dict[str, Any]:
-        """Return the whole jobspec; the environment in it is shared."""
-        jobspec: dict[str, Any] = msgspec.json.decode(self._text)
-        if self._environment is not None:
-            jobspec["attributes"]["system"]["environment"] = self._environment
-        return jobspec
-
-    def whole(self) -> msgspec.Raw:
-        """Return the text of the whole jobspec."""
-        return self._text if self._environment is None else msgspec.Raw(msgspec.json.encode(self.decode()))
 
 
 class Host:
@@ -99,13 +76,10 @@ class Host:
         self.tmpdirs = TmpDirs(folder, self.name)
         self.loop = Loop(self._reap, self._turn)
         self._folder = folder
-        self._private = private
-        self._plugins = plugins
         self._grace = grace
         self._patience = grace
-        self._specs: dict[int, _Spec] = {}
-        self._environments: dict[int, dict[str, str | None]] = {}
-        self._backlog: deque[tuple[Start, _Spec | None]] = deque()
+        self._specs = Specs(plugins, private=private)
+        self._backlog: deque[tuple[Start, Sent | None]] = deque()
         self._ready: list[int] = []
         self._started: list[tuple[int, float]] = []
         self._finished: list[tuple[int, float, int]] = []
@@ -196,19 +170,9 @@ class Host:
             self._acknowledge(batch.resume[1])
         if batch.ack:
             self._acknowledge(batch.ack)
-        for key in batch.forget:
-            self._specs.pop(key, None)
-        specs = self._specs
-        for key, text in batch.specs:
-            specs[key] = _Spec(text)
-        for key in batch.forget_environments:
-            self._environments.pop(key, None)
-        for key, text in batch.environments:
-            self._environments[key] = msgspec.json.decode(text)
-        for key, text, environment in batch.parted:
-            specs[key] = _Spec(text, self._environments[environment])
+        self._specs.take(batch)
         for start in batch.start:
-            self._backlog.append((start, specs.get(start.spec)))
+            self._backlog.append((start, self._specs.get(start.spec)))
         for id in batch.go:
             if id in self.jobs:
                 self.jobs[id].go()
@@ -283,8 +247,8 @@ class Host:
                 self._start(*entry)
                 return
 
-    def _start(self, start: Start, known: _Spec | None) -> None:
-        spec = self._resolve(start, known)
+    def _start(self, start: Start, sent: Sent | None) -> None:
+        spec = self._specs.resolve(sent, start.overrides)
         if isinstance(spec, PrivateSpec):
             try:
                 private = PrivateJob(self, spec, start, self._folder)
@@ -301,32 +265,6 @@ class Host:
             return
         job = self.jobs[start.id] = ShellJob(self, spec, start)
         job.launch()
-
-    def _resolve(self, start: Start, known: _Spec | None) -> ShellSpec | PrivateSpec | BournError:
-        if known is None:
-            return BournError("the shell host was never sent this job's jobspec")
-        overrides = start.overrides
-        if overrides and any(not k.startswith(ENVIRONMENT) and k != JOB_NAME for k in overrides):
-            from bourn.model.overrides import apply_overrides
-
-            rest = {k: v for k, v in overrides.items() if not k.startswith(ENVIRONMENT)}
-            return self._compile(known, apply_overrides(known.decode(), rest))
-        if known.compiled is None:
-            known.compiled = self._compile(known, known.decode())
-        return known.compiled
-
-    def _compile(self, known: _Spec, jobspec: dict[str, Any]) -> ShellSpec | PrivateSpec | BournError:
-        try:
-            spec = ShellSpec(jobspec)
-            if not self._private and is_private(spec.options):
-                # The overrides of its jobs go with them.
-                return PrivateSpec(known.whole(), spec.cwd, spec.options)
-            choose_plugins(spec, self._plugins)
-        except BournError as error:
-            return error
-        except (AttributeError, KeyError, IndexError, TypeError) as error:
-            return BournError(f"the jobspec is none that a shell can run: {error!r}")
-        return spec
 
     def _reap(self) -> None:
         pids, wait4, hang = self.pids, os.wait4, os.WNOHANG
