@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bourn.hookspecs.shell import ShellPlugin
+    from bourn.shell.jobio import JobIO
     from bourn.shell.loop import Timer
     from bourn.shell.specs import Sent
     from bourn.shell.spool import Spool
@@ -72,7 +73,7 @@ class Host:
         self.pids: dict[int, Any] = {}
         """Children by process id: a `ShellTask`, or the host of a `PrivateJob`."""
         self.failed: list[tuple[int, float, str, int, str]] = []
-        self.written: set[ShellJob | PrivateJob] = set()
+        self.written: set[JobIO | PrivateJob] = set()
         self.tmpdirs = TmpDirs(folder, self.name)
         self.loop = Loop(self._reap, self._turn)
         self._folder = folder
@@ -122,7 +123,7 @@ class Host:
         """Stop after this turn; what runs is killed."""
         self.loop.stopped = True
 
-    def log(self, job: ShellJob | PrivateJob, name: str, lines: str) -> None:
+    def log(self, job: JobIO | PrivateJob, name: str, lines: str) -> None:
         """Add to a job's log in the next report."""
         self._logs.setdefault((job.id, name), []).append(lines)
         self._logged += len(lines)

@@ -1,4 +1,4 @@
-"""A job as one node's shell sees it: its tasks, their streams, its way from arrival to exit."""
+"""A job as one node's shell sees it: its way from arrival to exit, and what plugins can do about it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bourn.errors import BournError
-from bourn.model.idset import parse_mask
 from bourn.model.jobid import f58_digits
 from bourn.shell.channel import Channel, pair
+from bourn.shell.jobio import JobIO
 from bourn.shell.orphans import kill_orphans, kill_strays, signal_group
 from bourn.shell.spec import ENVIRONMENT, JOB_NAME, blame
-from bourn.shell.stream import Stream, Writer
 from bourn.shell.task import ShellTask, explain, find_program
 from bourn.shell.waitstatus import worse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from bourn.model.taskmap import TaskMap
     from bourn.shell.fences import Fences
@@ -32,42 +31,18 @@ _HARMLESS = (0, signal.SIGCONT, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG)
 
 HARMLESS = 3
 """Severity of an exception that is noted and changes nothing."""
-OUTPUT_WINDOW = 1 << 20
-"""Bytes of output that a job may have on the way to the store; beyond it, its pipes aren't read."""
 
 
-class ShellJob:
+class ShellJob(JobIO):
     """What plugins are handed. All methods are plain calls on the host's thread."""
 
     __slots__ = (
-        "_early",
-        "_fences",
-        "_going",
-        "_holds",
-        "_host",
-        "_open",
-        "_refused",
-        "_running",
-        "_since",
-        "_timers",
-        "_unacked",
-        "_unsent",
-        "data",
-        "ended",
-        "env",
-        "id",
-        "killed",
-        "name",
-        "place",
-        "ranks",
-        "spec",
-        "status",
-        "tasks",
-    )
+        "_fences", "_holds", "_refused", "_since", "_timers", "data", "ended", "env", "killed", "name",
+        "place", "ranks", "spec", "status",
+    )  # fmt: skip
 
     def __init__(self, host: Host, spec: ShellSpec, place: Start) -> None:
-        self._host = host
-        self.id = place.id
+        super().__init__(host, place.id)
         self.spec = spec
         self.place = place
         """Where it runs: ntasks, first, size, nodeid, nnodes, cores, gpus, expiration, taskmap, hosts."""
@@ -76,7 +51,6 @@ class ShellJob:
         self.name = spec.name
         self.env = spec.env.copy()
         """The environment that all tasks start from."""
-        self.tasks: list[ShellTask] = []
         self.status = 0
         """The wait status of the task that ended worst."""
         self.data: dict[str, Any] = {}
@@ -85,16 +59,10 @@ class ShellJob:
         self.killed = False
         """Whether it was sent a signal of which programs may end."""
         self._refused = False
-        self._going = False
         self._holds = 0
-        self._early: list[Callable[[], None]] = []
-        self._running = 0
-        self._open = 0
         self._since = time.time()
         self._timers: list[Timer] = []
         self._fences: Fences | None = None
-        self._unacked = 0
-        self._unsent = 0
         if place.overrides:
             self._vary(place.overrides)
 
@@ -115,68 +83,6 @@ class ShellJob:
     def log(self, name: str, lines: str) -> None:
         """Append JSON lines, each ended by a newline, to one of the job's logs (``guest.output``)."""
         self._host.log(self, name, lines)
-
-    def output(self, size: int) -> None:
-        """Count bytes of output that go to the store, so that a flood of them waits for the store."""
-        self._unacked += size
-        self._unsent += size
-        self._host.written.add(self)
-        if self._unacked > OUTPUT_WINDOW:
-            for stream in self._streams():
-                stream.pause()
-
-    def capture(self, task: ShellTask, sink: Callable[[bytes], None]) -> int:
-        """Return the writing end of a new pipe for `task`; what is written goes to `sink`, b"" at its end."""
-        read, write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(read, False)
-        task.open_fds.append(write)
-        task.streams.append(Stream(self._host.loop, self, read, sink))
-        self._open += 1
-        return write
-
-    def feed(self, task: ShellTask) -> int:
-        """Return the reading end of a new pipe for the task's standard input; data comes from clients."""
-        read, write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(write, False)
-        task.open_fds.append(read)
-        task.writer = Writer(self._host.loop, write)
-        return read
-
-    def open_terminal(self, task: ShellTask, rows: int, columns: int) -> None:
-        """Give `task` a pseudo-terminal, which clients type into; `capture_terminal` reads it."""
-        from bourn.shell.terminal import Terminal
-
-        terminal = task.terminal = Terminal(self._host.loop, rows, columns)
-        task.open_fds.append(terminal.slave)
-        task.writer = terminal.writer()
-
-    def capture_terminal(self, task: ShellTask, sink: Callable[[bytes], None]) -> None:
-        """Have what is written to the task's terminal go to `sink`, b"" at its end."""
-        assert task.terminal is not None
-        task.terminal.capture(self, sink)
-        assert task.terminal.stream is not None
-        task.streams.append(task.terminal.stream)
-        self._open += 1
-
-    def resize(self, ranks: str, rows: int, columns: int) -> None:
-        """Set the size of tasks' terminals."""
-        if not self._going:
-            self._early.append(partial(self.resize, ranks, rows, columns))
-            return
-        chosen = -1 if ranks == "all" else parse_mask(ranks)
-        for task in self.tasks:
-            if task.terminal is not None and chosen >> task.rank & 1:
-                task.terminal.resize(rows, columns)
-
-    def channel(self, task: ShellTask, number: int, received: Callable[[bytes], None]) -> Channel:
-        """Give `task` a socket as its descriptor `number`; what it writes there goes to `received`.
-
-        The job ends without waiting for the socket: `drain` it when the task ends, close it in ``exit``.
-        """
-        ours, theirs = pair()
-        task.open_fds.append(theirs)
-        task.inherit += ((theirs, number),)
-        return Channel(self._host.loop, ours, partial(self._guard, received))
 
     def helper(self, command: list[str], received: Callable[[bytes], None]) -> Channel:
         """Start a process that serves the job on this node, and return the socket that it has as its standard
@@ -389,31 +295,6 @@ class ShellJob:
         if not self._running and not self._open:
             self._end()
 
-    def received(self, stream: Stream, sink: Callable[[bytes], None], data: bytes) -> None:
-        """Take data, or the end, of a stream."""
-        self._guard(sink, data)
-        if not data:
-            self._open -= 1
-            if not self._running and not self._open:
-                self._end()
-        elif self._unacked > OUTPUT_WINDOW:
-            stream.pause()
-
-    def _streams(self) -> Iterator[Stream]:
-        return (stream for task in self.tasks for stream in task.streams)
-
-    def flushed(self) -> int:
-        """Return the bytes of output that went into the report that is being made."""
-        size, self._unsent = self._unsent, 0
-        return size
-
-    def acknowledged(self, size: int) -> None:
-        """Note that `size` bytes of output are durable; read on if that was waited for."""
-        self._unacked -= size
-        if self._unacked <= OUTPUT_WINDOW:
-            for stream in self._streams():
-                stream.resume()
-
     def expiration_moved(self, when: float) -> None:
         """Take another end of the time limit."""
         self.place.expiration = when
@@ -425,26 +306,6 @@ class ShellJob:
         if not self.ended:
             for callback in self.spec.hooks["peer_exit"]:
                 self._guard(callback, self, nodeid, status)
-
-    def feed_tasks(self, ranks: str, data: bytes, eof: bool, taken: Callable[[], None]) -> None:
-        """Write to the tasks that take input from clients; `taken` is called when all have it."""
-        if not self._going:
-            self._early.append(partial(self.feed_tasks, ranks, data, eof, taken))
-            return
-        chosen = -1 if ranks == "all" else parse_mask(ranks)
-        writers = [t.writer for t in self.tasks if t.writer is not None and chosen >> t.rank & 1]
-        left = len(writers)
-
-        def one_has() -> None:
-            nonlocal left
-            left -= 1
-            if left <= 0:
-                taken()
-
-        if not writers:
-            taken()
-        for writer in writers:
-            writer.write(data, eof, one_has)
 
     def usage(self) -> tuple[int, float, float, float, int]:
         """Return what the tasks have used, as `FromHost.usage` has it."""

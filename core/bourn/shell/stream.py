@@ -10,7 +10,7 @@ from bourn.shell.loop import WRITE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bourn.shell.job import ShellJob
+    from bourn.shell.jobio import JobIO
     from bourn.shell.loop import Loop
 
 CHUNK = 1 << 16
@@ -28,7 +28,7 @@ class Stream:
 
     __slots__ = ("_fd", "_job", "_loop", "_sink", "_watched", "paused")
 
-    def __init__(self, loop: Loop, job: ShellJob, fd: int, sink: Callable[[bytes], None]) -> None:
+    def __init__(self, loop: Loop, job: JobIO, fd: int, sink: Callable[[bytes], None]) -> None:
         self._loop = loop
         self._job = job
         self._fd = fd

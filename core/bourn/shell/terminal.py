@@ -13,7 +13,7 @@ from bourn.shell.stream import Stream, Writer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bourn.shell.job import ShellJob
+    from bourn.shell.jobio import JobIO
     from bourn.shell.loop import Loop
 
 END_OF_FILE = b"\x04"
@@ -36,7 +36,7 @@ class Terminal:
         if self._master >= 0:
             fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def capture(self, job: ShellJob, sink: Callable[[bytes], None]) -> None:
+    def capture(self, job: JobIO, sink: Callable[[bytes], None]) -> None:
         """Hand what is written to the terminal to `sink`, b"" at the end."""
         self.stream = Stream(self._loop, job, self._master, sink)
 
