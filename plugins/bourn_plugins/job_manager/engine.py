@@ -2,9 +2,7 @@
 
 Inputs (submissions, replies of the scheduler, reports of execution, requests) are plain calls. Each makes
 events happen and notes what follows; at the end of the loop's turn all of it is told to the scheduler and
-written in one batch. Acknowledgements, starts and notifications follow the commit. While a commit runs the
-next batch grows, and exactly one is being written: should it fail, it can be written again before anything
-later, so no eventlog is ever out of order.
+written in one batch. Acknowledgements, starts and notifications follow the commit.
 
 The engine has no task, socket or clock of its own: store, clock and "at the end of this turn" are given to
 it.
@@ -21,6 +19,7 @@ import msgspec
 from bourn.errors import BournError
 from bourn.hookspecs.store import OUTPUT, RESOURCE_SET
 from bourn.model.states import State
+from bourn_plugins.job_manager.commits import Commits, safely
 from bourn_plugins.job_manager.exec_link import ExecLink
 from bourn_plugins.job_manager.job import ASKED_PRIORITY, Job
 from bourn_plugins.job_manager.machine import MAX_PRIORITY, IllegalEvent, advance, apply, merge, why_again
@@ -30,7 +29,7 @@ from bourn_plugins.job_manager.turn import Submission, Turn, job_done
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from bourn.hookspecs.store import ArrayRow, ArrayUpdate, JobUpdate, NewJob, Store
+    from bourn.hookspecs.store import ArrayRow, NewJob, Store
     from bourn_plugins.job_manager.arrays import ArrayDesk
     from bourn_plugins.job_manager.hooks import Hooks
     from bourn_plugins.job_manager.queues import Queues
@@ -46,16 +45,13 @@ DEPTH = 16
 """How many jobs deep one event may cause another before the rest is put off: a chain of dependencies is
 long."""
 
-RETRY = 1.0
-"""Seconds after which a batch that could not be written is tried again."""
-
 
 def encode_json(value: Any) -> str:
     """Return compact JSON text."""
     return _encode(value).decode()
 
 
-class Engine:
+class Engine(Commits):
     """All active jobs, and what happens to them.
 
     Args:
@@ -74,7 +70,7 @@ class Engine:
         clock: Callable[[], float],
         soon: Callable[[Callable[[], None]], None],
     ) -> None:
-        self.store = store
+        super().__init__(store, soon)
         self.hooks = hooks
         self.queues = queues
         self.clock = clock
@@ -82,16 +78,12 @@ class Engine:
         """Active jobs, and inactive ones until that is durable."""
         self.policy: Callable[[Job, float], int | None] = lambda job, now: job.urgency
         """The priority policy, asked when no plugin gives a priority."""
-        self.watchers: list[Callable[[Sequence[tuple[int, str, str]]], None]] = []
-        """Told of the journal's new rows (id, log name, lines) once they are durable."""
         self.on_gone: list[Callable[[Job], None]] = []
         """Told of each job that has become inactive, once that is durable."""
         self.arrays: ArrayDesk | None = None
         """Where the members of arrays are that are no jobs yet."""
         self.sched = SchedLink(self)
         self.exec = ExecLink(self)
-        self.timer_changed: Callable[[], None] = lambda: None
-        """Called when `retry_at` is set."""
         self.publish: Callable[[list[tuple[int, str, float]]], None] = lambda transitions: None
         """Told of durable changes of state (id, state, time), while `wanted` says so."""
         self.wanted: Callable[[], bool] = lambda: False
@@ -99,18 +91,6 @@ class Engine:
         """Active jobs that are parts of the instance itself, for which nobody waits when it is drained."""
         self.running = 0
         """How many jobs have had resources and are not inactive."""
-        self.stuck: BournError | None = None
-        self._unwritten: BournError | None = None
-        """What those are told who wait for something to be durable, while the store can't be written."""
-        """Why the last batch could not be written; new work is refused until it could be."""
-        self.retry_at = 0.0
-        self.commits = 0
-        self._soon = soon
-        self._turn = Turn()
-        self._inflight: Turn | None = None
-        self._quiet: list[Callable[[], None]] = []
-        self._held = False
-        """The batch waits for an answer of the scheduler."""
         self._publishing = False
         self._later: list[tuple[Job, str, dict[str, Any] | None]] = []
         self._depth = 0
@@ -336,76 +316,20 @@ class Engine:
 
     # The turn
 
-    def kick(self) -> None:
-        """See to it that what was noted is told and written at the end of this turn."""
-        self._soon(self.flush)
-
-    def flush(self) -> None:
-        """End the turn: tell the scheduler, and write unless a commit runs.
-
-        What was told may be answered in the next turn of the loop. The batch waits for that, once: the end of
-        a job and the start of the next that gets its resources are one commit.
-        """
+    def _tell(self) -> bool:
         if self._later:
             self._catch_up()
         if self.arrays:
             self.arrays.top_up()
-        told = self.sched.tell()
-        if self.stuck is not None:
-            self._stop_jobs(self._turn)
-        if self._inflight is None and self._turn:
-            if told and not self._held:
-                self._held = True
-                self.kick()
-                return
-            self._held = False
-            turn, self._turn = self._turn, Turn()
-            self._inflight = turn
-            self.store.write(turn.seal(), self._committed)
-
-    def when_committed(
-        self, callback: Callable[[], None], failed: Callable[[BournError], None] | None = None
-    ) -> None:
-        """Call back once all that has happened up to now is durable; tell `failed` if that will take long
-        because the store can't be written.
-        """
-        self._turn.committed.append(callback)
-        if failed is not None:
-            if self._unwritten is None:
-                self._turn.failed.append(failed)
-            else:
-                _safely(failed, self._unwritten)
-        self.kick()
-
-    def when_quiet(self, callback: Callable[[], None]) -> None:
-        """Call back, at once if possible, when what is durable is exactly what watchers have been told."""
-        if self._inflight is None or self.retry_at:
-            callback()
-        else:
-            self._quiet.append(callback)
+        return self.sched.tell()
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing waits to be written."""
-        return self._inflight is None and not self._turn
+    def _untold(self) -> bool:
+        return bool(self.sched)
 
-    def _committed(self, error: BournError | None) -> None:
-        turn = self._inflight
-        assert turn is not None
-        if error is not None:
-            self._failed(turn, error)
-            return
-        self._inflight = None
-        self.commits += 1
-        if self.stuck is not None:
-            log.warning("the store can be written again")
-            self.stuck = self._unwritten = None
-        self.now()
-        if turn.batch.logs:
-            for watcher in self.watchers:
-                _safely(watcher, turn.batch.logs)
+    def _follow_up(self, turn: Turn) -> None:
         if turn.transitions:
-            _safely(self.publish, turn.transitions)
+            safely(self.publish, turn.transitions)
         for job in turn.gone:
             self._forget(job)
         for submission in turn.submissions:
@@ -413,79 +337,19 @@ class Engine:
                 for job in submission.jobs:
                     if job.id in self.jobs and job.state is State.NEW:
                         self.accept(job)
-            _safely(submission.done, None)
+            safely(submission.done, None)
         if turn.starts:
             self.exec.start(turn.starts)
         if turn.exec_cancels:
             self.exec.cancel(turn.exec_cancels)
-        for callback in turn.committed:
-            _safely(callback)
-        self._be_quiet()
-        if self._turn or self.sched:
-            self.kick()
-
-    def _failed(self, turn: Turn, error: BournError) -> None:
-        """Refuse what was to be accepted; keep everything else and write it again later, before anything
-        new."""
-        if self.stuck is None:
-            log.error("the store can't be written: %s", error.message)
-        self.stuck = BournError(f"job can't be accepted: {error.message}", error.errnum)
-        submissions = [*turn.submissions, *self._turn.submissions]
-        turn.submissions.clear()
-        self._turn.submissions.clear()
-        turn.batch.arrays.clear()
-        self._turn.batch.arrays.clear()
-        ids = {job.id for submission in submissions for job in submission.jobs}
-        if ids:
-            turn.drop(ids)
-            self._turn.drop(ids)
-            self._withdraw([self.jobs.pop(id) for id in ids if id in self.jobs])
-        self._stop_jobs(turn)
-        self._stop_jobs(self._turn)
-        self._unwritten = BournError(f"not written yet: {error.message}", error.errnum)
-        waiting = [*turn.failed, *self._turn.failed]
-        turn.failed.clear()
-        self._turn.failed.clear()
-        for failed in waiting:
-            _safely(failed, self._unwritten)
-        if turn:
-            self.retry_at = self.now() + RETRY
-            self.timer_changed()
-        else:
-            self._inflight = None
-            self.stuck = self._unwritten = None
-            self.kick()
-        for submission in submissions:
-            _safely(submission.done, BournError(f"job can't be accepted: {error.message}", error.errnum))
-        self._be_quiet()
 
     def _stop_jobs(self, turn: Turn) -> None:
-        """End jobs before that is written: on a full disk it is what makes room, and the record follows."""
         if turn.exec_cancels:
             # They stay on the list: one that hasn't been started yet is ended after its start.
             self.exec.cancel(turn.exec_cancels)
 
-    def _be_quiet(self) -> None:
-        quiet, self._quiet = self._quiet, []
-        for callback in quiet:
-            _safely(callback)
-
-    def retry(self) -> None:
-        """Try again to write the batch that failed."""
-        self.retry_at = 0.0
-        if self.stuck is not None and self._inflight is not None:
-            self.store.write(self._inflight.batch, self._committed)
-        else:
-            self.kick()
-
-    def look_again(self) -> float:
-        """See to it that a turn is ended a while from now; return when."""
-        self.retry_at = self.retry_at or self.now() + RETRY
-        self.timer_changed()
-        return self.retry_at
-
-    def _withdraw(self, jobs: list[Job]) -> None:
-        for job in jobs:
+    def _withdraw(self, ids: set[int]) -> None:
+        for job in [self.jobs.pop(id) for id in ids if id in self.jobs]:
             self.sched.withdraw(job)
             if job.t_run and job.state is not _INACTIVE:
                 self.running -= 1
@@ -495,7 +359,7 @@ class Engine:
         self.jobs.pop(job.id, None)
         self.standing.discard(job.id)
         for callback in self.on_gone:
-            _safely(callback, job)
+            safely(callback, job)
         subscribers = self.hooks.subscribers
         if "inactive_add" in subscribers:
             self.hooks.tell(subscribers["inactive_add"], job)
@@ -512,41 +376,6 @@ class Engine:
             self.post(job, "resource-update", {"expiration": expiration})
             self.exec.expiration(job, expiration)
         return reason
-
-    def add_rows(
-        self,
-        logs: Sequence[tuple[int, str, str]],
-        meta: Mapping[str, object] | None,
-        committed: Callable[[], None] | None,
-    ) -> None:
-        """Put others' rows into the batch of this turn."""
-        turn = self._turn
-        if logs:
-            turn.batch.logs.extend(logs)
-        if meta:
-            turn.batch.meta.update(meta)
-        if committed is not None:
-            turn.committed.append(committed)
-
-    def starting(self) -> set[int]:
-        """Return the jobs that will be handed to execution once their allocation is durable."""
-        turns = [self._turn] if self._inflight is None else [self._turn, self._inflight]
-        return {job.id for turn in turns for job in turn.starts}
-
-    def update_row(self, update: JobUpdate) -> None:
-        """Have columns of an active job follow an event."""
-        self._turn.batch.updates.append(update)
-        self.kick()
-
-    def update_array(self, update: ArrayUpdate) -> None:
-        """Have columns of an array follow what happened to it."""
-        self._turn.batch.array_updates.append(update)
-        self.kick()
-
-    def write_meta(self, key: str, value: Any) -> None:
-        """Keep a named value."""
-        self._turn.batch.meta[key] = value
-        self.kick()
 
     def purge(self, ids: Sequence[int]) -> None:
         """Forget inactive jobs."""
@@ -584,11 +413,3 @@ def is_array(array: ArrayRow) -> str:
     if array.t_inactive:
         return f"job array {id} has ended; its members are {id}[{array.members}]"
     return f"{id} is a job array: name one of its members, {id}[{array.members}]"
-
-
-def _safely(callback: Callable[..., None], *args: Any) -> None:
-    """Call somebody who waits: one that fails must not keep it from the others."""
-    try:
-        callback(*args)
-    except Exception:
-        log.exception("a callback of the job manager failed: %r", callback)
