@@ -84,7 +84,10 @@ def _parser() -> Parser:
     command = commands.add("undrain", "put ranks back into service")
     command.add_argument("targets", metavar="RANKS|HOSTS")
     command.set_defaults(run=lambda h, args: undrain(h, args.targets))
-    command = commands.add("reload", "read the description of the resources again, or another one")
+    command = commands.add(
+        "reload",
+        "read the description of the resources again, or another one; without any, take what hosts have now",
+    )
     command.add_argument("path", nargs="?", metavar="FILE")
     command.set_defaults(run=_reload)
     command = commands.add("eventlog", "print the resource eventlog")

@@ -19,11 +19,12 @@ def remembered(events: Iterable[Event], members: Container[int]) -> ResourceSet:
 
     Raises BournError, KeyError or TypeError where an event isn't one.
     """
-    found = ResourceSet()
+    found: dict[int, tuple[str, IdSet, IdSet]] = {}
     for event in events:
         if event.name == "resource-define" and "R" in event.context:
-            found = replaced(found, ResourceSet.from_dict(event.context["R"]))
-    return found.copy_ranks(IdSet(rank for rank in found.ranks if rank in members))
+            R = ResourceSet.from_dict(event.context["R"])
+            found.update({rank: (R.hostname(rank), R.cores(rank), R.gpus(rank)) for rank in R.ranks})
+    return ResourceSet.from_nodes((rank, *found[rank]) for rank in found if rank in members)
 
 
 def replaced(rset: ResourceSet, found: ResourceSet) -> ResourceSet:

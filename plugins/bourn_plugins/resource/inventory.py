@@ -98,8 +98,9 @@ class Inventory:
 
     def define(self, rset: ResourceSet, log: Iterable[Event]) -> None:
         """Take what was found of ranks, in place of what was known of them."""
-        base = self.base.copy_ranks(self.base.ranks - rset.ranks).union(rset)
-        self.describe(base, log if self.updates else ())
+        from bourn_plugins.resource.discovery import replaced
+
+        self.describe(replaced(self.base, rset), log if self.updates else ())
 
     def targets(self, text: str) -> IdSet:
         """Return the ranks that an idset or a list of hosts means.
