@@ -79,14 +79,14 @@ class Broker:
         tables: Mapping[str, Any] | None = None,
     ) -> None:
         self.rank = rank
-        self.members = Members.flat(size)
-        """Who belongs to the instance, as far as this broker knows; see `become`."""
         self.owner = os.getuid() if owner is None else owner
         self.config = config
         self.plugins = plugins
         self.rundir = rundir
         self.statedir = statedir
         self.attrs = attrs if attrs is not None else Attributes()
+        self.members = Members.flat(size, self.attrs.get("hostname"))
+        """Who belongs to the instance, as far as this broker knows; see `become`."""
         self.logring = logring
         self._reload = reload
         self.clock: Callable[[], float] = time

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from bourn.errors import BournError
+from bourn.errors import BournError, ConfigError
 from bourn.hookspecs.boot import GrowingSession
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ def plan(broker: Broker, config: Config) -> Callable[[], Awaitable[None]] | None
     Raises ConfigError where the brokers of now would get other ranks, addresses or parents.
     """
     session = broker.session
-    if broker.rank or not isinstance(session, GrowingSession):
+    if not isinstance(session, GrowingSession):
+        if _hosts(config) != _hosts(broker.config):
+            raise ConfigError(
+                "[bootstrap] hosts: the brokers of this instance weren't started from a list of hosts, so it "
+                "gets none by another list"
+            )
         return None
     longer = session.grown(config)
     if longer is None:
@@ -85,10 +90,15 @@ async def _found(broker: Broker, attributes: Mapping[str, str]) -> Overlay:
     network = network_of(broker, attributes)
     overlay = overlay_of(broker, network)
     network.bind()
-    hosts, version = (broker.attrs["hostname"],), first_version(broker)
-    broker.become(evolve(broker.members, instance=attributes[INSTANCE], hosts=hosts, version=version))
+    version = first_version(broker)
+    broker.become(evolve(broker.members, instance=attributes[INSTANCE], version=version))
     await broker.join(overlay)
     return overlay
+
+
+def _hosts(config: Config) -> Any:
+    table = config.raw.get("bootstrap")
+    return table.get("hosts") if isinstance(table, dict) else None
 
 
 def _network(overlay: Overlay) -> Any:

@@ -38,9 +38,9 @@ class Members:
     version: tuple[int, int] = (0, 0)
 
     @classmethod
-    def flat(cls, size: int) -> Members:
-        """Return so many brokers, all right below rank 0."""
-        return cls(kary(size, 0))
+    def flat(cls, size: int, host: str | None = None) -> Members:
+        """Return so many brokers, all right below rank 0; `host` is that of one which is alone."""
+        return cls(kary(size, 0), hosts=(host,) if host and size == 1 else ())
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Members:
@@ -124,11 +124,17 @@ class Members:
     def grown(self, topology: Topology, hosts: Iterable[str]) -> Members:
         """Return those of a tree of more ranks, the new ones on `hosts`.
 
-        Raises BournError where brokers that there are would get other parents.
+        Raises BournError where brokers that there are would get other parents, or new ones none.
         """
-        if topology.parents[: self.next] != self.topology.parents:
+        now = self.topology.parents
+        if any(old not in (LEFT, new) for old, new in zip(now, topology.parents, strict=False)):
             raise BournError(f"topology '{topology.name}': brokers that run would get other parents")
-        return evolve(self, topology=topology, hosts=(*self.hosts, *hosts), version=self._next_version)
+        new = topology.parents[self.next :]
+        for rank, parent in enumerate(new, start=self.next):
+            if self.left >> parent & 1:
+                raise BournError(f"rank {rank} would be below rank {parent}, which has left for good")
+        tree = Topology((*now, *new), topology.name)
+        return evolve(self, topology=tree, hosts=(*self.hosts, *hosts), version=self._next_version)
 
     def without(self, ranks: Iterable[int]) -> Members:
         """Return what is left when ranks leave for good.

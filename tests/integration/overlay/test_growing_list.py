@@ -117,6 +117,19 @@ def test_a_list_of_one_host_gets_longer(tmp_path: Path) -> None:
     reap(one)
 
 
+def test_an_instance_that_has_no_list_gets_no_hosts_by_one(tmp_path: Path) -> None:
+    config = tmp_path / "x.toml"
+    config.write_text("")
+    instance = Instance(tmp_path, "-c", str(config))
+    instance.ok("config reload")
+    config.write_text('bootstrap.hosts = [{host = "a0"}, {host = "a1"}]')
+    refused = instance("config reload")
+    assert (refused.code, len(refused.err.splitlines())) == (1, 1)
+    assert "[bootstrap] hosts: the brokers of this instance weren't started from a list" in refused.err
+    assert instance.ok("overlay status").split() == ["0", f"{instance.ok('getattr hostname')}:", "full"]
+    instance.end()
+
+
 def listed(*hosts: str) -> dict[str, object]:
     return {"bootstrap": {"hosts": [{"host": host} for host in hosts], "authority": "/k"}}
 

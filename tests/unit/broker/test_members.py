@@ -44,6 +44,9 @@ def test_who_leaves_keeps_its_number_and_no_place() -> None:
     assert left.without([1]).objection(9) == "no rank 9; the instance has ranks 0,2"
     again = left.grown(left.topology.with_children(0, 1), ["e"])
     assert (again.ranks, again.hostlist) == ([0, 1, 2, 4], "a,b,c,e")
+    assert left.grown(kary(6, 2), ["e", "f"]).ranks == [0, 1, 2, 4, 5]
+    with pytest.raises(BournError, match="rank 7 would be below rank 3, which has left for good"):
+        left.grown(kary(8, 2), "efgh")
 
 
 @pytest.mark.parametrize(
