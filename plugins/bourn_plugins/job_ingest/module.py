@@ -203,7 +203,8 @@ class JobIngest(Module):
         if mechanism not in self._signers:
             known = self.ctx.plugins.named("bourn_signers")
             if mechanism not in table.allowed or mechanism not in known:
-                names = ", ".join(table.allowed)
-                raise BournError(f"jobs signed by '{mechanism}' are refused; allowed: {names}", errno.EPERM)
+                names = ", ".join(name for name in table.allowed if name in known)
+                hint = f"allowed: {names}" if names else "no plugin has a mechanism that [signing] allows"
+                raise BournError(f"jobs signed by '{mechanism}' are refused; {hint}", errno.EPERM)
             self._signers[mechanism] = known[mechanism].value.open(table.options)
         return self._signers[mechanism]

@@ -213,6 +213,15 @@ def test_a_signed_jobspec_is_checked_and_passed_on() -> None:
     assert error == (errno.EPERM, "jobs signed by 'test' are refused; allowed: none")
 
 
+def test_without_the_plugin_of_a_mechanism_its_jobs_are_refused() -> None:
+    module, _, _ = ready()
+    module.ctx.plugins.named = lambda hook: {}
+    assert submit(module, one()).error == (
+        errno.EPERM,
+        "jobs signed by 'none' are refused; no plugin has a mechanism that [signing] allows",
+    )
+
+
 def test_guests_must_sign() -> None:
     module, manager, _ = ready()
     error = submit(module, one(), GUEST, USER).error
