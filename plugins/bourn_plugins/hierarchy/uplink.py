@@ -34,9 +34,11 @@ log = logging.getLogger("bourn.hierarchy")
 
 _encode = msgspec.json.Encoder().encode
 
-PACE, BUSY_PACE = 0.01, 0.03
-"""Seconds between reports while there is something to report, and while there is much; the first of a burst
-goes at once."""
+SHARE = 3
+"""So many times as long as the parent took for a report we wait before the next: many children leave
+it time for other things, and what they have to say gets together."""
+LONGEST_REST = 0.03
+"""Seconds between reports at most, and while many jobs end."""
 MUCH = 10
 """Jobs that ended since the report before."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
@@ -61,7 +63,9 @@ class Uplink:
         """The ranks that are drained here because the parent's are."""
         self._closing = trio.Lock()
         self._resting = True
-        self._pause = PACE
+        self._much = False
+        """Whether the last report told of many jobs that have ended."""
+        self._sent = 0.0
 
     async def run(self) -> None:
         """Follow the parent."""
@@ -98,6 +102,7 @@ class Uplink:
             for report in self._mirror.again(welcome["seen"]):
                 handle.post("hierarchy.report", self._encoded(report))
             self._handle = handle
+            self._sent = trio.current_time()
             self._due.set()
             try:
                 async for message in stream:
@@ -239,7 +244,8 @@ class Uplink:
         while True:
             await self._due.wait()
             self._due = trio.Event()
-            await trio.sleep(self._pause)
+            took = trio.current_time() - self._sent
+            await trio.sleep(LONGEST_REST if self._much else min(SHARE * took, LONGEST_REST))
             self._resting = False
             self._send()
 
@@ -250,7 +256,8 @@ class Uplink:
         report = self._mirror.collect()
         if report is not None:
             self._resting = True
-            self._pause = BUSY_PACE if len(report.get("over", ())) >= MUCH else PACE
+            self._much = len(report.get("over", ())) >= MUCH
+            self._sent = trio.current_time()
             try:
                 self._handle.post("hierarchy.report", self._encoded(report))
             except BournError as error:
