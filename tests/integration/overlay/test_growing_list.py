@@ -130,6 +130,32 @@ def test_an_instance_that_has_no_list_gets_no_hosts_by_one(tmp_path: Path) -> No
     instance.end()
 
 
+@pytest.mark.parametrize("scheduler", ["sched-simple", "sched-graph"])
+def test_children_of_a_hierarchy_keep_what_they_have_when_a_host_comes(
+    tmp_path: Path, scheduler: str
+) -> None:
+    key, config, run = tmp_path / "authority", tmp_path / "x.toml", tmp_path / "run"
+    run.mkdir()
+    subprocess.run([BOURN, "keygen", str(key)], check=True)
+    ports = free_ports(2)
+    write(config, key, ports[:1])
+    tables = ('--conf=hierarchy.shape="node"', f'--conf=modules.sched="{scheduler}"')
+    instance = Instance(run, "-c", str(config), "-Shostname=a0", *tables)
+    instance.until(lambda: " up: " in instance.ok("tree"))
+    child = instance.ok("jobs -n -o {id}:{status}:{nodelist}")
+    assert child.endswith(":RUN:a0")
+    write(config, key, ports)
+    instance.ok("config reload")
+    one = follow(run, config, 1)
+    instance.until(lambda: instance.ok("resource list -n -s free -o {nodelist}") == "a1")
+    assert instance.ok("run echo there") == "there"
+    assert instance.ok("jobs -n -o {id}:{status}:{nodelist}") == child
+    assert instance.ok("resource list -n -s allocated -o {nodelist}") == "a0"
+    instance.end()
+    reap(one)
+    assert one.returncode == 0
+
+
 def listed(*hosts: str) -> dict[str, object]:
     return {"bootstrap": {"hosts": [{"host": host} for host in hosts], "authority": "/k"}}
 
