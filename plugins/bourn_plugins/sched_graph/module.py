@@ -49,7 +49,7 @@ class SchedGraph(SchedulerModule):
         super().__init__(ctx)
         self._policies = Policies(ctx)
         self._table = self._policies.table
-        self._estate: Estate | None = None
+        self._estate: Estate
         self._held_back: list[Callable[[], None]] = []
         """What came while an update of the resources was under way: it is done after that."""
         self._updating = False
@@ -64,7 +64,7 @@ class SchedGraph(SchedulerModule):
 
     def _acquire(self, first: Mapping[str, Any]) -> None:
         """Make the graph and an engine; jobs that an engine before this one has stay where they are."""
-        before = self._estate
+        before: Estate | None = getattr(self, "_estate", None)
         self._estate = estate = Estate(
             self._graph(first.get("base", self._rset)),
             self._policies.choosers(),
@@ -91,7 +91,6 @@ class SchedGraph(SchedulerModule):
 
     def _plan(self, ends: Mapping[int, float]) -> None:
         """Make planners of the engines that there are now."""
-        assert self._estate is not None
         self._planners: dict[str, Planner] = {}
         for name, engine in self._estate.engines.items():
             planner = Planner(engine)
@@ -108,7 +107,6 @@ class SchedGraph(SchedulerModule):
 
     @property
     def _engine(self) -> Engine:
-        assert self._estate is not None
         return self._estate.engine
 
     def _adopt(self, lost: Mapping[int, Sequence[str]]) -> None:
@@ -147,7 +145,6 @@ class SchedGraph(SchedulerModule):
         super()._update(update)
 
     def _mark(self, ranks: IdSet, up: bool) -> None:
-        assert self._estate is not None
         self._estate.mark(ranks, up)
 
     @method(allow=Role.OWNER)
@@ -158,7 +155,6 @@ class SchedGraph(SchedulerModule):
         """
         while self._updating:
             await self._settled.wait()
-        assert self._estate is not None
         limit = request.get("limit", dict, None)
         answer = self._estate.prepare(
             request.get("changes", list),
@@ -177,7 +173,6 @@ class SchedGraph(SchedulerModule):
         return {"count": self._releases}
 
     def _updated(self, update: Mapping[str, Any]) -> None:
-        assert self._estate is not None
         self._updating = False
         self._settled.set()
         if update["updated"]:
