@@ -346,9 +346,10 @@ class ShellManager(Module):
                 if heir := self._hosts.get((host.rank, host.userid)):
                     heir.inherit(host)
                 return
-            if not node:
-                self.sweep(host.rank, jobs)
-            self.ctx.log.error("%s; it had %d jobs", reason, len(jobs))
+            if host.rank in self.ctx.members:  # else it was given back, and ended in order
+                if not node:
+                    self.sweep(host.rank, jobs)
+                self.ctx.log.error("%s; it had %d jobs", reason, len(jobs))
         else:
             killed = self._local.kill(host.userid, host.process, jobs)
             reason = self._local.obituary(host.userid, host.pid, hung=link.hung)

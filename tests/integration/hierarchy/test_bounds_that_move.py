@@ -128,6 +128,17 @@ def test_the_end_of_the_job_moves_that_of_the_instance(tmp_path):
         assert child.run("bourn", "update", str(JobID(limited)), "duration=1h").returncode == 0
 
 
+def test_several_loans_of_nodes(tmp_path):
+    with grown(tmp_path, cores="0-1", size=4) as tree, nested(tree, "-N1", "-x") as (child, _):
+        two, _ = (child.run("bourn", "grow", "-N", count).stdout.strip() for count in ("2", "1"))
+        assert child.run("bourn", "overlay", "status", "-s").stdout == "full\n"
+        assert child.run("bourn", "shrink", two).returncode == 0
+        assert len(child.run("bourn", "overlay", "status").stdout.splitlines()) == 2
+        assert child.results(child.submit("true", num_nodes=2, num_tasks=2)) == ["COMPLETED"]
+        everywhere = child.run("bourn", "exec", "-lr", "all", "bourn", "getattr", "size").stdout
+        assert sorted(everywhere.splitlines()) == ["0: 2", "3: 2"]
+
+
 def gone(tree: Tree, rank: int) -> None:
     """Make sure that nothing is shown of a rank that has left for good."""
     status = json.loads(tree.run("bourn", "overlay", "status", "--json").stdout)
@@ -168,6 +179,9 @@ def test_nodes_are_borrowed_used_and_given_back(tmp_path, before):
         assert child.results([there]) == ["FAILED"]
         assert info(child) == f"{before} Nodes, {2 * before} Cores, 0 GPUs"
         until(lambda: not loans(tree))
+        said = child.run("bourn", "dmesg").stdout
+        assert ".warning[" not in said, said
+        assert ".error[" not in said, said
         # Nothing is left of them but their numbers, which aren't used again.
         gone(child, before)
         assert child.run("bourn", "getattr", "size").stdout == f"{before}\n"
