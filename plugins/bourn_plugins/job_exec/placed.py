@@ -59,8 +59,9 @@ class Placed:
         self.working = {share.rank for share in shares}
         self.unknown: set[int] = set()
         """After a restart: ranks of which isn't known yet whether they still have it."""
-        self.absent: set[int] = set()
-        """Ranks that don't have it, while others are unknown."""
+        self.absent: dict[int, tuple[str, bool]] = {}
+        """Ranks that don't have it, while others are unknown: what is known of the reason, and whether the
+        node was lost."""
         self.fallen: list[tuple[int, int]] = []
         """Ranks that had ended their tasks before a restart, and how (wait status)."""
         self.waiting = True

@@ -108,7 +108,7 @@ class ShellMethod:
                 continue
             if rank in placed.working:
                 if id not in has:
-                    placed.absent.add(rank)
+                    placed.absent[rank] = (reason, node)
                 elif rank not in placed.unknown:
                     # Its broker was away: what was said meanwhile hasn't been heard.
                     if id in waiting and not placed.unready:
@@ -122,19 +122,14 @@ class ShellMethod:
                         placed.unready.discard(rank)
             placed.unknown.discard(rank)
             if not placed.unknown:
-                lost += self._settle(placed, reason, node)
+                lost += self._settle(placed)
         if node:
             self._drain(rank, lost)
 
-    def _settle(self, placed: Placed, reason: str, node: bool) -> bool:
-        """Go on with a job of which is known which nodes have it; return whether it has lost one.
-
-        Args:
-            reason: why a node doesn't have it, if that is known.
-            node: whether that is the loss of the node.
-        """
+    def _settle(self, placed: Placed) -> bool:
+        """Go on with a job of which is known which nodes have it; return whether it has lost one."""
         request, now = placed.request, time.time()
-        absent, placed.absent = placed.absent, set()
+        absent, placed.absent = placed.absent, {}
         if not absent:
             line = f'{{"timestamp":{now:.6f},"name":"reattach"}}\n'
             self._port.log([(request.id, "guest.exec.eventlog", line)])
@@ -144,12 +139,12 @@ class ShellMethod:
                 self._go(placed)
         elif not placed.started and placed.waiting and placed.unready != set():
             if placed.unready is not None:
-                placed.unready |= absent
+                placed.unready |= absent.keys()
             self._hand_out([placed], absent)
         else:
             # Of a job that runs, or may run, elsewhere, a part can't be started again.
-            why = reason if node else f"the job was lost: {reason or NOT_THERE}"
-            for rank in sorted(absent):
+            for rank, (reason, node) in sorted(absent.items()):
+                why = reason if node else f"the job was lost: {reason or NOT_THERE}"
                 self._lose(placed, rank, now, "node-failure" if node else "exec", why)
                 self._manager.sweep(rank, [request.id])
             if not placed.working:
@@ -339,7 +334,7 @@ class ShellMethod:
             self._lose(placed, rank, now, "node-failure" if node else "exec", reason)
             placed.unknown.discard(rank)
             if not placed.unknown:
-                placed.working -= placed.absent
+                placed.working -= placed.absent.keys()
             if not placed.working:
                 self._over(placed, now)
         if node:

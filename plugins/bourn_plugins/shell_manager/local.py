@@ -85,8 +85,7 @@ class LocalHosts:
             disable=self._disabled,
         )
         process = HostProcess.of(pid, name)
-        if self.outlive:
-            process.write(self._record(userid))
+        self.note(userid, process)
         self._ctx.nursery.start_soon(self._listen, process, said)
         return process, HostLink(sock, self.timeout)
 
@@ -97,6 +96,11 @@ class LocalHosts:
         except OSError:
             self.kill(userid, self.recorded(userid))
             return None
+
+    def note(self, userid: int, process: HostProcess) -> None:
+        """Note which process the user's host is, for the broker after this one."""
+        if self.outlive:
+            process.write(self._record(userid))
 
     def recorded(self, userid: int) -> HostProcess | None:
         """Return which process the user's host is, or was, by what was noted when it started."""

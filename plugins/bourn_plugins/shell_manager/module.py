@@ -401,7 +401,9 @@ class ShellManager(Module):
         if host.name != greeting.host:
             host.name, host.heard = greeting.host, 0
         if host.rank == self.ctx.rank and (host.process is None or host.process.pid != host.pid):
+            # Its broker had no time to note it.
             host.process = HostProcess.of(host.pid, host.name)
+            self._local.note(host.userid, host.process)
         host.greeted.set()
         host.confirms = greeting.confirms
         if not host.confirms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from bourn_plugins.shell_manager.local import END_TIME
 from bourn_plugins.shell_manager.process import HostProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bourn.broker.module import ModuleContext
     from bourn.broker.request import Request
     from bourn_plugins.shell_manager.link import HostLink
@@ -25,7 +28,13 @@ class Relay:
     """A host of this rank, and the stream that its reports go to."""
 
     def __init__(
-        self, userid: int, session: str, process: HostProcess | None, link: HostLink, grace: float
+        self,
+        userid: int,
+        session: str,
+        process: HostProcess | None,
+        link: HostLink,
+        grace: float,
+        note: Callable[[HostProcess], None],
     ) -> None:
         self.userid = userid
         self.session = session
@@ -41,6 +50,7 @@ class Relay:
         """The error that says why there is no host any more; there is nothing left of it."""
         self.link = link
         self._grace = grace
+        self._note = note
         self._request: Request | None = None
         self._channel: Channel[FromHost] = Channel()
         self._changed = trio.Event()
@@ -103,6 +113,7 @@ class Relay:
         self.known = True
         if report.jobs is not None and self.process is None:
             self.process = HostProcess.of(report.pid, report.host)
+            self._note(self.process)
         if not report.pong:
             parcel = self._channel.pack(report)
             if self._request is not None:
@@ -158,7 +169,9 @@ class Relays:
                 text = f"the shell host of user {userid} on rank {rank} is gone"
                 raise BournError(text, errno.ENOENT)
             process, link = self._local.start(userid)
-        relay = self._relays[userid] = Relay(userid, session, process, link, request.get("grace", float, inf))
+        grace = request.get("grace", float, inf)
+        note = partial(self._local.note, userid)
+        relay = self._relays[userid] = Relay(userid, session, process, link, grace, note)
         relay.attach(request, got, self._ctx.now())
         self._ctx.nursery.start_soon(self._serve, relay)
 

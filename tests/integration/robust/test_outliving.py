@@ -230,6 +230,31 @@ def test_a_host_that_died_while_no_broker_was_there(tmp_path: Path, state: str) 
     nothing_left(second)
 
 
+def test_what_a_broker_has_sent_its_host_before_it_died_runs_once(tmp_path: Path, state: str) -> None:
+    first = Instance(tmp_path, state)
+    running(first, submit(first, "sleep", "0"))
+    pid = host_pid(first)
+    os.kill(pid, signal.SIGSTOP)
+    ids = submit(first, "sh", "-c", f"echo $BOURN_JOB_ID >>{tmp_path}/ran", count=4)
+    until(lambda: all("alloc" in names(first, id) for id in ids), "they are handed out")
+    first.kill()
+    # It dies in the moment in which it has started its host, too.
+    (tmp_path / "state" / f"shell-0-{os.getuid()}.host").unlink()
+    os.kill(pid, signal.SIGCONT)
+    ran = tmp_path / "ran"
+    until(lambda: ran.exists() and len(ran.read_text().split()) == 4, "they run")
+    with Instance(tmp_path, state) as second:
+        assert host_pid(second) == pid
+        assert json.loads((tmp_path / "state" / f"shell-0-{os.getuid()}.host").read_text())["pid"] == pid
+        ended(second, ids)
+        for id in ids:
+            assert "exception" not in names(second, id)
+        assert sorted(ran.read_text().split()) == sorted(JobID(id).f58 for id in ids)
+        assert second.end() == 0
+    ran.unlink()
+    nothing_left(second)
+
+
 def test_a_process_with_the_number_of_a_dead_host_is_left_alone(tmp_path: Path, state: str) -> None:
     first = Instance(tmp_path, state)
     lost = submit(first, "sleep", "300")

@@ -119,3 +119,14 @@ async def test_a_node_without_the_job_gets_it_again_as_long_as_none_may_start():
         shell.host_found(2, 0, FromHost(jobs=[]), "its host died")
         assert handed == [1]
         assert port.failures == {7: "the job was lost: its host died"}
+
+
+async def test_a_lost_job_says_why_though_its_other_nodes_are_heard_of_later():
+    async with method("10s") as (shell, port, _):
+        for placed in shell._jobs.values():
+            placed.started, placed.unknown = True, {0, 1, 2}
+        shell.host_found(2, 0, FromHost(jobs=[]), "rank 2: its host is gone")
+        shell.host_found(0, 0, FromHost(jobs=[7]), "")
+        assert port.failures == {}
+        shell.host_found(1, 0, FromHost(jobs=[7]), "")
+        assert port.failures == {7: "the job was lost: rank 2: its host is gone"}
