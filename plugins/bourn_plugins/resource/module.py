@@ -52,6 +52,7 @@ class Resource(Module):
         self._discovers = False
         """Whether R is what brokers find."""
         self._stays = HOSTS_STAY in ctx.attrs
+        self._to_exclude = IdSet()
         self._started = trio.Event()
         self._describing, self._setting_online = trio.Lock(), trio.Lock()
 
@@ -243,8 +244,14 @@ class Resource(Module):
         """Take another set of excluded ranks; a new R wants `resource.reload`."""
         self._table = config.table("resource", ResourceTable)
         self._source = Source(self.ctx, self._table, self.foreign)
-        self._inventory.exclude = self._excluded(self._inventory.rset)
-        self._tell(self._everything())
+        self._to_exclude = self._excluded(self._inventory.rset)
+        self.ctx.nursery.start_soon(self._exclude)
+
+    async def _exclude(self) -> None:
+        """Have the ranks excluded that the configuration of now says, when no description is under way."""
+        async with self._describing:
+            self._inventory.exclude = self._to_exclude
+            self._tell(self._everything())
 
     def stats(self) -> dict[str, object]:
         """Return the number of ranks by state."""
