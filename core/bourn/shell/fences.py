@@ -52,15 +52,25 @@ class Gathering:
 
     def __init__(self, nnodes: int) -> None:
         self._nnodes = nnodes
-        self._parts: dict[str, dict[int, dict[str, str]]] = {}
+        self._parts: dict[tuple[str, int], dict[int, dict[str, str]]] = {}
+        self._complete: dict[str, int] = {}
+        """Number of the last exchange of each name that all had entered."""
 
     def told(self, nodeid: int, key: str, data: dict[str, str]) -> dict[str, str] | None:
-        """Take a node's data; return everybody's when they are all there."""
-        parts = self._parts.setdefault(key, {})
+        """Take a node's data; return everybody's when they are all there.
+
+        What a node tells again, since its broker is another one, is nothing new once that was so.
+        """
+        name, _, text = key.rpartition(".")
+        number = int(text) if text.isdecimal() else 0
+        if number <= self._complete.get(name, -1):
+            return None
+        parts = self._parts.setdefault((name, number), {})
         parts[nodeid] = data
         if len(parts) < self._nnodes:
             return None
-        del self._parts[key]
+        self._complete[name] = number
+        self._parts = {of: kept for of, kept in self._parts.items() if of[0] != name or of[1] > number}
         merged: dict[str, str] = {}
         for node in sorted(parts):
             merged.update(parts[node])

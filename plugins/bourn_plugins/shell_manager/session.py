@@ -52,13 +52,14 @@ class Host:
 
     def note(self, batch: ToHost, serials: Iterator[int]) -> None:
         """Keep what of a batch would be lost with its rank's broker: what it starts is asked after anyhow."""
-        if self.confirms and (batch.kill or batch.expire or batch.resize or batch.peers):
+        if self.confirms and (batch.kill or batch.expire or batch.resize or batch.fenced or batch.peers):
             batch.serial = next(serials)
             self.orders[batch.serial] = ToHost(
                 serial=batch.serial,
                 kill=batch.kill,
                 expire=batch.expire,
                 resize=batch.resize,
+                fenced=batch.fenced,
                 peers=batch.peers,
             )
 

@@ -33,6 +33,20 @@ def test_all_get_everything_once_all_have_entered():
     assert got == [merged, merged]
 
 
+def test_what_is_told_again_after_all_have_come_is_nothing_new():
+    gathering = Gathering(2)
+    assert gathering.told(0, "a.1", {"x": "0"}) is None
+    assert gathering.told(0, "a.2", {"x": "1"}) is None
+    assert gathering.told(1, "a.2", {"y": "2"}) == {"x": "1", "y": "2"}
+    assert gathering.told(0, "a.1", {"x": "0"}) is None
+    assert gathering.told(0, "a.2", {"x": "1"}) is None
+    assert gathering.came() == set()
+    assert gathering.told(1, "a.3", {}) is None
+    assert gathering.told(1, "b.1", {}) is None
+    assert gathering.came() == {1}
+    assert gathering.told(0, "a.3", {"z": "3"}) == {"z": "3"}
+
+
 def test_two_names_don_t_mix():
     fences = Fences()
     got = []

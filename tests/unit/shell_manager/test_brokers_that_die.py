@@ -38,6 +38,7 @@ class Tasks:
         """How often each has been started."""
         self.kills: list[tuple[int, int]] = []
         self.sizes: list[tuple[int, str, int, int]] = []
+        self.fenced: list[tuple[int, str, dict[str, str]]] = []
         self.limits: list[float] = []
         self.clock: Callable[[], float] = lambda: NOW
         self.unread: list[ToHost] = []
@@ -72,6 +73,7 @@ class Tasks:
             self.jobs.update(start.id for start in whole.start)
             self.kills += [(id, signum) for id, signum in whole.kill if id in self.jobs]
             self.sizes += whole.resize
+            self.fenced += whole.fenced
             if started:
                 self.seq += 1
                 self._say(FromHost(seq=self.seq, started=started))
@@ -190,12 +192,14 @@ async def test_a_signal_that_the_host_has_not_read_arrives_by_the_next_broker(mo
         it.tasks.reads = False
         it.shell.kill([(1, signal.SIGUSR1)])
         it.shell.resize(1, "all", 5, 60)
+        it.manager.fenced(1, ME, 1, "pmi.1", {"a": "b"})
         await it.unread()
         it.tasks.reads = True
         await it.another_broker()
         await it.instance.until(lambda: bool(it.tasks.kills))
         assert it.tasks.kills == [(1, signal.SIGUSR1)]
         assert it.tasks.sizes == [(1, "all", 5, 60)]
+        assert it.tasks.fenced == [(1, "pmi.1", {"a": "b"})]
         assert (it.tasks.jobs, it.port.failures) == ({1: 1}, {})
 
 
