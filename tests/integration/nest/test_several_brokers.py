@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+LONG = f"1000.{os.getpid()}"
+"""Seconds to sleep that nobody else on this machine sleeps."""
 NODES = (
     '{hosts="node[0-3]",cores="0-3",gpus="0",properties=["all"]}',
     '{hosts="node[2-3]",cores="",properties=["last"]}',
@@ -83,7 +85,7 @@ def test_three_levels(shell: Shell) -> None:
 def test_found_and_seen_at_any_depth(shell: Shell) -> None:
     outer = shell.ok("bourn alloc --bg -N3 -n3 -c2 --job-name=outer")
     inner = shell.ok(f"bourn proxy {outer} bourn alloc --bg -N2 -n2 --job-name=inner")
-    id = shell.ok(f"bourn proxy {outer}/{inner} bourn submit -N2 --wait-event=start sleep 1000.125")
+    id = shell.ok(f"bourn proxy {outer}/{inner} bourn submit -N2 --wait-event=start sleep {LONG}1")
     assert id
     assert shell.ok("bourn pstree --skip-root").splitlines() == [
         "outer", "└── inner", "    └── sleep:R",
@@ -91,17 +93,17 @@ def test_found_and_seen_at_any_depth(shell: Shell) -> None:
     assert f"{outer}/{inner}:" in shell.ok("bourn jobs -R")
     shell.ok(f"bourn cancel {outer}")
     assert record(shell, outer)["result"] == "CANCELED"
-    assert shell("pgrep -f '[s]leep 1000.125'").code == 1
+    assert shell(f"pgrep -f '[s]leep {LONG}1'").code == 1
 
 
 def test_a_cancelled_child_ends_in_order_and_keeps_its_jobs(shell: Shell) -> None:
-    shell.write("long.sh", "#!/bin/sh\nbourn submit -N3 --wait-event=start sleep 1000.375\nsleep 1000\n")
+    shell.write("long.sh", f"#!/bin/sh\nbourn submit -N3 --wait-event=start sleep {LONG}2\nsleep 1000\n")
     id = shell.ok("bourn batch -N3 --output=long.out --dump=left.tar long.sh")
     child = shell.ok(f"bourn uri --wait --local {id}")
     shell.ok(f"BOURN_URI={child} bourn job wait-event $(BOURN_URI={child} bourn job last) start")
     shell.ok(f"bourn cancel {id}")
     assert record(shell, id)["result"] == "CANCELED"
-    assert shell("pgrep -f '[s]leep 1000.375'").code == 1
+    assert shell(f"pgrep -f '[s]leep {LONG}2'").code == 1
     assert "lost" not in (shell.cwd / "long.out").read_text()
     jobs = shell.ok(
         "unset BOURN_URI; bourn start sh -c 'bourn restore -q left.tar; bourn jobs -a -n -o \"{status}\"'"
