@@ -157,8 +157,9 @@ def _show_below(status: dict[str, Any], lead: str) -> None:
         last = child is status["children"][-1]
         id = f" {JobID(child['id'])}" if child["id"] else ""
         nodes = f"{child['nnodes']} nodes, " if child["nnodes"] > 1 else ""
-        gpus = f", {child['ngpus']} gpus" if child["ngpus"] else ""
-        line = f"{child['index']}{id} {child['state']}: {nodes}{child['ncores']} cores{gpus}"
+        cores = f"{child['ncores']} core{'s' if child['ncores'] != 1 else ''}"
+        gpus = f", {child['ngpus']} gpu{'s' if child['ngpus'] != 1 else ''}" if child["ngpus"] else ""
+        line = f"{child['index']}{id} {child['state']}: {nodes}{cores}{gpus}"
         line += f"; {child['pending']} pending, {child['running']} running, {child['done']} done"
         below = child.get("tree")
         if below:

@@ -111,6 +111,7 @@ def _proportions(total: int, shares: Sequence[int], what: str) -> list[int]:
     """Divide a whole number by shares; what is left over goes to the first. With `what`, each gets one."""
     least = 1 if what else 0
     if total < least * len(shares):
+        what = what.removesuffix("s") if total == 1 else what
         raise ConfigError(f"{total} {what} can't be divided among {len(shares)} children")
     spare, weight = total - least * len(shares), sum(shares)
     exact = [max(0.0, total * share / weight - least) for share in shares]

@@ -173,7 +173,7 @@ def test_three_levels_each_with_its_own_policy(tmp_path):
         assert tree.results(ids) == ["COMPLETED"] * 12
         done = tree.run("bourn", "tree").stdout
         assert done.count("two-choices") == 2
-        assert done.count(" up: 1 cores") == 4
+        assert done.count(" up: 1 core;") == 4
         (running,) = tree.submit("sleep 60")
         bourn.job.event_wait(tree.h, running, "start")
         bourn.job.kill(tree.h, running, signal.SIGINT)

@@ -155,7 +155,7 @@ def test_children_cannot_be_raised_twice_or_forgotten(two):
     ("options", "reason"),
     [
         (["-T", "2x"], "hierarchy.shape: \"2x\": ends with 'x'"),
-        (["-T", "4x4"], "1 cores can't be divided among 4 children"),
+        (["-T", "4x4"], "1 core can't be divided among 4 children"),
         (["-T", "2", "-p", "rond-robin"], "did you mean 'round-robin'?"),
         (["-T", "2", "--child-conf", "exec.metod=mock"], "hierarchy.child.exec.metod: unknown key"),
         (["-T", "2", "--misfits", "maybe"], "hierarchy.misfits: must be 'run' or 'refuse', not 'maybe'"),
