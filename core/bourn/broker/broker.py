@@ -110,6 +110,7 @@ class Broker:
         self.session: BootSession | None = None
         """How this broker was started with others, or in a list to which others may be added."""
         self.stopping = trio.Event()
+        self._coming_up = trio.CancelScope()
         self.stop_reason = ""
 
     # Messages.
@@ -161,8 +162,7 @@ class Broker:
             self.stop_reason = reason
             log.info("stopping: %s", reason)
             self.stopping.set()
-            if self.overlay is not None:
-                self.overlay.changed()  # it may be what the quorum is waited for
+            self._coming_up.cancel()
 
     # Life.
 
@@ -182,7 +182,7 @@ class Broker:
             await core.start(self.host.run)
             await core.start(self.connector.run)
             try:
-                await self._up(list(specs), core, listen)
+                await self._come_up(list(specs), core, listen)
                 if not gc.isenabled():  # `bourn start` does without while all that is made is there to stay
                     gc.freeze()
                     gc.set_threshold(*GC_THRESHOLDS)
@@ -196,6 +196,15 @@ class Broker:
             core.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+    async def _come_up(self, specs: list[ModuleSpec], core: trio.Nursery, listen: bool) -> None:
+        """Come up, or not, whatever a module waits for at its start, when the broker is told to end."""
+
+        with self._coming_up as scope:
+            await self._up(specs, core, listen)
+        if scope.cancelled_caught:
+            who = "all brokers were" if self.size > 1 else "it was"
+            raise BournError(f"stopped before {who} up: {self.stop_reason}")
 
     async def _up(self, specs: list[ModuleSpec], core: trio.Nursery, listen: bool) -> None:
         from bourn.broker.builtins import builtin_specs
@@ -233,7 +242,7 @@ class Broker:
             raise BournError(f"broker.quorum={text}: must be a number of brokers, 1 to {self.size}")
 
         def settled() -> bool:
-            return there().bit_count() >= int(text) or self.stopping.is_set()
+            return there().bit_count() >= int(text)
 
         with trio.move_on_after(QUORUM_WARNING) as limit:
             await overlay.wait_for(settled)
@@ -241,8 +250,6 @@ class Broker:
             missing = mask_text(self.members.mask & ~there())
             log.warning("waiting for rank %s to come online", missing)
             await overlay.wait_for(settled)
-        if self.stopping.is_set():
-            raise BournError(f"stopped before all brokers were up: {self.stop_reason}")
 
     @property
     def linked(self) -> int:

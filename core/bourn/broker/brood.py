@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from bourn.broker.star import RootGone, meet_members, meet_root
+from bourn.broker.star import last_words, meet_members, meet_root, read_last_words
 from bourn.errors import BournError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ log = logging.getLogger("bourn.broker")
 
 FILES_EACH, FILES_MORE = 3, 32
 """How many files rank 0 has open for each other broker: its socket, its process, its link; and for itself."""
+LAST_WORDS_MAX = 65536
 END_SECONDS = 5.0
 """How long brokers have to end after rank 0 before they are killed."""
 
@@ -68,6 +69,11 @@ class Member:
 
     async def close(self, error: BournError | None = None) -> None:
         """Nothing to tell: the socket ends with the process."""
+
+    def fail(self, error: BournError) -> None:
+        """Leave it to rank 0, which may be the reason, to say why this rank ends; of many, one is enough."""
+        with suppress(OSError):
+            self._sock.send(last_words(error.message), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 class Brood:
@@ -150,10 +156,18 @@ class Brood:
             os.close(fd)
         _, status = os.waitpid(pid, 0)  # noqa: ASYNC222  it has ended
         del self.pids[rank]
+        why = self._last_words(rank)
         if not seen:
-            broker.stop(f"rank {rank} ended before it came up ({_ending(status)})")
+            broker.stop(
+                f"rank {rank}: {why}" if why else f"rank {rank} ended before it came up ({_ending(status)})"
+            )
         elif status and not broker.stopping.is_set():
-            log.warning("the process of rank %d ended: %s", rank, _ending(status))
+            log.warning("the process of rank %d ended: %s", rank, why or _ending(status))
+
+    def _last_words(self, rank: int) -> str:
+        with suppress(OSError):
+            return read_last_words(self._socks[rank].recv(LAST_WORDS_MAX, socket.MSG_DONTWAIT))
+        return ""
 
     async def close(self, error: BournError | None = None) -> None:
         """Nothing to tell."""
@@ -200,9 +214,7 @@ def _run(run: Callable[[Member], int], member: Member) -> NoReturn:
     try:
         status = run(member)
     except BournError as error:
-        # That rank 0 has gone, or has told us to end, is for rank 0 to say, once.
-        if not (isinstance(error, RootGone) or error.errnum == errno.EINTR):
-            os.write(2, f"bourn-start: error: rank {member.rank}: {error.message}\n".encode())
+        member.fail(error)
     except BaseException:
         log.critical("rank %d failed", member.rank, exc_info=True)
     finally:

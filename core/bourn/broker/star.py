@@ -51,6 +51,8 @@ async def meet_members(
         found = await _receive(streams[rank])
         if found is None:
             raise Gone(rank)
+        if isinstance(found, str):
+            raise BournError(f"rank {rank}: {found}")
         cards[rank], wants[rank] = found
 
     with trio.move_on_after(seconds):
@@ -92,6 +94,20 @@ class Gone(BournError):
     def __init__(self, rank: int) -> None:
         super().__init__(f"rank {rank} ended before it came up")
         self.rank = rank
+
+
+def last_words(error: str) -> bytes:
+    """Return what a rank that can't start sends, instead of its card or after it."""
+    body = json.dumps(error).encode()
+    return _LENGTH.pack(len(body)) + body
+
+
+def read_last_words(data: bytes) -> str:
+    """Return what `last_words` made; "" where it is something else, or nothing."""
+    with suppress(ValueError, struct.error):
+        found = json.loads(data[4 : 4 + int(_LENGTH.unpack_from(data)[0])])
+        return found if isinstance(found, str) else ""
+    return ""
 
 
 async def _send(stream: trio.abc.SendStream, value: object) -> None:

@@ -160,7 +160,7 @@ def _run(options: StartOptions, statedir: Path | None) -> int:
 def _stopped(error: BaseException) -> BournError | None:
     """Return what is to be said of a broker that was told to end before it was up."""
     found = [cause for cause in leaves(error) if isinstance(cause, BournError)]
-    return next((cause for cause in found if cause.errnum == errno.EINTR), None)
+    return next((cause for cause in found if cause.errnum == errno.EINTR), found[0] if found else None)
 
 
 async def _instance(
