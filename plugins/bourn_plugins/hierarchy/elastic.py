@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import trio
-from attrs import define
+from attrs import Factory, define
 
 from bourn.client.aio import Handle
 from bourn.errors import BournError, RPCError
@@ -40,6 +40,8 @@ class Loan:
     R: ResourceSet
     whole: bool = False
     """Whether it is nodes, with brokers of ours on them."""
+    waiting: trio.CancelScope = Factory(trio.CancelScope)
+    """Who waits for those brokers; in vain once the loan has ended."""
 
 
 class Elastic:
@@ -135,18 +137,20 @@ class Elastic:
                 await _give_back(handle, loan)
                 raise
             await handle.rpc("hierarchy.taken", {"id": loan.id})
-            await self._wait_for(R.ranks)
+            await self._wait_for(loan)
         return {"id": loan.id, "ncores": R.ncores, "ngpus": R.ngpus, "ranks": str(R.ranks)}
 
-    async def _wait_for(self, ranks: IdSet) -> None:
-        """Wait until brokers are up."""
-        with trio.move_on_after(ONLINE_SECONDS) as limit:
+    async def _wait_for(self, loan: Loan) -> None:
+        """Wait until the brokers of a loan are up; BournError where it ends before."""
+        loan.waiting.deadline = trio.current_time() + ONLINE_SECONDS
+        with loan.waiting:
             async with self._ctx.stream("groups.watch", {"name": "broker.online"}) as stream:
                 async for news in stream:
-                    if not ranks - IdSet(news["members"]):
-                        break
-        if limit.cancelled_caught:
-            log.warning("rank %s isn't up after %g s", ranks, ONLINE_SECONDS)
+                    if not loan.R.ranks - IdSet(news["members"]):
+                        return
+        if loan not in self._loans:
+            raise BournError(f"the loan {JobID(loan.id)} has ended before its brokers were up")
+        log.warning("rank %s isn't up after %g s", loan.R.ranks, ONLINE_SECONDS)
 
     async def _add(self, loan: Loan) -> None:
         before = await self._allotment()
@@ -202,6 +206,7 @@ class Elastic:
         after.expiration = before.expiration
         await self._ctx.rpc("resource.allot", {"R": after.to_dict()})
         self._loans.remove(loan)
+        loan.waiting.cancel()
         if loan.whole:
             await self._ctx.rpc("overlay.release", {"ranks": str(loan.R.ranks)})
 
