@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bourn.shell.spool import Spool
     from bourn.shell.wire import ToHost
 
+CHUNK = 1 << 16
+"""Bytes read at once: memory for more would be mapped and unmapped each time."""
 REPLAY_WINDOW = 4 << 20
 """Bytes from disk that are sent before the first of them is acknowledged."""
 _UCRED = struct.Struct("3i")
@@ -162,7 +164,7 @@ class Link:
             self._flush()
         if events & ~WRITE:
             try:
-                data = peer.recv(1 << 18)
+                data = peer.recv(CHUNK)
                 if not data:
                     self._drop()
                 for body in self._splitter.feed(data):

@@ -17,6 +17,7 @@ import msgspec
 
 from bourn.errors import BournError
 from bourn.model.jobid import f58_digits
+from bourn.shell.link import CHUNK
 from bourn.shell.loop import READ, WRITE
 from bourn.shell.orphans import signal_session
 from bourn.shell.tmpdirs import root_of
@@ -207,7 +208,7 @@ class PrivateJob:
     def _hear(self) -> None:
         while self._socket is not None:
             try:
-                data = self._socket.recv(1 << 18)
+                data = self._socket.recv(CHUNK)
                 self._heard = True
                 for body in self._splitter.feed(data):
                     self._received(from_host.decode(body))

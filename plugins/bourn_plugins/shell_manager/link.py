@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
+from bourn.shell.link import CHUNK
 from bourn.shell.wire import FrameError, FromHost, Splitter, ToHost, frame, from_host
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class HostLink:
         sock = self._sock
         while True:
             try:
-                data = sock.recv(1 << 18)
+                data = sock.recv(CHUNK)
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(sock)
                 continue
@@ -79,7 +80,7 @@ class HostLink:
             self._heard = True
             for body in splitter.feed(data):
                 self._received(from_host.decode(body))
-            if len(data) < 1 << 18:
+            if len(data) < CHUNK:
                 await trio.lowlevel.wait_readable(sock)
 
     async def _listen_for_life(self) -> None:
