@@ -88,6 +88,8 @@ SECTIONS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return its exit status; no traceback reaches the user."""
     args = sys.argv[1:] if argv is None else argv
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_standard_streams()
     if os.environ.get("PYTHONUNBUFFERED"):
         _write_all()
     if (sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8"):
@@ -117,6 +119,17 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(name, f"{where}{error.strerror or error}")
     return status
+
+
+def _open_standard_streams() -> None:
+    """Open what our caller has closed, lest the next file or socket takes its number: it would be read, or
+    written to, as standard input or output.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
+            os.set_inheritable(fd, True)
+            setattr(sys, name, open(fd, mode, closefd=False, encoding="utf-8"))  # noqa: SIM115
 
 
 def _write_all() -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _MAGIC = b"SQLite format 3\0"
 _WAL_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _TABLES = re.findall(r"CREATE TABLE (\w+)", DDL)
+INDEX_STEP = 32768
+"""By how many bytes SQLite's shared index grows."""
 QUICK_CHECK_BYTES = 16 << 20  # up to this size the check costs a few ms, so it is always made
 WRITER_CACHE_KIB = 8192
 READER_CACHE_KIB = 2048
@@ -223,10 +225,17 @@ def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open a connection that only reads."""
-    db = connect(path, "rw")
-    db.execute("PRAGMA query_only = 1")
-    db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
-    db.execute("PRAGMA temp_store = MEMORY")
+    try:
+        db = connect(path, "rw")
+        try:
+            db.execute("PRAGMA query_only = 1")
+            db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+            db.execute("PRAGMA temp_store = MEMORY")
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as e:
+        raise describe(e, path) from e
     return db
 
 
@@ -265,7 +274,7 @@ def describe(error: sqlite3.Error, path: Path) -> BournError:
         # Some writes on a full disk (growing the shared index) are reported as plain I/O errors.
         try:
             disk = os.statvfs(path.parent)
-            if disk.f_bavail * disk.f_frsize < PAGE_SIZE * 2:
+            if disk.f_bavail * disk.f_frsize < INDEX_STEP + PAGE_SIZE:
                 errnum = errno.ENOSPC
         except OSError:
             pass

@@ -2,13 +2,16 @@
 
 import errno
 import os
+import re
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bourn.errors import BournError
 from bourn.hookspecs.store import Batch, StoreOptions
+from bourn_plugins.store.opening import describe
 from bourn_plugins.store.schema import APPLICATION_ID
 from bourn_plugins.store.sqlite import open_sqlite
 
@@ -126,3 +129,12 @@ async def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
 async def test_an_unknown_synchronous(tmp_path: Path) -> None:
     with pytest.raises(BournError, match="'fulll' is none of normal, full, off"):
         open_sqlite(StoreOptions(tmp_path, "fulll"))
+
+
+def test_a_disk_too_full_for_the_shared_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    for free, said in ((20_000, "No space left on "), (1 << 20, "job store .*: disk I/O error")):
+        disk = SimpleNamespace(f_bavail=free, f_frsize=1)
+        monkeypatch.setattr(os, "statvfs", lambda path, disk=disk: disk)
+        assert re.match(said, describe(error, tmp_path / "bourn.sqlite").message)
