@@ -550,6 +550,18 @@ async def test_ranks_behind_one_that_is_cut_off_itself_get_another_way() -> None
         assert (await instance[1].rpc("where.am", nodeid=3))[0] == 3
 
 
+@pytest.mark.parametrize("grace", [0, 30])
+async def test_those_below_wait_at_their_ease_while_rank_0_is_away(grace: int) -> None:
+    async with memory_instance(4, topology="kary:1", config={"tbon": {"rejoin-grace": grace}}) as instance:
+        await instance.cut(0)
+        await trio.sleep(30)
+        assert [instance[rank].broker.overlay.parent.rank for rank in (2, 3)] == [1, 2]
+        await instance.start(0)
+        await instance.until(lambda: instance[0].broker.online == 15)
+        await trio.sleep(30)
+        assert not any(instance[rank].broker.overlay.uplink.adrift for rank in (1, 2, 3))
+
+
 async def test_a_link_is_kept_where_nobody_else_can_be_reached() -> None:
     async with memory_instance(4, topology="kary:1", config={"tbon": {"rejoin-grace": 4}}) as instance:
         for rank in (1, 2):

@@ -43,7 +43,7 @@ class Uplink:
         self.adrift = False
         """Whether the children have been told that there is no way to rank 0 through this broker."""
         self._overlay = overlay
-        self._patience = overlay.table.rejoin_grace / 4
+        self._patience = max(overlay.table.rejoin_grace / 4, overlay.table.keepalive)
         """Seconds without a way to rank 0 before the children are told, and between looks for another
         ancestor: enough is left of the grace for those below to be reached in time.
         """
