@@ -137,13 +137,23 @@ def find_parent(environ: Mapping[str, str], rank: int = 0) -> Parent | None:
     return Parent(uri, id, level, node, ResourceSet.from_dict(found) if found else None)
 
 
-def refuse_several(environ: Mapping[str, str]) -> None:
-    """Refuse to be one of many that don't know of one another: each would take all of the job's resources."""
+def refuse_several(environ: Mapping[str, str], *, on_purpose: bool = False) -> None:
+    """Refuse to be one of many that don't know of one another: each would take all of the job's resources.
+
+    `on_purpose`: outside of Bourn, each is to be an instance.
+    """
     tasks = environ.get("BOURN_JOB_SIZE", "1")
     if tasks != "1" and "BOURN_URI" in environ:
         raise BournError(
             f"job {environ.get('BOURN_JOB_ID', '?')} starts {tasks} brokers that can't find one another: "
             "they need PMI, which its shell option pmi (-o pmi=...) switches off"
+        )
+    tasks = environ.get("OMPI_COMM_WORLD_SIZE", "1")
+    if tasks != "1" and "BOURN_URI" not in environ and not on_purpose:
+        raise BournError(
+            f"mpirun starts {tasks} brokers that can't find one another: Open MPI's has PMIx only; "
+            "mpiexec.hydra and `srun --mpi=pmi2` have PMI, and `bourn start --hosts` needs none "
+            "(-S broker.boot-method=single: each is to be an instance)"
         )
 
 

@@ -91,7 +91,8 @@ def _run(options: StartOptions, statedir: Path | None) -> int:
     config, plugins, specs = _prepare(options)
     session = _session(options, config, plugins)
     if session is None:
-        refuse_several(os.environ)
+        on_purpose = options.attrs.get("broker.boot-method") == "single" or options.test_size > 1
+        refuse_several(os.environ, on_purpose=on_purpose)
     parent = find_parent(os.environ, 0 if session is None else session.rank)
     guests = config.table("access", AccessTable).allow_guest_user
     rundir, made = make_rundir(_rundir(options, session), os.environ, guests=guests)

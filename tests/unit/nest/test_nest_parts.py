@@ -37,6 +37,10 @@ def test_one_of_several_that_cannot_find_the_others_is_refused() -> None:
     refuse_several({"BOURN_URI": "local:///x", "BOURN_JOB_ID": "ƒ2", "BOURN_JOB_SIZE": "1"})
     with pytest.raises(BournError, match="starts 3 brokers that can't find one another: they need PMI"):
         refuse_several({"BOURN_URI": "local:///x", "BOURN_JOB_ID": "ƒ2", "BOURN_JOB_SIZE": "3"})
+    with pytest.raises(BournError, match="mpirun starts 3 brokers that can't find one another"):
+        refuse_several({"OMPI_COMM_WORLD_SIZE": "3"})
+    refuse_several({"OMPI_COMM_WORLD_SIZE": "3"}, on_purpose=True)
+    refuse_several({"OMPI_COMM_WORLD_SIZE": "1"})
 
 
 def test_the_allotment_is_what_the_resource_module_reads(tmp_path: Path) -> None:
