@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+TOGETHER_SECONDS = 2.0
+"""A signal that follows another one within this time, and is another, is no second wish: who ends a program
+often sends SIGTERM with SIGHUP, or after the SIGINT that a terminal has sent to all."""
 FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -30,6 +34,7 @@ class Signals:
 
     def __init__(self, at_once: Callable[[], None]) -> None:
         self.received: int | None = None
+        self._since = 0.0
         self.ignore_interrupt = False
         self._at_once = at_once
         self._stop: Callable[[str], None] | None = None
@@ -60,8 +65,10 @@ class Signals:
         if signum == signal.SIGINT and self.ignore_interrupt:
             return  # the terminal has sent it to the program in the foreground as well, whose affair it is
         if self.received is None:
-            self.received = signum
+            self.received, self._since = signum, time.monotonic()
             self._pass_on()
+            return
+        if signum != self.received and time.monotonic() - self._since < TOGETHER_SECONDS:
             return
         self._at_once()
         os._exit(128 + signum)

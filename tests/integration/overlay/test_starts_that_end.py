@@ -71,3 +71,24 @@ def test_a_rank_that_cannot_start_is_told_of_once(tmp_path: Path) -> None:
     assert found.code == 1
     assert found.err.count("\n") == 1, found.err
     assert re.fullmatch(r"bourn-start: error: .*rank [123]: .*no luck here\n", found.err), found.err
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_instance_that_another_one_runs_ends_in_order(tmp_path: Path, signum: signal.Signals) -> None:
+    # Its group is signalled as by a terminal, and then it is by the outer one, twice: all for one reason.
+    dump, run = tmp_path / "inner.tar", tmp_path / "run"
+    run.mkdir()
+    inner = "bourn submit sleep 1000; echo; sleep 1000 & wait"
+    process = subprocess.Popen(
+        [BOURN, "start", BOURN, "start", f"-Sstore.dump={dump}", "sh", "-c", inner],
+        env=environment(TMPDIR=str(run)),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    assert process.stdout.readline()
+    os.killpg(process.pid, signum)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signum
+    assert dump.stat().st_size
+    assert not list(run.iterdir())
