@@ -17,6 +17,7 @@ import msgspec
 
 from bourn.errors import BournError
 from bourn.model.jobid import f58_digits
+from bourn.shell.deaf import DEAF_TO
 from bourn.shell.link import CHUNK
 from bourn.shell.loop import READ, WRITE
 from bourn.shell.orphans import signal_session
@@ -187,7 +188,7 @@ class PrivateJob:
                     (dup2, listener.fileno(), _CHILD_FD),
                 ),
                 setsid=True,
-                setsigmask=(),
+                setsigmask=DEAF_TO,
                 setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP),
             )
             sock = self._socket = socket.socket(socket.AF_UNIX)

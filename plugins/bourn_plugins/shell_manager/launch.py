@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bourn.errors import BournError
+from bourn.shell.deaf import DEAF_TO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +97,7 @@ def launch(
                 (os.POSIX_SPAWN_DUP2, listener.fileno(), _CHILD_FD),
             ),
             setsid=True,
-            setsigmask=(),
+            setsigmask=DEAF_TO,
             setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP),
         )
         try:

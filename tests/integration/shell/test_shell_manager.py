@@ -149,6 +149,26 @@ def test_jobs_that_are_alive_at_the_end_go_with_the_instance():
     trio.run(main)
 
 
+@pytest.mark.parametrize("options", [None, {"isolate": 1}])
+def test_signals_meant_for_programs_end_no_host(options):
+    async def main():
+        state = State()
+        async with instance(state) as broker:
+            jobs = broker.provider("job-exec")
+            pid = host_pid(broker)
+            os.kill(pid, signal.SIGUSR1)
+            jobs.start([request(1, "sh", "-c", "kill -USR1 $$; echo deaf", options=options)])
+            await state.until(lambda: state.of(1)[-1:] == ["release"])
+            os.kill(pid, signal.SIGUSR2)
+            jobs.start([request(2, "sh", "-c", "kill -USR2 $PPID; echo fine", options=options)])
+            await state.until(lambda: state.of(2)[-1:] == ["release"])
+            assert state.context(1, "finish") == {"status": signal.SIGUSR1}
+            assert state.context(2, "finish") == {"status": 0}
+            assert (state.text(1), state.text(2), host_pid(broker)) == ("", "fine\n", pid)
+
+    trio.run(main)
+
+
 def test_cancel_kills_what_ignores_it():
     async def main():
         state = State()
