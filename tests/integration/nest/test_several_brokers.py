@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import bourn
-from tests.integration.instance import Instance, Shell
+from tests.integration.instance import Instance, Shell, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,8 +99,7 @@ def test_found_and_seen_at_any_depth(shell: Shell) -> None:
 def test_a_cancelled_child_ends_in_order_and_keeps_its_jobs(shell: Shell) -> None:
     shell.write("long.sh", f"#!/bin/sh\nbourn submit -N3 --wait-event=start sleep {LONG}2\nsleep 1000\n")
     id = shell.ok("bourn batch -N3 --output=long.out --dump=left.tar long.sh")
-    child = shell.ok(f"bourn uri --wait --local {id}")
-    shell.ok(f"BOURN_URI={child} bourn job wait-event $(BOURN_URI={child} bourn job last) start")
+    until(lambda: shell(f"pgrep -f '[s]leep {LONG}2'").code == 0)
     shell.ok(f"bourn cancel {id}")
     assert record(shell, id)["result"] == "CANCELED"
     assert shell(f"pgrep -f '[s]leep {LONG}2'").code == 1
