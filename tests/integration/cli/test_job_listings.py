@@ -2,6 +2,8 @@
 
 import json
 
+from tests.integration.instance import until
+
 
 def test_what_jobs_used(bourn, jobs):
     rows = [
@@ -62,6 +64,7 @@ def test_jobs_without_a_field_sort_last_either_way(bourn, jobs):
 def test_nested_instances_are_indented(bourn):
     outer = bourn.words("batch", "-n2", "--wrap", "bourn submit --wait --job-name=leaf sleep 60").out.strip()
     bourn.ok(f"uri --wait {outer}")
+    until(lambda: bourn(f"proxy {outer} bourn job last").code == 0)
     leaf = bourn.ok(f"proxy {outer} bourn job last")
     bourn.ok(f"proxy {outer} bourn job wait-event -q {leaf} start")
     lines = bourn("jobs -R -o {name}").out.splitlines()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
+
+from tests.integration.instance import until
 
 if TYPE_CHECKING:
     from tests.integration.instance import Shell
@@ -89,14 +92,13 @@ def test_a_parent_that_is_gone_or_does_not_know_the_job(shell: Shell) -> None:
 
 
 def test_cancel_ends_the_child_and_its_jobs(shell: Shell) -> None:
-    shell.write("long.sh", "#!/bin/sh\nbourn submit --wait-event start sleep 1000.25\nsleep 1000\n")
+    seconds = f"1000.{os.getpid()}"
+    shell.write("long.sh", f"#!/bin/sh\nbourn submit --wait-event start sleep {seconds}\nsleep 1000\n")
     id = shell.ok("bourn batch -n1 --output=none --dump=left.tar long.sh")
-    shell.ok(f"bourn uri --wait {id}")
-    child = shell.ok(f"bourn uri --local {id}")
-    shell.ok(f"BOURN_URI={child} bourn job wait-event $(BOURN_URI={child} bourn job last) start")
+    until(lambda: shell(f"pgrep -f '^sleep {seconds}'").code == 0)
     shell.ok(f"bourn cancel {id}")
     assert finished(shell, id)["result"] == "CANCELED"
-    assert shell("pgrep -f '[s]leep 1000.25'").code == 1
+    assert shell(f"pgrep -f '^sleep {seconds}'").code == 1
     jobs = shell.ok(
         "unset BOURN_URI; bourn start sh -c 'bourn restore -q left.tar; bourn jobs -a -n -o \"{status}\"'"
     )

@@ -93,16 +93,16 @@ def test_found_and_seen_at_any_depth(shell: Shell) -> None:
     assert f"{outer}/{inner}:" in shell.ok("bourn jobs -R")
     shell.ok(f"bourn cancel {outer}")
     assert record(shell, outer)["result"] == "CANCELED"
-    assert shell(f"pgrep -f '[s]leep {LONG}1'").code == 1
+    assert shell(f"pgrep -f '^sleep {LONG}1'").code == 1
 
 
 def test_a_cancelled_child_ends_in_order_and_keeps_its_jobs(shell: Shell) -> None:
     shell.write("long.sh", f"#!/bin/sh\nbourn submit -N3 --wait-event=start sleep {LONG}2\nsleep 1000\n")
     id = shell.ok("bourn batch -N3 --output=long.out --dump=left.tar long.sh")
-    until(lambda: shell(f"pgrep -f '[s]leep {LONG}2'").code == 0)
+    until(lambda: shell(f"pgrep -f '^sleep {LONG}2'").code == 0)
     shell.ok(f"bourn cancel {id}")
     assert record(shell, id)["result"] == "CANCELED"
-    assert shell(f"pgrep -f '[s]leep {LONG}2'").code == 1
+    assert shell(f"pgrep -f '^sleep {LONG}2'").code == 1
     assert "lost" not in (shell.cwd / "long.out").read_text()
     jobs = shell.ok(
         "unset BOURN_URI; bourn start sh -c 'bourn restore -q left.tar; bourn jobs -a -n -o \"{status}\"'"
