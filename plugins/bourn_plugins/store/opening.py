@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import sqlite3
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
@@ -25,6 +25,7 @@ from .schema import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _MAGIC = b"SQLite format 3\0"
@@ -201,42 +202,42 @@ def open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as e:
         raise BournError(f"{path}: {e.strerror}", e.errno) from e
-    try:
-        db = connect(path)
-        try:
-            # A start doesn't wait for the disk: as long as nothing is acknowledged, nothing can be lost.
-            db.execute("PRAGMA synchronous = OFF")
-            if not version:
-                create(db)
-            db.execute("PRAGMA journal_mode = WAL")
-            if 0 < version < SCHEMA_VERSION:
-                upgrade(db, version)
-            db.execute(f"PRAGMA synchronous = {synchronous}")
-            db.execute("PRAGMA wal_autocheckpoint = 0")
-            db.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
-            db.execute("PRAGMA temp_store = MEMORY")
-        except BaseException:
-            db.close()
-            raise
-    except sqlite3.Error as e:
-        raise describe(e, path) from e
+    with _set_up(path) as db:
+        # A start doesn't wait for the disk: as long as nothing is acknowledged, nothing can be lost.
+        db.execute("PRAGMA synchronous = OFF")
+        if not version:
+            create(db)
+        db.execute("PRAGMA journal_mode = WAL")
+        if 0 < version < SCHEMA_VERSION:
+            upgrade(db, version)
+        db.execute(f"PRAGMA synchronous = {synchronous}")
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+        db.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+        db.execute("PRAGMA temp_store = MEMORY")
     return db
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open a connection that only reads."""
+    with _set_up(path, "rw") as db:
+        db.execute("PRAGMA query_only = 1")
+        db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+        db.execute("PRAGMA temp_store = MEMORY")
+    return db
+
+
+@contextmanager
+def _set_up(path: Path, mode: str = "rwc") -> Iterator[sqlite3.Connection]:
+    """Open a connection, which is closed again where the block fails."""
     try:
-        db = connect(path, "rw")
+        db = connect(path, mode)
         try:
-            db.execute("PRAGMA query_only = 1")
-            db.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
-            db.execute("PRAGMA temp_store = MEMORY")
+            yield db
         except BaseException:
             db.close()
             raise
     except sqlite3.Error as e:
         raise describe(e, path) from e
-    return db
 
 
 def free_pages(db: sqlite3.Connection) -> int:
