@@ -14,6 +14,7 @@ from bourn.errors import BournError
 from bourn.hookspecs.boot import LAUNCHER
 from bourn.model.jobid import JobID
 from bourn.model.jobspec_build import from_command, from_nest_command, set_attr
+from bourn.model.rset import ResourceSet
 from bourn.model.states import State
 from bourn_plugins.hierarchy.jobspec import MARK
 
@@ -70,6 +71,7 @@ class Lending:
             raise BournError(f"job {JobID(borrower.id)} doesn't run", errno.EINVAL)
         nodes = request.get("nodes", int, 0)
         if nodes:
+            await self._refuse_its_own(borrower, nodes)
             spec = nodes_jobspec(borrower.id, nodes, request.get("invitation", dict))
         else:
             cores, gpus = request.get("cores", int), request.get("gpus", int, 0)
@@ -106,6 +108,17 @@ class Lending:
                 self._meetings.pop(id, None)
             if not granted:
                 self.end(id, "the borrower gave up")
+
+    async def _refuse_its_own(self, borrower: Job, nodes: int) -> None:
+        """Refuse nodes that only the borrower itself could let go of: it would wait for its own end."""
+        assert borrower.R is not None
+        R = (await self._ctx.rpc("resource.status"))["R"]
+        others = len(ResourceSet.from_dict(R).ranks - ResourceSet.from_dict(borrower.R).ranks)
+        if nodes > others:
+            there = f"{others} node{'' if others == 1 else 's'}"
+            raise BournError(
+                f"the parent instance has {there} besides those of job {JobID(borrower.id)}", errno.ENOSPC
+            )
 
     def meet(self, request: Request) -> None:
         """Take the card of a broker that runs in a loan, which waits until the borrower knows it."""

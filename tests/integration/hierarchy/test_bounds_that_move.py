@@ -108,6 +108,9 @@ def test_what_cannot_be_had_is_waited_for_or_refused(tmp_path):
             never = child.run("bourn", "grow", "-n", "9")
             assert never.returncode == 1
             assert len(never.stderr.splitlines()) == 1
+            its_own = child.run("bourn", "grow", "-N", "1")
+            assert its_own.returncode == 1
+            assert "the parent instance has 0 nodes besides those of job" in its_own.stderr
             assert child.run("bourn", "grow", "-n", "0").stderr.startswith("bourn-grow: error: --cores=0")
 
 
