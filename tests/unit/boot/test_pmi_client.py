@@ -236,7 +236,7 @@ async def test_who_does_not_come_is_named() -> None:
                 if reply:
                     await stream.send_all(reply)
 
-    async with trio.open_nursery() as nursery, trio.SocketStream(_trio(theirs)) as stream:
+    async with trio.SocketStream(_trio(theirs)) as stream, trio.open_nursery() as nursery:
         nursery.start_soon(serve, stream)
         with pytest.raises(BournError, match=r"rank 2 hasn't come within 60 s \(PMI; \[boot"):
             await session.exchange({"rank": 1}, [0])
