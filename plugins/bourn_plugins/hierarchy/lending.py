@@ -12,6 +12,7 @@ import trio
 
 from bourn.errors import BournError
 from bourn.hookspecs.boot import LAUNCHER
+from bourn.model.idset import IdSet
 from bourn.model.jobid import JobID
 from bourn.model.jobspec_build import from_command, from_nest_command, set_attr
 from bourn.model.rset import ResourceSet
@@ -112,8 +113,8 @@ class Lending:
     async def _refuse_its_own(self, borrower: Job, nodes: int) -> None:
         """Refuse nodes that only the borrower itself could let go of: it would wait for its own end."""
         assert borrower.R is not None
-        R = (await self._ctx.rpc("resource.status"))["R"]
-        others = len(ResourceSet.from_dict(R).ranks - ResourceSet.from_dict(borrower.R).ranks)
+        ranks = IdSet((await self._ctx.rpc("resource.info"))["ranks"])
+        others = len(ranks - ResourceSet.from_dict(borrower.R).ranks)
         if nodes > others:
             there = f"{others} node{'' if others == 1 else 's'}"
             raise BournError(
