@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import define, field
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -19,51 +21,38 @@ SEEN = "hierarchy.seen."
 """Under this and a child's job id the store has the number of its last report that is durable."""
 
 
+@define(eq=False)
 class Level:
-    """The state of a level.
+    """The state of a level."""
 
-    Args:
-        engine: of the job manager.
-        distributor: whose children are this level's.
-        table: `[hierarchy]`.
-        owner: whose jobs are handed down; a child can't run those of others.
-        changed: called when there is something to hand down or to decide.
-        expiration: when this instance's resources end (epoch seconds), 0 for never.
-        durable: whether this instance's store outlives it.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        distributor: Distributor,
-        table: HierarchyTable,
-        owner: int,
-        changed: Callable[[], None],
-        expiration: Callable[[], float],
-        *,
-        durable: bool,
-    ) -> None:
-        self.engine = engine
-        self.distributor = distributor
-        self.table = table
-        self.links: dict[Child, Link] = {}
-        self.own: set[int] = set()
-        """Jobs that fit no child and wait for this instance's own resources."""
-        self.expiration = expiration
-        self.places: dict[int, Child] = {}
-        """Children by their jobs."""
-        self.withdrawn = False
-        """Whether the scheduler gets all requests from now on."""
-        self.owner = owner
-        self.changed = changed
-        self.durable = durable
-        self.seen: dict[int, int] = {}
-        self.claims: dict[int, Child] = {}
-        """Jobs that a child came back with before the scheduler was asked for them."""
-        self.notes: dict[int, dict[str, Any]] = {}
-        self.denied: list[tuple[int, str]] = []
-        self.before: set[int] = set()
-        """Active jobs that have been handed down, perhaps more than once."""
+    engine: Engine
+    """Of the job manager."""
+    distributor: Distributor
+    """Whose children are this level's."""
+    table: HierarchyTable
+    """`[hierarchy]`."""
+    owner: int
+    """Whose jobs are handed down; a child can't run those of others."""
+    changed: Callable[[], None]
+    """Called when there is something to hand down or to decide."""
+    expiration: Callable[[], float]
+    """When this instance's resources end (epoch seconds), 0 for never."""
+    durable: bool = field(kw_only=True)
+    """Whether this instance's store outlives it."""
+    links: dict[Child, Link] = field(init=False, factory=dict)
+    own: set[int] = field(init=False, factory=set)
+    """Jobs that fit no child and wait for this instance's own resources."""
+    places: dict[int, Child] = field(init=False, factory=dict)
+    """Children by their jobs."""
+    withdrawn: bool = field(init=False, default=False)
+    """Whether the scheduler gets all requests from now on."""
+    seen: dict[int, int] = field(init=False, factory=dict)
+    claims: dict[int, Child] = field(init=False, factory=dict)
+    """Jobs that a child came back with before the scheduler was asked for them."""
+    notes: dict[int, dict[str, Any]] = field(init=False, factory=dict)
+    denied: list[tuple[int, str]] = field(init=False, factory=list)
+    before: set[int] = field(init=False, factory=set)
+    """Active jobs that have been handed down, perhaps more than once."""
 
     def deny(self, child: Child, denied: Sequence[Any]) -> None:
         """Try elsewhere what a child can't run."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from attrs import define, field
+
 from bourn.hookspecs.exec_method import ExecEvent
 from bourn.hookspecs.sched import AllocRequest
 from bourn.model.idset import IdSet
@@ -22,33 +24,23 @@ from bourn_plugins.hierarchy.losses import Losses
 from bourn_plugins.hierarchy.reports import Reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from bourn_plugins.hierarchy.distributor import Distributor
     from bourn_plugins.hierarchy.link import Link
-    from bourn_plugins.hierarchy.table import HierarchyTable
-    from bourn_plugins.job_manager.engine import Engine
     from bourn_plugins.job_manager.job import Job
 
 log = logging.getLogger("bourn.hierarchy")
 
 
+@define(eq=False)
 class Overseer(Level):
-    """The jobs that were handed down, and the children that have them; see `Level` for its arguments."""
+    """The jobs that were handed down, and the children that have them."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        distributor: Distributor,
-        table: HierarchyTable,
-        owner: int,
-        changed: Callable[[], None],
-        expiration: Callable[[], float],
-        *,
-        durable: bool,
-    ) -> None:
-        super().__init__(engine, distributor, table, owner, changed, expiration, durable=durable)
-        self._closed: dict[int, str] = {}
+    _closed: dict[int, str] = field(init=False, factory=dict)
+    _reports: Reports = field(init=False)
+    _losses: Losses = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
         self._reports = Reports(self)
         self._losses = Losses(self)
 
